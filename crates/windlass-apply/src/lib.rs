@@ -1,0 +1,1 @@
+//! Carries out a Plan on a Target; makes no decisions.

@@ -1,0 +1,1 @@
+//! The argoproj.io dialect: objects, schemas, lowering to Units and raising of status.

@@ -1,0 +1,1 @@
+//! Health per kind, its roll-up, and the resource tree.

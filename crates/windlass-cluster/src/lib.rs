@@ -1,0 +1,1 @@
+//! The client side of a Kubernetes API: raw requests, discovery, watches, leases.

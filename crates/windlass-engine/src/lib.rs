@@ -1,0 +1,1 @@
+//! The loop: triggers, live index, and the wiring of the stages.

@@ -1,0 +1,1 @@
+//! The Go behaviours that Kubernetes tools inherit: semver constraints, globs, durations, RE2.

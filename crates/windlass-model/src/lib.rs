@@ -1,0 +1,1 @@
+//! The Unit, and every value that passes between the stages.

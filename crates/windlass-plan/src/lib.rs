@@ -1,0 +1,1 @@
+//! Compares what is declared with what is live, and plans the steps between.

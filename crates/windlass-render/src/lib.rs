@@ -1,0 +1,1 @@
+//! Renders a Tree into objects, and remembers by what was read.

@@ -1,0 +1,1 @@
+//! What Windlass serves over HTTP beside the Kubernetes API: metrics, health, webhooks.

@@ -1,0 +1,1 @@
+//! Sources: Git repositories fetched bare and read as Trees; webhooks.

@@ -1,0 +1,3 @@
+//! The `windlass` binary: verbs and printing, thin.
+
+fn main() {}
