@@ -1,1 +1,39 @@
 //! The Unit, and every value that passes between the stages.
+//!
+//! Data flows one way, and each arrow is a type of this crate:
+//!
+//! ```text
+//!  Unit ──> source ──> render ──> plan ──> apply ──> assess ──> Report
+//!           Revision    Manifest   Plan     Outcome   Health
+//!           + Tree      + ReadSet
+//! ```
+//!
+//! Nothing here says Application or Kustomization: a dialect lowers its objects to [`Unit`]s and raises
+//! [`Report`]s back to their status. Nothing here talks to a network, reads a clock or a file, or spawns a task.
+
+mod desired;
+mod diagnostic;
+mod digest;
+mod health;
+mod live;
+mod outcome;
+mod plan;
+mod report;
+mod time;
+mod tree;
+mod unit;
+
+pub use desired::{Desired, Manifest, Origin};
+pub use diagnostic::{Diagnostic, DiagnosticKind};
+pub use digest::Digest;
+pub use health::{Health, HealthStatus};
+pub use live::{LiveRecord, Receipt};
+pub use outcome::{ObjectOutcome, OperationPhase, Outcome, OutcomeStatus};
+pub use plan::{Action, Generation, Phase, Plan, Propagation, Reason, Step, Waiting, Wave};
+pub use report::{Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus};
+pub use time::Time;
+pub use tree::{Entry, EntryKind, MemoryTree, Tree, TreeError, changed_paths};
+pub use unit::{
+    Automation, Backoff, ClusterRef, DirectoryOptions, Initiator, NamespacePolicy, Ownership, Renderer,
+    Retry, Selection, SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
+};

@@ -1,0 +1,49 @@
+//! What is kept of a live object: the digest on arrival.
+
+use windlass_kube::{Gvk, ObjectRef, Str};
+
+use crate::{Digest, Health};
+
+/// All that the live index keeps of an object; its body is dropped on arrival and fetched when a person looks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveRecord {
+    /// What names it.
+    pub key: ObjectRef,
+    /// Its kind with the version it was read at.
+    pub gvk: Gvk,
+    /// `metadata.uid`.
+    pub uid: Str,
+    /// `metadata.resourceVersion`.
+    pub resource_version: Str,
+    /// The uids of its owners.
+    pub owners: Box<[Str]>,
+    /// The instance its tracking mark names, if the mark is its own and not an inherited copy.
+    pub instance: Option<Str>,
+    /// The digest of the part that our field manager owns; `None` when it owns nothing.
+    pub owned: Option<Digest>,
+    /// Its health; `None` for a kind without a check.
+    pub health: Option<Health>,
+    /// Whether it has a deletion timestamp.
+    pub terminating: bool,
+    /// Whether it asks to be kept when it is no longer declared.
+    pub keep_on_prune: bool,
+    /// Whether it asks to be kept when its Unit is deleted.
+    pub keep_on_delete: bool,
+    /// Container images, for people.
+    pub images: Box<[Str]>,
+    /// The manager that wrote last and is not ours, with the time as written: for reasons in words.
+    pub last_writer: Option<Box<(Str, Str)>>,
+    /// `metadata.creationTimestamp` as written.
+    pub created: Str,
+}
+
+/// Proof that an object was in sync: what was applied, and what our fields read afterwards.
+///
+/// While both digests stay as they are, the object is in sync and no call is needed to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The digest of the object that was applied.
+    pub desired: Digest,
+    /// The digest of the live object restricted to our manager's fields, right after.
+    pub owned: Digest,
+}

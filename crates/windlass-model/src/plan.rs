@@ -1,0 +1,245 @@
+//! The Plan: an immutable list of steps, with the reason for each.
+
+use std::fmt;
+use std::sync::Arc;
+
+use windlass_kube::{Gvk, Object, ObjectRef, Str};
+
+use crate::{Digest, Origin, UnitId};
+
+/// Counts the plans of one Unit: an older one can never undo a newer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What should happen to a Unit's target, specific enough to leave no choice to whoever carries it out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Whose plan it is.
+    pub unit: UnitId,
+    /// Which plan of that Unit.
+    pub generation: Generation,
+    /// The field manager that applies.
+    pub field_manager: Str,
+    /// The waves, first to last. Empty when there is nothing to do.
+    pub waves: Vec<Wave>,
+    /// Whether every step is tried without effect before the first one is carried out.
+    pub verify_first: bool,
+}
+
+impl Plan {
+    /// The steps of all waves, in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.waves.iter().flat_map(|wave| &wave.steps)
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waves.iter().all(|wave| wave.steps.is_empty())
+    }
+}
+
+/// The part of a sync in which a wave runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Phase {
+    /// Before anything else.
+    PreSync,
+    /// The objects themselves.
+    #[default]
+    Sync,
+    /// After the objects are healthy.
+    PostSync,
+    /// After a failure.
+    SyncFail,
+}
+
+impl Phase {
+    /// The word users know.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreSync => "PreSync",
+            Self::Sync => "Sync",
+            Self::PostSync => "PostSync",
+            Self::SyncFail => "SyncFail",
+        }
+    }
+}
+
+/// Steps that run together, and what must hold before they start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wave {
+    /// The part of the sync.
+    pub phase: Phase,
+    /// The number within the phase.
+    pub number: i32,
+    /// The objects of earlier waves that must be healthy (or gone) before this one starts.
+    pub after_healthy: Vec<ObjectRef>,
+    /// The steps, in order; steps of the same `order` may run at once.
+    pub steps: Vec<Step>,
+}
+
+/// One thing to do to one object, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The object.
+    pub key: ObjectRef,
+    /// Its kind with the version to use.
+    pub gvk: Gvk,
+    /// What to do.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// Where it is declared; `None` for what is no longer declared.
+    pub origin: Option<Origin>,
+    /// Its rank inside the wave: a larger one starts when all smaller ones ended.
+    pub order: u16,
+}
+
+/// What to do to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Apply the object server-side, taking over contested fields.
+    Apply {
+        /// The object to apply.
+        object: Arc<Object>,
+        /// Its digest, for the receipt.
+        digest: Digest,
+    },
+    /// Create the namespace if it is absent and apply its labels and annotations; it stays untracked.
+    EnsureNamespace {
+        /// The Namespace object to apply.
+        object: Arc<Object>,
+    },
+    /// Delete the object if it is still the one that was planned on.
+    Delete {
+        /// The uid it must have.
+        uid: Str,
+        /// What happens to its dependents.
+        propagation: Propagation,
+    },
+    /// Leave the object alone and say so.
+    Skip,
+}
+
+/// What happens to the dependents of a deleted object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Propagation {
+    /// They go first.
+    #[default]
+    Foreground,
+    /// They go later.
+    Background,
+    /// They stay.
+    Orphan,
+}
+
+impl Propagation {
+    /// The word of the Kubernetes API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Foreground => "Foreground",
+            Self::Background => "Background",
+            Self::Orphan => "Orphan",
+        }
+    }
+}
+
+/// Why a step is in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is declared and not there.
+    Missing,
+    /// Fields differ from what is declared; the text names them.
+    Differs(Str),
+    /// What is declared changed since it was last applied.
+    Changed,
+    /// It is there, but was never applied by us.
+    Adopt,
+    /// It is not declared any more.
+    NotDeclared,
+    /// The Unit is being deleted.
+    UnitDeleted,
+    /// The target namespace is missing or lacks declared labels.
+    Namespace,
+    /// Somebody asked for it by name.
+    Requested,
+    /// It asks to be kept.
+    Kept,
+    /// Pruning is off.
+    PruneOff,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("declared, and not in the cluster"),
+            Self::Differs(fields) => write!(f, "differs from what is declared: {fields}"),
+            Self::Changed => f.write_str("what is declared has changed"),
+            Self::Adopt => f.write_str("in the cluster, and not yet applied by this Unit"),
+            Self::NotDeclared => f.write_str("no longer declared"),
+            Self::UnitDeleted => f.write_str("its Unit is being deleted"),
+            Self::Namespace => f.write_str("the target namespace must exist first"),
+            Self::Requested => f.write_str("asked for by name"),
+            Self::Kept => f.write_str("no longer declared, and marked to be kept"),
+            Self::PruneOff => f.write_str("no longer declared, and pruning is off"),
+        }
+    }
+}
+
+/// What a Unit waits for, as data: printed by the command line, the logs and the status alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Objects of an earlier wave are not healthy yet.
+    Healthy(Vec<ObjectRef>),
+    /// Deleted objects are still there.
+    Gone(Vec<ObjectRef>),
+    /// A failed attempt is tried again later.
+    Backoff {
+        /// Seconds until the next attempt.
+        seconds: u64,
+        /// How many attempts failed in a row.
+        failures: u32,
+    },
+    /// Its source is being fetched.
+    Source,
+    /// Somebody has to start the sync.
+    Manual,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list(f: &mut fmt::Formatter<'_>, objects: &[ObjectRef]) -> fmt::Result {
+            /// More names than this make a line that nobody reads.
+            const SHOWN: usize = 3;
+            for (idx, object) in objects.iter().take(SHOWN).enumerate() {
+                write!(f, "{}{object}", if idx == 0 { "" } else { ", " })?;
+            }
+            if objects.len() > SHOWN { write!(f, " and {} more", objects.len() - SHOWN) } else { Ok(()) }
+        }
+        match self {
+            Self::Healthy(objects) => {
+                f.write_str("waiting for healthy state of ")?;
+                list(f, objects)
+            }
+            Self::Gone(objects) => {
+                f.write_str("waiting for deletion of ")?;
+                list(f, objects)
+            }
+            Self::Backoff { seconds, failures } => {
+                write!(f, "attempt {failures} failed, trying again in {seconds}s")
+            }
+            Self::Source => f.write_str("waiting for the source"),
+            Self::Manual => f.write_str("waiting for a manual sync"),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The Unit: one thing kept in sync, as every dialect lowers it.
+
+use std::fmt;
+use std::time::Duration;
+
+use windlass_kube::{GroupKind, ObjectRef, Str};
+
+use crate::Diagnostic;
+
+/// Names a Unit by the object that declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UnitId(pub ObjectRef);
+
+/// Prints `namespace/name`.
+impl fmt::Display for UnitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0.namespace, self.0.name)
+    }
+}
+
+/// One thing kept in sync: where it comes from, where it goes, and by which rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    /// The object that declares it.
+    pub id: UnitId,
+    /// Where it comes from; later sources win over earlier ones.
+    pub sources: Vec<SourceSpec>,
+    /// Where it goes.
+    pub target: TargetSpec,
+    /// How its objects are marked and under which name its fields are owned.
+    pub ownership: Ownership,
+    /// When and how it is synced.
+    pub policy: SyncPolicy,
+    /// What lowering found to say: a Unit with an error among these is not acted on.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One source of a Unit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceSpec {
+    /// The repository's URL as declared.
+    pub repository: Str,
+    /// What is followed: a branch, tag, commit, version range, `HEAD`; empty means `HEAD`.
+    pub revision: Str,
+    /// Only tags with this prefix count when a version range is resolved.
+    pub tag_prefix: Str,
+    /// The folder inside the repository, without leading or trailing slashes; empty is the root.
+    pub path: Str,
+    /// How it is turned into objects.
+    pub renderer: Renderer,
+}
+
+/// How a source is turned into objects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Renderer {
+    /// Whatever the folder turns out to be: a chart, a kustomization, or plain files.
+    Detect,
+    /// Plain YAML and JSON files, whatever else is there.
+    Directory(DirectoryOptions),
+}
+
+/// Which files of a folder are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DirectoryOptions {
+    /// Whether folders below are read too.
+    pub recurse: bool,
+    /// Only files that match this glob; empty means all.
+    pub include: Str,
+    /// But not files that match this one.
+    pub exclude: Str,
+    /// Whether files of any extension are read.
+    pub any_extension: bool,
+}
+
+/// Where a Unit's objects go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TargetSpec {
+    /// Which cluster.
+    pub cluster: ClusterRef,
+    /// The namespace for namespaced objects that name none; may be empty.
+    pub namespace: Str,
+}
+
+/// Names a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClusterRef {
+    /// The cluster that holds the declaring objects.
+    Local,
+    /// The API server at this URL.
+    Server(Str),
+    /// The cluster registered under this name.
+    Name(Str),
+}
+
+/// How objects are marked as the Unit's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ownership {
+    /// The field manager of server-side apply.
+    pub field_manager: Str,
+    /// The name of the Unit in tracking marks.
+    pub instance: Str,
+    /// Where the mark is written.
+    pub tracking: Tracking,
+}
+
+/// Where a tracking mark is written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Tracking {
+    /// An annotation `<instance>:<group>/<kind>:<namespace>/<name>`.
+    Annotation {
+        /// The annotation's key.
+        key: Str,
+    },
+    /// A label whose value is the instance.
+    Label {
+        /// The label's key.
+        key: Str,
+    },
+    /// Both: the annotation decides, the label is for people and other tools.
+    AnnotationAndLabel {
+        /// The annotation's key.
+        annotation: Str,
+        /// The label's key.
+        label: Str,
+    },
+}
+
+/// When and how a Unit is synced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncPolicy {
+    /// Whether it syncs by itself.
+    pub automation: Automation,
+    /// Back-off between failed attempts.
+    pub retry: Retry,
+    /// What is done about the target namespace.
+    pub namespace: NamespacePolicy,
+    /// Whether nothing at all is pruned.
+    pub never_prune: bool,
+    /// What happens to the dependents of pruned objects.
+    pub prune_propagation: crate::Propagation,
+    /// Whether prunes wait until everything else is applied and healthy.
+    pub prune_last: bool,
+    /// Whether a kind that is not known yet is left out of the dry run instead of failing it.
+    pub skip_dry_run_on_missing_kind: bool,
+    /// How many deployments the history keeps.
+    pub history_limit: usize,
+}
+
+/// Whether a Unit syncs by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Automation {
+    /// Somebody asks for each sync.
+    Manual,
+    /// A new revision is applied as soon as it is there.
+    Automatic {
+        /// Whether objects that are no longer declared are deleted.
+        prune: bool,
+        /// Whether drift is undone.
+        self_heal: bool,
+        /// Whether a source without any object may prune everything.
+        allow_empty: bool,
+    },
+}
+
+/// How failed attempts are repeated: without end, ever slower, at once when an input changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// After how many failures an operation that somebody asked for is given up; `None` is never.
+    pub limit: Option<u32>,
+    /// The pauses between attempts.
+    pub backoff: Backoff,
+}
+
+/// Growing pauses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// The first pause.
+    pub initial: Duration,
+    /// Each pause is this many times the one before.
+    pub factor: f64,
+    /// No pause is longer.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The pause after `failures` failures in a row; zero failures give the first pause.
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Duration {
+        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.initial.as_secs_f64() * self.factor.max(1.0).powi(exponent);
+        Duration::try_from_secs_f64(seconds).unwrap_or(self.max).min(self.max)
+    }
+}
+
+/// What is done about the target namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespacePolicy {
+    /// Whether it is created when absent.
+    pub create: bool,
+    /// Labels it gets.
+    pub labels: Vec<(Str, Str)>,
+    /// Annotations it gets.
+    pub annotations: Vec<(Str, Str)>,
+}
+
+/// Who asked for a sync.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Initiator {
+    /// The user's name; empty when nobody did.
+    pub username: Str,
+    /// Whether the policy asked.
+    pub automated: bool,
+}
+
+/// A sync that was asked for: by a person through the declaring object, or by the policy.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct SyncRequest {
+    /// Revisions to use instead of the declared ones, one per source; empty means the declared ones.
+    pub revisions: Vec<Str>,
+    /// Whether objects that are no longer declared are deleted.
+    pub prune: bool,
+    /// Whether nothing is changed.
+    pub dry_run: bool,
+    /// Only these objects; empty means all.
+    pub selection: Vec<Selection>,
+    /// Who asked.
+    pub initiator: Initiator,
+    /// Back-off for this request, where it differs from the policy's.
+    pub retry: Option<Retry>,
+}
+
+/// Names objects to be synced.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// The kind.
+    pub kind: GroupKind,
+    /// The namespace; empty matches any.
+    pub namespace: Str,
+    /// The name.
+    pub name: Str,
+}
+
+impl Selection {
+    /// Whether `object` is meant.
+    #[must_use]
+    pub fn matches(&self, object: &ObjectRef) -> bool {
+        self.kind.group == object.group
+            && self.kind.kind == object.kind
+            && self.name == object.name
+            && (self.namespace.is_empty() || self.namespace == object.namespace)
+    }
+}
