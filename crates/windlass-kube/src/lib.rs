@@ -1,6 +1,11 @@
 //! Values of the Kubernetes object model, and the algebra on them.
 
+pub mod fields;
+pub mod json_patch;
+pub mod merge_patch;
 mod object;
+pub mod selector;
+pub mod validation;
 
 pub use object::{GroupKind, Gvk, NotAnObject, Object, ObjectRef};
 pub use windlass_yaml::{Array, Map, Str, Value, value};
