@@ -1,1 +1,51 @@
 //! Fakes and harnesses as products: a real cluster, a Git server, a webhook recorder.
+//!
+//! Everything here is the real program, or a real protocol on a real socket, on free loopback ports.
+//! Nothing outlives the process that started it: guards clean up when they are dropped, and a keeper
+//! process cleans up when the owner panics, is interrupted, or is killed with no chance to say goodbye.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`GitServer`] | `git http-backend` over HTTP or HTTPS, with authentication, a request log and faults |
+//! | [`SshGitServer`] | Git over a real `sshd`, with its own host key and client key |
+//! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
+//! | [`WebhookReceiver`] | records the requests it gets, and waits for the n-th |
+//! | [`Process`] | a program that dies with its guard, and with its owner |
+//! | [`Authority`] | a certificate authority of one's own |
+//! | [`eventually`] | asks again until it is so, and says what was wrong last if it never is |
+//!
+//! The servers run on threads of their own, so blocking test code may talk to them.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), windlass_testing::Error> {
+//! use windlass_testing::GitServer;
+//!
+//! let server = GitServer::builder().basic_auth("ada", "s3cret").start()?;
+//! let repository = server.repository("team/shop")?;
+//! let first = repository.commit("main").file("app/config.yaml", "kind: ConfigMap\n").submit()?;
+//! println!("{} is at {first}", server.url("team/shop"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod authority;
+mod background;
+mod error;
+mod eventually;
+pub mod git;
+mod keeper;
+mod port;
+mod process;
+mod tools;
+mod webhook;
+
+pub use authority::{Authority, Identity};
+pub use error::{Error, Result};
+pub use eventually::{Overdue, eventually, eventually_blocking};
+pub use git::{
+    CommitBuilder, CommitId, Fault, GitRequest, GitServer, GitServerBuilder, Repository, SshGitServer,
+};
+pub use port::free_port;
+pub use process::{Process, ProcessBuilder};
+pub use tools::{tool, workspace_root};
+pub use webhook::{WebhookReceiver, WebhookRequest};
