@@ -1,1 +1,47 @@
 //! The argoproj.io dialect: objects, schemas, lowering to Units and raising of status.
+//!
+//! An `Application` and the `AppProject` it names are lowered to a [`windlass_model::Unit`]; the
+//! [`windlass_model::Report`] of that Unit is raised to the status that Argo CD would have written.
+//!
+//! ```
+//! use windlass_argo::{Project, Settings, lower};
+//! use windlass_kube::{Object, value};
+//!
+//! let application = Object::try_new(value!({
+//!     "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+//!     "metadata": {"name": "shop", "namespace": "argocd"},
+//!     "spec": {
+//!         "project": "default",
+//!         "source": {"repoURL": "https://example.org/shop.git", "path": "deploy"},
+//!         "destination": {"server": "https://kubernetes.default.svc", "namespace": "shop"}
+//!     }
+//! }))?;
+//! let project = Project::built_in();
+//! let lowered = lower(&application, Ok(&project), &Settings::default(), &[]);
+//! assert!(lowered.unit.diagnostics.is_empty());
+//! assert_eq!(lowered.unit.sources[0].path, "deploy");
+//! # Ok::<(), windlass_kube::NotAnObject>(())
+//! ```
+//!
+//! Everything here is a pure function: the time comes with the Report.
+
+mod cluster;
+mod deletion;
+mod lower;
+mod previous;
+mod project;
+mod raise;
+mod settings;
+
+pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
+pub use deletion::{Deletion, finalizer_patch};
+pub use lower::{Lowered, Refresh, lower};
+pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
+pub use project::{Project, ProjectProblem, project_name};
+pub use raise::{Taken, patch, raise, status_patch};
+pub use settings::{INSTALLATION_ANNOTATION, Settings, TRACKING_ANNOTATION, TrackingMethod};
+
+/// The API group of all objects of the dialect.
+pub const GROUP: &str = "argoproj.io";
+/// The API version of all objects of the dialect.
+pub const VERSION: &str = "v1alpha1";

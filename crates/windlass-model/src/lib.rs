@@ -17,9 +17,11 @@ mod digest;
 mod health;
 mod live;
 mod outcome;
+mod permissions;
 mod plan;
 mod report;
 mod time;
+pub mod tracking;
 mod tree;
 mod unit;
 
@@ -29,9 +31,11 @@ pub use digest::Digest;
 pub use health::{Health, HealthStatus};
 pub use live::{LiveRecord, Receipt};
 pub use outcome::{ObjectOutcome, OperationPhase, Outcome, OutcomeStatus};
+pub use permissions::{DestinationRule, KindRule, Permissions, Permitted};
 pub use plan::{Action, Generation, Phase, Plan, Propagation, Reason, Step, Waiting, Wave};
 pub use report::{Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus};
 pub use time::Time;
+pub use tracking::{Installation, TrackingId};
 pub use tree::{Entry, EntryKind, MemoryTree, Tree, TreeError, changed_paths};
 pub use unit::{
     Automation, Backoff, ClusterRef, DirectoryOptions, Initiator, NamespacePolicy, Ownership, Renderer,

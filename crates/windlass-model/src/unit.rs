@@ -101,6 +101,8 @@ pub struct Ownership {
     pub instance: Str,
     /// Where the mark is written.
     pub tracking: Tracking,
+    /// Which control plane owns the objects, for dialects that mark it.
+    pub installation: Option<crate::Installation>,
 }
 
 /// Where a tracking mark is written.

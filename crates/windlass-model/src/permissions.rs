@@ -1,0 +1,148 @@
+//! What a Unit may deploy and where to: the rules its tenant is held to.
+
+use windlass_go::glob::{Gobwas, path_match};
+use windlass_kube::{GroupKind, Str};
+
+/// Rules on destinations and kinds. Everything that no rule allows is forbidden.
+#[derive(Clone, Debug, Default)]
+pub struct Permissions {
+    /// Who sets the rules, as messages name it.
+    pub project: Str,
+    /// Where objects may go.
+    pub destinations: Box<[DestinationRule]>,
+    /// Cluster-scoped kinds that are allowed; none when empty.
+    pub cluster_allow: Box<[KindRule]>,
+    /// Cluster-scoped kinds that are forbidden all the same.
+    pub cluster_deny: Box<[KindRule]>,
+    /// Namespaced kinds that are allowed; `None` is every kind, an empty list none.
+    pub namespaced_allow: Option<Box<[KindRule]>>,
+    /// Namespaced kinds that are forbidden all the same.
+    pub namespaced_deny: Box<[KindRule]>,
+}
+
+/// A kind or some kinds, by patterns in the language of Go's `filepath.Match`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindRule {
+    /// The pattern for the group.
+    pub group: Str,
+    /// The pattern for the kind.
+    pub kind: Str,
+    /// The pattern for the object's name; empty is any.
+    pub name: Str,
+}
+
+/// A place or some places, by glob patterns. One that begins with `!` forbids what the rest matches.
+#[derive(Clone, Debug)]
+pub struct DestinationRule {
+    server: Pattern,
+    name: Pattern,
+    namespace: Pattern,
+}
+
+impl DestinationRule {
+    /// A rule of three patterns; a cluster is matched by its server or by its name.
+    #[must_use]
+    pub fn new(server: &str, name: &str, namespace: &str) -> Self {
+        Self { server: Pattern::new(server), name: Pattern::new(name), namespace: Pattern::new(namespace) }
+    }
+}
+
+/// The answer to a question about a permission: why not, in words.
+pub type Permitted = Result<(), Str>;
+
+impl Permissions {
+    /// Rules that allow everything.
+    #[must_use]
+    pub fn everything(project: impl Into<Str>) -> Self {
+        Self {
+            project: project.into(),
+            destinations: [DestinationRule::new("*", "", "*")].into(),
+            cluster_allow: [KindRule { group: "*".into(), kind: "*".into(), name: Str::default() }].into(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether an object of this kind and name may be deployed.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for a person.
+    pub fn permits_kind(&self, kind: &GroupKind, namespaced: bool, name: &str) -> Permitted {
+        let listed = |rules: &[KindRule]| rules.iter().any(|rule| rule.matches(kind, name, namespaced));
+        let (allowed, denied) = if namespaced {
+            (self.namespaced_allow.as_deref().is_none_or(listed), listed(&self.namespaced_deny))
+        } else {
+            (listed(&self.cluster_allow), listed(&self.cluster_deny))
+        };
+        if allowed && !denied {
+            return Ok(());
+        }
+        let GroupKind { group, kind } = kind;
+        Err(format!("resource {group}:{kind} is not permitted in project {}", self.project).into())
+    }
+
+    /// Whether objects may go to this namespace of the cluster with this server and name; either may be empty.
+    ///
+    /// A rule that forbids wins over every rule that allows.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for a person.
+    pub fn permits_destination(&self, server: &str, name: &str, namespace: &str) -> Permitted {
+        let mut permitted = false;
+        for rule in &self.destinations {
+            let by_name = !name.is_empty() && rule.name.matches(name);
+            let by_server = !server.is_empty() && rule.server.matches(server);
+            let by_namespace = rule.namespace.matches(namespace);
+            if (by_server || by_name) && by_namespace {
+                permitted = true;
+            } else if (!by_name && rule.name.denies)
+                || (!by_server && rule.server.denies && by_namespace)
+                || (!by_namespace && rule.namespace.denies && by_server)
+            {
+                permitted = false;
+                break;
+            }
+        }
+        if permitted {
+            return Ok(());
+        }
+        let cluster = if name.is_empty() { server } else { name };
+        Err(format!(
+            "application destination server '{cluster}' and namespace '{namespace}' do not match any of the allowed \
+             destinations in project '{}'",
+            self.project
+        )
+        .into())
+    }
+}
+
+impl KindRule {
+    fn matches(&self, kind: &GroupKind, name: &str, namespaced: bool) -> bool {
+        // A malformed pattern matches nothing, as in Argo CD.
+        let matches = |pattern: &str, text: &str| path_match(pattern, text).unwrap_or(false);
+        matches(&self.kind, &kind.kind)
+            && matches(&self.group, &kind.group)
+            && (namespaced || self.name.is_empty() || matches(&self.name, name))
+    }
+}
+
+/// A glob that may forbid instead of allow, compiled once.
+#[derive(Clone, Debug)]
+struct Pattern {
+    denies: bool,
+    /// `None` for a malformed pattern, which matches nothing.
+    glob: Option<Gobwas>,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        let denied = text.strip_prefix('!');
+        Self { denies: denied.is_some(), glob: Gobwas::compile(denied.unwrap_or(text), &[]).ok() }
+    }
+
+    /// Whether the rule lets `text` pass: a pattern that forbids lets pass what it does not match.
+    fn matches(&self, text: &str) -> bool {
+        self.glob.as_ref().is_some_and(|glob| glob.is_match(text)) != self.denies
+    }
+}
