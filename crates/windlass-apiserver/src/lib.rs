@@ -1,1 +1,22 @@
 //! The embedded Kubernetes-compatible API.
+//!
+//! A [`Store`](store::Store) holds objects at revisions; an [`Api`] gives them the behaviour of the
+//! Kubernetes API (defaults, validation, managed fields, finalizers, watches); a [`Server`] speaks HTTP
+//! for it, so that `kubectl` and every other client see a cluster.
+//!
+//! The API knows nothing of GitOps. In process, an [`Api`] is used directly, or as a `tower` service of
+//! HTTP requests ([`Api::service`]) on which a Kubernetes client can be built without a socket.
+
+mod api;
+mod custom;
+mod resource;
+mod status;
+pub mod store;
+mod time;
+
+pub use api::{
+    Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
+    Watch, WatchEvent, WatchOptions, WriteOptions, Written,
+};
+pub use resource::{GroupResource, Gvr, Resource, Subresource};
+pub use status::{Cause, Details, Status};

@@ -1,0 +1,253 @@
+//! The revisioned object store: one writer, any number of readers and watchers.
+//!
+//! Every committed change gets the next revision, as in etcd. The newest state of every object is in
+//! memory; a [`Backend`] makes changes durable before anybody sees them, many in one transaction when
+//! many are waiting (group commit), one at once when the store is idle. Recent changes stay in a ring per
+//! resource, from which a watch may start at any retained revision.
+
+mod memory;
+mod object;
+mod ring;
+mod sqlite;
+mod table;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use windlass_kube::{Object, Str};
+
+pub use object::{Key, Stored};
+pub use ring::{Event, EventKind};
+pub use table::{Compacted, Snapshot, Subscription, Table};
+
+/// A position in the history of the store. The first change is revision 2: 0 means "any" in the Kubernetes
+/// API and 1 is the empty store.
+pub type Revision = u64;
+
+/// What must hold of an object for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// The object must not exist.
+    Absent,
+    /// The object must exist and be at this revision.
+    At(Revision),
+}
+
+/// What a write does.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The object becomes this.
+    Put(Object),
+    /// The object goes; this is its last state, which the delete event shows.
+    Delete(Object),
+}
+
+/// Why a write did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The expectation did not hold.
+    #[error("the object is not what the write expected")]
+    Conflict {
+        /// What is there instead.
+        current: Option<Arc<Stored>>,
+    },
+    /// The backend could not make it durable; nothing has changed.
+    #[error("the change could not be made durable: {0}")]
+    Backend(Arc<BackendError>),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a backend failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The database file could not be used.
+    #[error("{attempt} in the store's database failed")]
+    Database {
+        /// What was attempted.
+        attempt: &'static str,
+        /// Why it failed.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// An object in the file is no object.
+    #[error("the stored {resource} {key} is damaged")]
+    Damaged {
+        /// The resource.
+        resource: Str,
+        /// The object.
+        key: Key,
+    },
+    /// The file was written by a later version of the program.
+    #[error("the store's database has layout {found}, this program knows up to {known}")]
+    Layout {
+        /// What the file says.
+        found: i64,
+        /// What is known.
+        known: i64,
+    },
+    /// The thread that owns the database could not be started.
+    #[error("starting the store's writer failed")]
+    Thread(#[source] std::io::Error),
+}
+
+/// One change to be made durable.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The resource, as `group/resource`.
+    pub resource: Str,
+    /// The object.
+    pub key: Key,
+    /// The revision of the change.
+    pub revision: Revision,
+    /// The object's JSON; `None` deletes it.
+    pub json: Option<bytes::Bytes>,
+}
+
+/// Where changes become durable.
+pub trait Backend: Send {
+    /// Hands every object to `each` and returns the last revision.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or holds what is not an object.
+    fn load(&mut self, each: &mut dyn FnMut(Record)) -> Result<Revision, BackendError>;
+
+    /// Makes the changes durable, all or none.
+    ///
+    /// # Errors
+    ///
+    /// When they are not durable; then none of them may appear after a restart.
+    fn commit(&mut self, records: &[Record]) -> Result<(), BackendError>;
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    writer: writer::Writer,
+}
+
+/// What readers and the writer share.
+struct Shared {
+    tables: RwLock<HashMap<Str, Arc<Table>>>,
+    /// Everything up to here is in the tables.
+    published: Arc<AtomicU64>,
+}
+
+impl Shared {
+    fn table(&self, resource: &str) -> Arc<Table> {
+        if let Some(table) = self.tables.read().expect("no panic under this lock").get(resource) {
+            return table.clone();
+        }
+        let mut tables = self.tables.write().expect("no panic under this lock");
+        let published = self.published.clone();
+        tables.entry(resource.into()).or_insert_with(|| Arc::new(Table::new(published))).clone()
+    }
+}
+
+impl Store {
+    /// A store that ends with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let shared = Arc::new(Shared { tables: RwLock::default(), published: Arc::new(AtomicU64::new(1)) });
+        let writer = writer::Writer::inline(shared.clone(), Box::new(memory::Memory));
+        Self(Arc::new(Inner { shared, writer }))
+    }
+
+    /// Opens or creates the store in one SQLite file.
+    ///
+    /// The file belongs to this process until the store is dropped; another process that opens it gets an
+    /// error. What was acknowledged is there after a crash at any moment.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, is locked, damaged or from a later version.
+    pub fn open(path: &Path) -> Result<Self, BackendError> {
+        Self::with_backend(Box::new(sqlite::Sqlite::open(path)?))
+    }
+
+    /// A store over a backend of the caller's, which gets a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot be loaded.
+    pub fn with_backend(mut backend: Box<dyn Backend>) -> Result<Self, BackendError> {
+        let shared = Arc::new(Shared { tables: RwLock::default(), published: Arc::new(AtomicU64::new(1)) });
+        let mut damaged = None;
+        let revision = backend.load(&mut |record| {
+            let json = record.json.unwrap_or_default();
+            match Stored::from_json(record.key.clone(), record.revision, json) {
+                Some(stored) => shared.table(&record.resource).load(stored),
+                None => damaged = Some(BackendError::Damaged { resource: record.resource, key: record.key }),
+            }
+        })?;
+        if let Some(damaged) = damaged {
+            return Err(damaged);
+        }
+        shared.published.store(revision.max(1), Ordering::Release);
+        let writer = writer::Writer::thread(shared.clone(), backend).map_err(BackendError::Thread)?;
+        for table in shared.tables.read().expect("no panic under this lock").values() {
+            table.forget_history(revision);
+        }
+        Ok(Self(Arc::new(Inner { shared, writer })))
+    }
+
+    /// The objects of one resource, named `group/resource` (`/pods` for the core group). It exists as soon
+    /// as it is asked for.
+    #[must_use]
+    pub fn table(&self, resource: &str) -> Arc<Table> {
+        self.0.shared.table(resource)
+    }
+
+    /// The last revision readers can see.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.0.shared.published.load(Ordering::Acquire)
+    }
+
+    /// How many objects there are of each resource that has any.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(Str, usize)> {
+        let tables = self.0.shared.tables.read().expect("no panic under this lock");
+        let mut counts: Vec<_> = tables
+            .iter()
+            .map(|(resource, table)| (resource.clone(), table.len()))
+            .filter(|(_, n_objects)| *n_objects > 0)
+            .collect();
+        counts.sort();
+        counts
+    }
+
+    /// Changes one object if `expect` holds. When this returns, the change is durable and visible.
+    ///
+    /// Dropping the future does not undo the write.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] when the expectation does not hold.
+    pub async fn write(
+        &self,
+        resource: &Str,
+        key: Key,
+        expect: Expect,
+        change: Change,
+    ) -> Result<Arc<Stored>, WriteError> {
+        let table = self.0.shared.table(resource);
+        self.0.writer.write(writer::Write::new(resource.clone(), table, key, expect, change)).await
+    }
+
+    /// Waits until everything accepted so far is durable, and closes the backend. Later writes fail.
+    pub async fn close(&self) {
+        self.0.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

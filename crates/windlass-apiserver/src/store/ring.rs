@@ -1,0 +1,133 @@
+//! Recent changes of one resource, for those who follow it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::{Revision, Stored};
+
+/// How many changes of one resource a watch can go back. Past this, a watcher that lost its connection
+/// lists again; kube-apiserver's watch cache holds between 100 and 100 thousand.
+const RING_EVENTS: usize = 8192;
+
+/// How many bytes of superseded objects the ring of one resource may hold.
+const RING_BYTES: usize = 16 << 20;
+
+/// For how many changes back the parsed form of an object is kept.
+const PARSED_EVENTS: usize = 512;
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// It is new.
+    Added,
+    /// It changed.
+    Modified,
+    /// It is gone; the event shows its last state.
+    Deleted,
+}
+
+impl EventKind {
+    /// As watch events write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
+/// One committed change.
+#[derive(Debug)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// The object after the change; of a deletion its last state, at the revision of the deletion.
+    pub object: Arc<Stored>,
+    /// The object before the change.
+    pub previous: Option<Arc<Stored>>,
+    line: OnceLock<Bytes>,
+}
+
+impl Event {
+    pub(super) fn new(kind: EventKind, object: Arc<Stored>, previous: Option<Arc<Stored>>) -> Self {
+        Self { kind, object, previous, line: OnceLock::new() }
+    }
+
+    /// The revision of the change.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.object.revision()
+    }
+
+    /// The event as a watch sends it in JSON, made once for all watchers.
+    #[must_use]
+    pub fn line(&self) -> &Bytes {
+        self.line.get_or_init(|| watch_line(self.kind.as_str(), self.object.json()))
+    }
+}
+
+/// A watch event of `kind` around an object's JSON.
+#[must_use]
+pub fn watch_line(kind: &str, json: &[u8]) -> Bytes {
+    let mut line = Vec::with_capacity(json.len() + 40);
+    line.extend_from_slice(b"{\"type\":\"");
+    line.extend_from_slice(kind.as_bytes());
+    line.extend_from_slice(b"\",\"object\":");
+    line.extend_from_slice(json);
+    line.extend_from_slice(b"}\n");
+    line.into()
+}
+
+/// The retained changes, oldest first.
+#[derive(Default)]
+pub(super) struct Ring {
+    events: VecDeque<Arc<Event>>,
+    n_bytes: usize,
+    /// Changes up to here are no longer known.
+    compacted: Revision,
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, event: Arc<Event>) {
+        self.n_bytes += event.object.json().len();
+        self.events.push_back(event);
+        if let Some(idx) = self.events.len().checked_sub(PARSED_EVENTS + 1) {
+            self.events[idx].object.forget_parsed();
+        }
+        while self.events.len() > RING_EVENTS || (self.n_bytes > RING_BYTES && self.events.len() > 1) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(event) = self.events.pop_front() {
+            event.object.forget_parsed();
+            self.n_bytes -= event.object.json().len();
+            self.compacted = event.revision();
+        }
+    }
+
+    pub(super) fn compact(&mut self, revision: Revision) {
+        while self.events.front().is_some_and(|event| event.revision() <= revision) {
+            self.drop_oldest();
+        }
+        self.compacted = self.compacted.max(revision);
+    }
+
+    pub(super) fn compacted(&self) -> Revision {
+        self.compacted
+    }
+
+    /// The changes after `revision`; `None` if some of them are no longer known.
+    pub(super) fn since(&self, revision: Revision) -> Option<impl Iterator<Item = &Arc<Event>>> {
+        if revision < self.compacted {
+            return None;
+        }
+        let first = self.events.partition_point(|event| event.revision() <= revision);
+        Some(self.events.range(first..))
+    }
+}
