@@ -1,1 +1,23 @@
 //! Compares what is declared with what is live, and plans the steps between.
+//!
+//! Everything here is a synchronous function of its arguments: no clock, no network, no random number. Preview,
+//! diff, dry run, sync, prune and deletion all come from one [`Plan`](windlass_model::Plan), and [`check`] says
+//! what must hold of any of them.
+//!
+//! 1. [`prepare`] makes rendered manifests ready for a target: namespaces, tracking marks, permissions, waves.
+//! 2. [`compare`] tells, per object, whether live is as declared — without a call where a receipt proves it.
+//! 3. [`plan`] and [`plan_deletion`] order the steps.
+
+mod check;
+mod compare;
+mod marks;
+mod order;
+mod planner;
+mod prepare;
+
+pub use check::{Violation, check};
+pub use compare::{Comparison, compare, owned_form};
+pub use marks::{Marks, SyncOptions};
+pub use order::kind_rank;
+pub use planner::{PlanInput, plan, plan_deletion};
+pub use prepare::{Prepared, Scope, prepare};

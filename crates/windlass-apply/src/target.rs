@@ -1,0 +1,63 @@
+//! Where a plan is carried out.
+
+use std::future::Future;
+
+use windlass_kube::{Gvk, Object, ObjectRef, Str};
+use windlass_model::Propagation;
+
+/// What a plan acts on: a cluster today.
+pub trait Target: Send + Sync {
+    /// Applies an object as `manager`, taking over contested fields, and returns it as it is then.
+    ///
+    /// With `dry_run` nothing changes, and the answer is what would be.
+    fn apply(
+        &self,
+        gvk: &Gvk,
+        object: &Object,
+        manager: &str,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Object, CallError>> + Send;
+
+    /// Deletes an object if it still has this uid. An absent object is no error.
+    fn delete(
+        &self,
+        gvk: &Gvk,
+        key: &ObjectRef,
+        uid: &str,
+        propagation: Propagation,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// A target's refusal or failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    /// What whoever drives the plan can make of it.
+    pub kind: CallErrorKind,
+    /// The target's sentence, without a secret.
+    pub message: Str,
+}
+
+/// What can be made of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallErrorKind {
+    /// The object is invalid or forbidden: the same call fails again.
+    Refused,
+    /// The target does not know the kind.
+    UnknownKind,
+    /// The namespace is not there.
+    NamespaceMissing,
+    /// Another object has taken the place, or somebody wrote in between.
+    Conflict,
+    /// The target cannot be reached or is overloaded: the same call may succeed later.
+    Transient,
+}
+
+impl CallError {
+    /// A failure with the target's sentence.
+    #[must_use]
+    pub fn new(kind: CallErrorKind, message: impl Into<Str>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}

@@ -1,0 +1,173 @@
+//! Makes rendered manifests ready for a target.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use windlass_kube::{GroupKind, Gvk, ObjectRef, Value};
+use windlass_model::{
+    ClusterRef, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Permissions, Unit, tracking,
+};
+
+use crate::{Marks, owned_form};
+
+/// Whether objects of a kind live in namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// They do.
+    Namespaced,
+    /// They do not.
+    Cluster,
+    /// The cluster does not serve the kind.
+    Unknown,
+}
+
+/// What is declared, ready to be compared.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared {
+    /// The objects, each key once.
+    pub desired: Vec<Desired>,
+    /// What there is to say about the others.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Sets namespaces, checks permissions, stamps tracking marks, and settles duplicates: the last one wins.
+///
+/// `scope` answers for the target cluster; a kind that it does not serve but that one of `manifests` defines is
+/// taken from that definition. An object that cannot be prepared is left out with a diagnostic that names it; the
+/// others go on.
+pub fn prepare(
+    unit: &Unit,
+    permissions: &Permissions,
+    manifests: &[Manifest],
+    scope: impl Fn(&Gvk) -> Scope,
+    marks: &Marks,
+) -> Prepared {
+    let defined = kinds_defined_by(manifests);
+    let mut prepared = Prepared::default();
+    let mut positions: HashMap<ObjectRef, usize> = HashMap::with_capacity(manifests.len());
+    for manifest in manifests {
+        let gvk = manifest.object.gvk();
+        let scope = match scope(&gvk) {
+            Scope::Unknown => defined.get(&gvk.group_kind()).copied().unwrap_or(Scope::Unknown),
+            known => known,
+        };
+        match prepare_one(unit, permissions, manifest, &gvk, scope, marks) {
+            Ok((desired, warnings)) => {
+                prepared.diagnostics.extend(warnings);
+                match positions.get(&desired.key) {
+                    Some(&at) => {
+                        let message = format!("is declared more than once, last at {}", desired.origin);
+                        prepared.diagnostics.push(
+                            Diagnostic::new(DiagnosticKind::RepeatedObject, message)
+                                .about(desired.key.clone())
+                                .at(prepared.desired[at].origin.clone()),
+                        );
+                        prepared.desired[at] = desired;
+                    }
+                    None => {
+                        positions.insert(desired.key.clone(), prepared.desired.len());
+                        prepared.desired.push(desired);
+                    }
+                }
+            }
+            Err(diagnostic) => prepared.diagnostics.push(diagnostic),
+        }
+    }
+    prepared
+}
+
+fn prepare_one(
+    unit: &Unit,
+    permissions: &Permissions,
+    manifest: &Manifest,
+    gvk: &Gvk,
+    scope: Scope,
+    marks: &Marks,
+) -> Result<(Desired, Vec<Diagnostic>), Diagnostic> {
+    let mut object = manifest.object.clone();
+    let mut warnings = Vec::new();
+    let problem = |kind, message: String| {
+        Diagnostic::new(kind, message).about(manifest.object.object_ref()).at(manifest.origin.clone())
+    };
+    if let Some(phases) = marks.hook_of(&object) {
+        return Err(problem(
+            DiagnosticKind::Unsupported,
+            format!("is a {phases} hook; hooks are not run yet"),
+        ));
+    }
+    if object.name().is_empty() {
+        let generated = object.at(&["metadata", "generateName"]).is_some();
+        return Err(if generated {
+            let message = "has generateName and no name: only hooks can be made anew each time";
+            problem(DiagnosticKind::Unsupported, message.into())
+        } else {
+            problem(DiagnosticKind::Compare, format!("{} has no metadata.name", gvk.kind))
+        });
+    }
+    match scope {
+        Scope::Cluster => {
+            object.remove_at(&["metadata", "namespace"]);
+        }
+        Scope::Namespaced | Scope::Unknown => {
+            if object.namespace().is_empty() && !unit.target.namespace.is_empty() {
+                object.set_at(&["metadata", "namespace"], unit.target.namespace.clone());
+            }
+            if scope == Scope::Namespaced && object.namespace().is_empty() {
+                let message = "needs a namespace: neither the object nor the destination names one";
+                return Err(problem(DiagnosticKind::Compare, message.into()));
+            }
+        }
+    }
+    let namespaced = scope != Scope::Cluster;
+    permissions
+        .permits_kind(&gvk.group_kind(), namespaced, object.name())
+        .map_err(|why| problem(DiagnosticKind::Sync, why.to_string()))?;
+    if namespaced {
+        let (server, cluster) = match &unit.target.cluster {
+            ClusterRef::Local => ("https://kubernetes.default.svc", "in-cluster"),
+            ClusterRef::Server(server) => (server.as_str(), ""),
+            ClusterRef::Name(name) => ("", name.as_str()),
+        };
+        permissions
+            .permits_destination(server, cluster, object.namespace())
+            .map_err(|why| problem(DiagnosticKind::Sync, why.to_string()))?;
+    }
+    let wave = marks.wave_of(&object).unwrap_or_else(|text| {
+        warnings.push(problem(DiagnosticKind::Render, format!("its wave {text:?} is no integer; 0 is used")));
+        0
+    });
+    // Argo CD leaves definitions unmarked: what else serves the kind must not vanish with one Unit.
+    if gvk.kind != "CustomResourceDefinition" {
+        tracking::stamp(&mut object, &unit.ownership, &unit.target.namespace);
+    }
+    object.remove_at(&["status"]);
+    object.remove_at(&["metadata", "managedFields"]);
+    let desired = Desired {
+        key: object.object_ref(),
+        gvk: gvk.clone(),
+        digest: Digest::of_value(&owned_form(&object)),
+        object: Arc::new(object),
+        origin: manifest.origin.clone(),
+        wave,
+    };
+    Ok((desired, warnings))
+}
+
+/// The kinds that CustomResourceDefinitions among `manifests` bring.
+fn kinds_defined_by(manifests: &[Manifest]) -> HashMap<GroupKind, Scope> {
+    let definitions =
+        manifests.iter().filter(|manifest| manifest.object.kind() == "CustomResourceDefinition");
+    definitions
+        .map(|manifest| {
+            let object = &manifest.object;
+            let scope = match object.at(&["spec", "scope"]).and_then(Value::as_str) {
+                Some("Cluster") => Scope::Cluster,
+                _ => Scope::Namespaced,
+            };
+            (
+                GroupKind::new(object.str_at(&["spec", "group"]), object.str_at(&["spec", "names", "kind"])),
+                scope,
+            )
+        })
+        .collect()
+}
