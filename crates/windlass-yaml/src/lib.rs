@@ -1,5 +1,35 @@
 //! YAML and JSON as Kubernetes tools read and write them.
+//!
+//! ```
+//! let pod = windlass_yaml::load("kind: Pod\nmetadata: {name: web, labels: {on: yes}}\n")?;
+//! assert_eq!(pod.str_at(&["metadata", "name"]), Some("web"));
+//! assert_eq!(pod.bool_at(&["metadata", "labels", "true"]), Some(true));
+//! # Ok::<(), windlass_yaml::YamlError>(())
+//! ```
+//!
+//! - [`load`], [`load_with`], [`load_all`]: YAML to [`Value`], by the rules of `sigs.k8s.io/yaml` or yaml.v3.
+//! - [`load_manifest`], [`documents`]: the objects of a manifest, each with its own result and line.
+//! - [`json`]: JSON in and out, as Go's `encoding/json` and Kubernetes' own decoder have it.
 
+mod base64;
+mod error;
+mod float;
+mod gosyntax;
+pub mod json;
+mod limits;
+mod load;
+mod manifest;
+mod parser;
+mod resolve;
+mod scanner;
+mod text;
+mod timestamp;
 mod value;
 
+pub use error::{Position, YamlError, YamlErrorKind, snippet};
+pub use limits::{Limits, MAX_DEPTH, MAX_INPUT};
+pub use load::{Document, LoadOptions, load, load_all, load_with};
+pub use manifest::{ManifestError, Part, documents, load_manifest, parts};
+pub use resolve::Dialect;
+pub use text::decode_text;
 pub use value::{Array, Map, Str, Value};
