@@ -26,14 +26,18 @@
 //! Everything here is a pure function: the time comes with the Report.
 
 mod cluster;
+mod crds;
 mod deletion;
+mod field;
 mod lower;
 mod previous;
 mod project;
 mod raise;
 mod settings;
+pub mod types;
 
 pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
+pub use crds::crds;
 pub use deletion::{Deletion, finalizer_patch};
 pub use lower::{Lowered, Refresh, lower};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
