@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Records what a real kube-apiserver answers; the tests of this crate compare with its answers.
+
+Usage: record.py SERVER TOKEN defaults|validation|tables
+
+SERVER is a throw-away kube-apiserver (nothing else running against its etcd, the plugins ServiceAccount
+and TaintNodesByCondition disabled). One JSON document per line is written beside the manifests.
+"""
+import copy, json, pathlib, ssl, sys, urllib.error, urllib.request
+import yaml
+
+SERVER, TOKEN, TOPIC = sys.argv[1:4]
+HERE = pathlib.Path(__file__).parent
+CONTEXT = ssl._create_unverified_context()
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with timestamps left as strings, as Kubernetes reads them."""
+
+
+Loader.yaml_implicit_resolvers = {
+    key: [(tag, pattern) for tag, pattern in entries if tag != "tag:yaml.org,2002:timestamp"]
+    for key, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def call(method, path, body=None, accept="application/json", content="application/json"):
+    request = urllib.request.Request(
+        SERVER + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": "Bearer " + TOKEN, "Accept": accept, "Content-Type": content},
+    )
+    try:
+        with urllib.request.urlopen(request, context=CONTEXT) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+RESOURCES = {}
+
+
+def resource(api_version, kind):
+    if api_version not in RESOURCES:
+        base = "/api/" if "/" not in api_version else "/apis/"
+        _, listed = call("GET", base + api_version)
+        RESOURCES[api_version] = (base + api_version, {
+            r["kind"]: r for r in listed.get("resources", []) if "/" not in r["name"]})
+    base, kinds = RESOURCES[api_version]
+    return base, kinds[kind]
+
+
+def collection(api_version, kind, namespace):
+    base, found = resource(api_version, kind)
+    return base + (f"/namespaces/{namespace}" if found["namespaced"] else "") + "/" + found["name"]
+
+
+def scrub(answer):
+    answer = copy.deepcopy(answer)
+    metadata = answer.get("metadata", {})
+    uid = metadata.get("uid")
+    for field in ("managedFields", "creationTimestamp", "resourceVersion", "uid"):
+        metadata.pop(field, None)
+    text = json.dumps(answer)
+    return json.loads(text.replace(uid, "UID") if uid else text)
+
+
+def manifests(name):
+    text = (HERE / name).read_text().replace("NAMESPACE", "rec-" + TOPIC)
+    return list(yaml.load_all(text, Loader=Loader))
+
+
+def write(name, lines):
+    with open(HERE / name, "w") as out:
+        for line in lines:
+            out.write(json.dumps(line, sort_keys=True) + "\n")
+    print(len(lines), "recorded in", name)
+
+
+namespace = "rec-" + TOPIC
+call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+_, version = call("GET", "/version")
+header = {"server": "kube-apiserver " + version["gitVersion"]}
+
+if TOPIC == "defaults":
+    lines = [header]
+    for manifest in manifests("defaults/manifests.yaml"):
+        path = collection(manifest["apiVersion"], manifest["kind"], namespace)
+        status, answer = call("POST", path, manifest)
+        if status != 201:
+            sys.exit(f"{manifest['kind']} {manifest['metadata']['name']}: {answer.get('message')}")
+        status, answer = call("GET", path + "/" + manifest["metadata"]["name"])
+        lines.append({"input": manifest, "output": scrub(answer)})
+    write("defaults/recorded.jsonl", lines)
+
+if TOPIC == "validation":
+    lines = [header]
+    for case in manifests("validation/manifests.yaml"):
+        # An update is a pair: `create` must be accepted, then `update` is put in its place.
+        first = case.get("create", case)
+        path = collection(first["apiVersion"], first["kind"], namespace)
+        if "update" in case:
+            status, answer = call("POST", path, first)
+            if status != 201:
+                sys.exit(f"{first['kind']} {first['metadata']['name']}: {answer.get('message')}")
+            path += "/" + answer["metadata"]["name"]
+            if "status" in case:
+                answer["status"] = case["status"]
+                call("PUT", path + "/status", answer)
+            new = case["update"]
+            line = {"old": scrub(answer), "new": new}
+            status, answer = call("PUT", path, new)
+            call("DELETE", path)
+        else:
+            line = {"new": first}
+            status, answer = call("POST", path + "?fieldValidation=Strict", first)
+            if status < 300:
+                call("DELETE", path + "/" + answer["metadata"]["name"])
+        line["code"] = status
+        if status >= 300:
+            line["status"] = answer
+        else:
+            print("accepted:", json.dumps(case))
+        lines.append(line)
+    write("validation/recorded.jsonl", lines)
+
+if TOPIC == "tables":
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    columns = {}
+    groups = [("v1", "/api/v1")]
+    _, listed = call("GET", "/apis")
+    groups += [(v["groupVersion"], "/apis/" + v["groupVersion"]) for g in listed["groups"] for v in g["versions"]]
+    lines = [header]
+    for manifest in manifests("tables/manifests.yaml"):
+        path = collection(manifest["apiVersion"], manifest["kind"], namespace)
+        status, answer = call("POST", path, manifest)
+        if status != 201:
+            sys.exit(f"{manifest['kind']} {manifest['metadata']['name']}: {answer.get('message')}")
+        path += "/" + manifest["metadata"]["name"]
+        if "status" in manifest:
+            answer["status"] = manifest["status"]
+            status, answer = call("PUT", path + "/status", answer)
+            if status != 200:
+                sys.exit(f"{manifest['kind']} {manifest['metadata']['name']}: {answer.get('message')}")
+        if "deleted" in manifest.get("metadata", {}).get("labels", {}):
+            call("DELETE", path)
+        _, answer = call("GET", path)
+        _, rows = call("GET", path + "?includeObject=None", accept=table)
+        lines.append({"object": answer, "cells": rows["rows"][0]["cells"],
+                      "conditions": rows["rows"][0].get("conditions")})
+    for group_version, base in groups:
+        _, listed = call("GET", base)
+        for r in listed["resources"]:
+            if "/" in r["name"] or "list" not in r["verbs"]:
+                continue
+            status, rows = call("GET", base + "/" + r["name"] + "?limit=1", accept=table)
+            if status == 200 and rows["kind"] == "Table":
+                columns[group_version + " " + r["kind"]] = rows["columnDefinitions"]
+    write("tables/recorded.jsonl", lines)
+    (HERE / "tables/columns.json").write_text(json.dumps(columns, indent=1, sort_keys=True) + "\n")
