@@ -46,6 +46,11 @@ impl Authority {
         self.issuer.key().serialize_pem()
     }
 
+    /// The authority's public key, as PEM.
+    pub fn public_key_pem(&self) -> String {
+        self.issuer.key().public_key_pem()
+    }
+
     /// Issues a certificate for a server that answers to these names and addresses.
     ///
     /// # Errors

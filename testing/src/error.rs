@@ -1,6 +1,6 @@
 //! What can go wrong while a fake or a harness is set up or driven.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{error::Error as _, fmt, io, path::PathBuf, time::Duration};
 
 /// The result of everything fallible in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -8,8 +8,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a fake or a harness could not do what it was asked.
 ///
 /// Nobody matches on these: a test prints them and fails. They are one type so that a test
-/// can use `?` throughout.
-#[derive(Debug, thiserror::Error)]
+/// can use `?` throughout. `Debug` prints the message and its causes, so that `unwrap()` reads well.
+#[derive(thiserror::Error)]
 pub enum Error {
     /// The operating system refused something.
     #[error("cannot {attempt}")]
@@ -57,6 +57,9 @@ pub enum Error {
         /// What was wrong.
         reason: String,
     },
+    /// A call to the cluster's API failed.
+    #[error(transparent)]
+    Api(#[from] crate::ApiError),
     /// Something did not happen in time.
     #[error(transparent)]
     Overdue(#[from] crate::Overdue),
@@ -67,5 +70,17 @@ impl Error {
     pub(crate) fn io(attempt: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let attempt = attempt.into();
         move |source| Self::Io { attempt, source }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

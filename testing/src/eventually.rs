@@ -33,8 +33,8 @@ impl fmt::Debug for Overdue {
 
 /// Asks `attempt` again and again until it returns `Ok`, or `timeout` has passed.
 ///
-/// It is asked at least once, and one last time after the timeout, so that a machine that was
-/// asleep does not fail a test.
+/// It is asked one last time when the timeout has passed, so that a machine that was asleep does not
+/// fail a test.
 ///
 /// # Errors
 /// [`Overdue`], with what the last attempt complained of.
@@ -89,6 +89,7 @@ struct Patience {
     timeout: Duration,
     pause: Duration,
     attempts: u32,
+    /// Set once the timeout has passed: the attempt after that is the last.
     last_chance: bool,
 }
 
@@ -101,14 +102,11 @@ impl Patience {
     fn after(&mut self, failure: &impl fmt::Display) -> Result<Duration, Overdue> {
         self.attempts += 1;
         let waited = self.started.elapsed();
-        if waited >= self.timeout {
-            if self.last_chance || self.attempts > 1 && waited < self.timeout + LONGEST_PAUSE {
-                return Err(Overdue { waited, attempts: self.attempts, last: failure.to_string() });
-            }
-            self.last_chance = true;
-            return Ok(FIRST_PAUSE);
+        if self.last_chance {
+            return Err(Overdue { waited, attempts: self.attempts, last: failure.to_string() });
         }
-        let pause = self.pause.min(self.timeout - waited);
+        self.last_chance = waited + self.pause >= self.timeout;
+        let pause = self.pause.min(self.timeout.saturating_sub(waited));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(pause)
     }

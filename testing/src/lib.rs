@@ -6,6 +6,7 @@
 //!
 //! | type | what it is |
 //! |---|---|
+//! | [`Cluster`] | etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok; nodes are ready, pods run |
 //! | [`GitServer`] | `git http-backend` over HTTP or HTTPS, with authentication, a request log and faults |
 //! | [`SshGitServer`] | Git over a real `sshd`, with its own host key and client key |
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
@@ -30,6 +31,7 @@
 
 mod authority;
 mod background;
+mod cluster;
 mod error;
 mod eventually;
 pub mod git;
@@ -40,6 +42,7 @@ mod tools;
 mod webhook;
 
 pub use authority::{Authority, Identity};
+pub use cluster::{ApiClient, ApiError, Cluster, ClusterBuilder, Namespace, PrivateCluster};
 pub use error::{Error, Result};
 pub use eventually::{Overdue, eventually, eventually_blocking};
 pub use git::{

@@ -4,8 +4,15 @@ use crate::{Error, Result};
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
+
+/// Long enough to look into last night's failure.
+const LOGS_ARE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The root of the workspace that this crate was built in.
 pub fn workspace_root() -> &'static Path {
@@ -40,10 +47,26 @@ pub fn tool(name: &str) -> Result<PathBuf> {
 /// A new log file for a program of this process.
 pub(crate) fn log_file(name: &str) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    Ok(logs_directory()?.join(format!("{name}-{}-{count}.log", std::process::id())))
+}
+
+/// The directory of logs. What is older than [`LOGS_ARE_KEPT`] is removed the first time.
+pub(crate) fn logs_directory() -> Result<PathBuf> {
+    static SWEPT: Once = Once::new();
     let directory = testing_directory()?.join("logs");
     create_directory(&directory)?;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    Ok(directory.join(format!("{name}-{}-{count}.log", std::process::id())))
+    SWEPT.call_once(|| {
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            if modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > LOGS_ARE_KEPT)) {
+                // It is a file or a directory; and that it is still there next time does no harm.
+                let _ = std::fs::remove_file(entry.path());
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    });
+    Ok(directory)
 }
 
 pub(crate) fn create_directory(path: &Path) -> Result<()> {

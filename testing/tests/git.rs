@@ -1,5 +1,7 @@
 //! The Git servers, driven by the real `git`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     path::Path,
     process::{Command, Output},
