@@ -1,1 +1,56 @@
 //! Sources: Git repositories fetched bare and read as Trees; webhooks.
+//!
+//! A [`RepositoryStore`] is a folder of bare repositories. A [`Repository`] in it answers two questions: which commit
+//! does this [`TargetRevision`] stand for now, and what are the files of that commit. The files are a
+//! [`windlass_model::Tree`], read straight from Git's object database: nothing is checked out, and no `git` or `ssh`
+//! program is run.
+//!
+//! ```no_run
+//! use windlass_model::Tree;
+//! use windlass_source::{Access, Freshness, Limits, Policy, RepositoryStore, RepositoryUrl, TargetRevision};
+//!
+//! let store = RepositoryStore::open("/var/lib/windlass/git", Policy::default(), Limits::default())?;
+//! let url: RepositoryUrl = "https://github.com/argoproj/argocd-example-apps.git".parse()?;
+//! let repository = store.repository(&url, &Access::default())?;
+//! let snapshot = repository.update_one(&TargetRevision::parse("HEAD", ""), Freshness::Shared)?;
+//! for (name, entry) in snapshot.tree.list("guestbook")?.unwrap_or_default() {
+//!     println!("{name} {:?} at {}", entry.kind, snapshot.revision);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`webhook`] turns the requests of Git hosts into [`webhook::Push`]es, and [`Polls`] says when to look at a
+//! repository that sends none. The Git library is an implementation detail: nothing of it is in this crate's public
+//! types.
+
+mod credentials;
+mod error;
+mod flight;
+mod folder;
+mod links;
+mod objects;
+mod policy;
+mod refs;
+mod repository;
+mod revision;
+mod schedule;
+mod session;
+mod store;
+mod transport;
+mod tree;
+mod url;
+pub mod webhook;
+
+pub use credentials::{
+    Access, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy, Secret, Timeouts, Tls,
+};
+pub use error::{Cause, ErrorClass, SourceError, chain};
+pub use flight::Freshness;
+pub use folder::FolderTree;
+pub use policy::{Policy, Refused};
+pub use repository::{CommitMetadata, Repository, Snapshot};
+pub use revision::{CommitId, MIN_SHORT_COMMIT_DIGITS, ParseCommitIdError, Revision, TargetRevision};
+pub use schedule::{PollInterval, Polls};
+pub use store::{Limits, RepositoryStore};
+pub use tree::GitTree;
+pub use url::{MAX_URL_BYTES, ParseUrlError, RepositoryUrl, Scheme};

@@ -1,0 +1,246 @@
+//! What a repository is reached with: credentials, certificates, proxies, known hosts, time limits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::url::RepositoryUrl;
+
+/// A text that must not be seen: printing shows that it is there and nothing else.
+#[derive(Clone, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a secret text.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Takes the same time whether or not the texts are equal, their length aside.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.0.as_bytes(), other.0.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+/// Everything that decides how a repository's host is talked to.
+///
+/// Credentials go to the host and port of the repository's address only: a redirect to another one is followed
+/// without them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Who we are.
+    pub authentication: Authentication,
+    /// How the server's certificate is checked, and ours.
+    pub tls: Tls,
+    /// The proxy for http and https.
+    pub proxy: Option<Proxy>,
+    /// How the host key of an SSH server is checked.
+    pub known_hosts: KnownHosts,
+    /// Whether credentials may go over plain `http://`. Off, because anyone on the way can read them there.
+    pub credentials_over_http: bool,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// Who we are to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Nobody. A user and password inside the repository's address are still used.
+    #[default]
+    Anonymous,
+    /// A user name with a password or an access token; over SSH, password authentication.
+    Basic {
+        /// The user name; hosts that want only a token take any.
+        username: String,
+        /// The password or token.
+        password: Secret,
+    },
+    /// A token sent as `Authorization: Bearer`.
+    Bearer(Secret),
+    /// A private key for SSH: OpenSSH, PKCS#1, PKCS#8 or PuTTY format.
+    SshKey {
+        /// The key's text.
+        private_key: Secret,
+        /// What the key is encrypted with.
+        passphrase: Option<Secret>,
+    },
+}
+
+/// TLS settings of one repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM certificates of the authorities to trust **instead of** the system's, as Argo CD's
+    /// `argocd-tls-certs-cm` means them.
+    pub authorities: Option<String>,
+    /// Our own certificate, for servers that ask for one.
+    pub client: Option<ClientCertificate>,
+    /// Accepts any certificate. Only for test rigs.
+    pub insecure_skip_verify: bool,
+}
+
+/// A client certificate with its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, followed by the intermediate ones.
+    pub certificate: String,
+    /// Its private key.
+    pub key: Secret,
+}
+
+/// An http proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its address, with user and password where it wants them.
+    pub url: Secret,
+    /// Hosts that are reached directly: names, domains, addresses and networks, separated by commas.
+    pub no_proxy: String,
+}
+
+/// How an SSH server proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownHosts {
+    /// Its key must stand in this text, in the format of OpenSSH's `known_hosts`.
+    Strict(String),
+    /// Any key will do. Only for test rigs.
+    AcceptAny,
+}
+
+/// Strict, with nobody known: an SSH repository needs its hosts stated.
+impl Default for KnownHosts {
+    fn default() -> Self {
+        Self::Strict(String::new())
+    }
+}
+
+/// How long to wait for a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, its handshake included.
+    pub connect: Duration,
+    /// For the next byte. A long transfer that makes progress is never cut.
+    pub silence: Duration,
+}
+
+/// 15 s to connect, as Argo CD; 90 s of silence, because a large repository is counted and packed before the
+/// first byte leaves some servers.
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(15), silence: Duration::from_secs(90) }
+    }
+}
+
+/// Credentials for many repositories, found by the longest prefix of the address.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialTemplates {
+    templates: Vec<(String, Access)>,
+}
+
+impl CredentialTemplates {
+    /// Adds credentials for every repository whose address begins with `prefix`, such as `https://github.com/org`.
+    pub fn insert(&mut self, prefix: &str, access: Access) {
+        let normalised = RepositoryUrl::parse(prefix).map_or_else(
+            // A prefix that is only a host is no repository address.
+            |_| prefix.trim().trim_end_matches('/').trim_start_matches("ssh://").to_lowercase(),
+            |url| url.normalised().to_string(),
+        );
+        self.templates.push((normalised, access));
+    }
+
+    /// The credentials of the longest prefix that fits `url`.
+    ///
+    /// The host must be equal as a whole, so that `https://github.com` never matches `https://github.com.evil.org`.
+    #[must_use]
+    pub fn for_url(&self, url: &RepositoryUrl) -> Option<&Access> {
+        let normalised = url.normalised();
+        self.templates
+            .iter()
+            .filter(|(prefix, _)| {
+                let Some(rest) = normalised.strip_prefix(prefix.as_str()) else { return false };
+                let after_scheme = prefix.split_once("://").map_or(prefix.as_str(), |(_, rest)| rest);
+                after_scheme.contains('/') || rest.is_empty() || rest.starts_with('/')
+            })
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, access)| access)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_prints_a_secret() {
+        let access = Access {
+            authentication: Authentication::Basic { username: "bob".into(), password: "hunter2".into() },
+            tls: Tls {
+                client: Some(ClientCertificate { certificate: "C".into(), key: "hunter2".into() }),
+                ..Tls::default()
+            },
+            proxy: Some(Proxy { url: "http://u:hunter2@p".into(), no_proxy: String::new() }),
+            ..Access::default()
+        };
+        assert!(!format!("{access:?}").contains("hunter2"));
+        assert_eq!(Secret::from("hunter2").to_string(), "[redacted]");
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_and_hosts_are_whole() {
+        let named = |name: &str| Access {
+            authentication: Authentication::Basic { username: name.into(), password: "".into() },
+            ..Access::default()
+        };
+        let mut templates = CredentialTemplates::default();
+        templates.insert("https://h", named("host"));
+        templates.insert("https://h/org", named("org"));
+        templates.insert("git@h:org", named("ssh"));
+        for (url, expected) in [
+            ("https://h/x", Some("host")),
+            ("https://h/org/x.git", Some("org")),
+            ("https://H/Org/x", Some("org")),
+            ("https://h.evil.org/org/x", None),
+            ("https://h:8443/org/x", None),
+            ("git@h:org/x", Some("ssh")),
+            ("ssh://git@h/org/x", Some("ssh")),
+            ("http://h/org/x", None),
+        ] {
+            let found = templates.for_url(&url.parse().unwrap()).map(|access| match &access.authentication {
+                Authentication::Basic { username, .. } => username.as_str(),
+                _ => unreachable!(),
+            });
+            assert_eq!(found, expected, "{url}");
+        }
+    }
+}

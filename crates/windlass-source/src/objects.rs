@@ -1,0 +1,249 @@
+//! An object database on disk: opened once, read by many threads, replaced as a whole when it has grown untidy.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gix::ObjectId;
+
+use crate::error::SourceError;
+use crate::revision::CommitId;
+
+/// Memory for the bases of deltas, per reading thread. Without it gix keeps 64 of them, and reading a repository of
+/// 20,000 files takes five times the work.
+const DELTA_BASE_CACHE: &str = "core.deltaBaseCacheLimit=16m";
+
+/// Folder entries remembered per repository while someone reads it: a monorepo's few thousand folders, some 5 MB.
+const MAX_CACHED_ENTRIES: usize = 65_536;
+
+/// Slots for pack files. A database is replaced long before it has that many.
+const PACK_SLOTS: usize = 256;
+
+/// The objects of one repository, open for reading.
+///
+/// Git's object database is append-only and content-addressed, so readers never see a half-written object and need
+/// no lock. Each reading thread borrows a handle with its own caches; handles are kept while any Tree is alive and
+/// dropped with the last, so that thousands of idle repositories cost next to nothing.
+pub(crate) struct Objects {
+    path: PathBuf,
+    repository: gix::ThreadSafeRepository,
+    handles: Mutex<Vec<gix::Repository>>,
+    folders: Mutex<FolderCache>,
+    readers: AtomicUsize,
+    /// Set when a newer database has taken this one's place: the last reader removes the folder.
+    superseded: AtomicBool,
+}
+
+/// One member of a folder as Git stores it.
+#[derive(Clone, Debug)]
+pub(crate) struct RawEntry {
+    pub(crate) name: Box<str>,
+    pub(crate) kind: RawKind,
+    pub(crate) id: ObjectId,
+}
+
+/// What Git says a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RawKind {
+    File,
+    Directory,
+    Link,
+    Submodule,
+}
+
+#[derive(Default)]
+struct FolderCache {
+    folders: HashMap<ObjectId, Arc<[RawEntry]>>,
+    entries: usize,
+}
+
+impl Objects {
+    /// Creates an empty bare repository at `path`.
+    pub(crate) fn create(path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path.join("objects").join("pack"))?;
+        fs::create_dir_all(path.join("refs").join("heads"))?;
+        fs::write(path.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
+        fs::write(path.join("HEAD"), "ref: refs/heads/main\n")
+    }
+
+    /// Opens one of our own bare repositories.
+    pub(crate) fn open_own(path: &Path) -> gix::Result<Self> {
+        let options = options().open_path_as_is(true).object_store_slots(
+            gix::odb::store::init::Slots::Given(PACK_SLOTS.try_into().unwrap_or(u16::MAX)),
+        );
+        Self::open(path, options)
+    }
+
+    /// Opens someone else's repository, bare or with a work tree.
+    pub(crate) fn open_foreign(path: &Path) -> gix::Result<Self> {
+        Self::open(path, options())
+    }
+
+    fn open(path: &Path, options: gix::open::Options) -> gix::Result<Self> {
+        let repository = gix::ThreadSafeRepository::open_opts(path, options)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            repository,
+            handles: Mutex::default(),
+            folders: Mutex::default(),
+            readers: AtomicUsize::new(0),
+            superseded: AtomicBool::new(false),
+        })
+    }
+
+    /// The repository's folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A handle of one's own, with fresh caches.
+    pub(crate) fn fresh_handle(&self) -> gix::Repository {
+        self.repository.to_thread_local()
+    }
+
+    /// Lends a handle to `read`.
+    pub(crate) fn with<R>(&self, read: impl FnOnce(&gix::Repository) -> R) -> R {
+        let kept = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let handle = kept.unwrap_or_else(|| self.fresh_handle());
+        let result = read(&handle);
+        if self.readers.load(Ordering::Relaxed) > 0 {
+            self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        }
+        result
+    }
+
+    /// Whether a commit is there. A pack is installed whole, so its files are there too.
+    pub(crate) fn contains(&self, commit: CommitId) -> bool {
+        self.with(|repository| repository.has_object(commit.to_git()))
+    }
+
+    /// The commits whose ids begin with `prefix`: none, one, or `Err` when they are several.
+    pub(crate) fn find_short(&self, prefix: &str) -> Result<Option<CommitId>, Ambiguous> {
+        self.with(|repository| match repository.rev_parse_single(format!("{prefix}^{{commit}}").as_str()) {
+            Ok(id) => Ok(CommitId::from_git(id.detach())),
+            Err(error) if error.iter_errors().any(|part| part.to_string().contains("ambiguous")) => {
+                Err(Ambiguous)
+            }
+            Err(_) => Ok(None),
+        })
+    }
+
+    /// The members of a folder, sorted by name.
+    pub(crate) fn folder(&self, id: ObjectId) -> gix::Result<Arc<[RawEntry]>> {
+        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).folders.get(&id) {
+            return Ok(known.clone());
+        }
+        let mut entries = self.with(|repository| {
+            let tree = repository.find_tree(id)?;
+            tree.iter()
+                .map(|entry| {
+                    let entry = entry?;
+                    let kind = match entry.mode().kind() {
+                        gix::objs::tree::EntryKind::Tree => RawKind::Directory,
+                        gix::objs::tree::EntryKind::Blob | gix::objs::tree::EntryKind::BlobExecutable => {
+                            RawKind::File
+                        }
+                        gix::objs::tree::EntryKind::Link => RawKind::Link,
+                        gix::objs::tree::EntryKind::Commit => RawKind::Submodule,
+                    };
+                    let name = entry.filename().to_string().into_boxed_str();
+                    Ok(RawEntry { name, kind, id: entry.object_id() })
+                })
+                .collect::<gix::Result<Vec<_>>>()
+        })?;
+        // Git sorts folders as if their names ended in a slash.
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let entries: Arc<[RawEntry]> = entries.into();
+        let mut cache = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.entries + entries.len() > MAX_CACHED_ENTRIES {
+            *cache = FolderCache::default();
+        }
+        if entries.len() <= MAX_CACHED_ENTRIES && self.readers.load(Ordering::Relaxed) > 0 {
+            cache.entries += entries.len();
+            cache.folders.insert(id, entries.clone());
+        }
+        Ok(entries)
+    }
+
+    /// The size of a file, without reading it.
+    pub(crate) fn size(&self, id: ObjectId) -> gix::Result<u64> {
+        self.with(|repository| Ok(repository.find_header(id)?.size()))
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn blob(&self, id: ObjectId) -> gix::Result<Vec<u8>> {
+        self.with(|repository| Ok(repository.find_blob(id)?.take_data()))
+    }
+
+    /// How many packs there are on disk.
+    pub(crate) fn count_packs(&self) -> usize {
+        fs::read_dir(self.path.join("objects").join("pack")).map_or(0, |entries| {
+            entries
+                .flatten()
+                .filter(|entry| entry.path().extension().is_some_and(|ext| ext == "pack"))
+                .count()
+        })
+    }
+
+    /// Removes what an interrupted fetch left behind. Call it before anything is fetched.
+    pub(crate) fn sweep_leftovers(&self) -> Result<(), SourceError> {
+        let pack_dir = self.path.join("objects").join("pack");
+        let entries = fs::read_dir(&pack_dir)
+            .map_err(|error| SourceError::store("read the folder", &pack_dir, error))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let wanted = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("idx") => path.with_extension("pack").exists(),
+                Some("pack") => path.with_extension("idx").exists(),
+                _ => false,
+            };
+            if !wanted {
+                let _ = fs::remove_file(&path);
+            }
+        }
+        let _ = fs::remove_file(self.path.join("shallow.lock"));
+        Ok(())
+    }
+
+    /// Marks the database as replaced; its folder goes when its last reader does.
+    pub(crate) fn supersede(&self) {
+        self.superseded.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reader_added(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reader_removed(&self) {
+        if self.readers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.handles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = FolderCache::default();
+        }
+    }
+}
+
+/// Reads no configuration of the user or machine, runs no program, trusts the folder's owner.
+fn options() -> gix::open::Options {
+    gix::open::Options::isolated().with(gix::sec::Trust::Full).config_overrides([DELTA_BASE_CACHE])
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Objects({})", self.path.display())
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        if self.superseded.load(Ordering::Relaxed) {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// A short id fits several objects.
+#[derive(Debug)]
+pub(crate) struct Ambiguous;

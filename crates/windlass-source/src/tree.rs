@@ -1,0 +1,150 @@
+//! The Tree of a commit, read from the object database.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gix::ObjectId;
+use windlass_kube::Str;
+use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
+
+use crate::links::{self, Nodes};
+use crate::objects::{Objects, RawKind};
+use crate::revision::CommitId;
+
+/// Longest link target read, the limit of paths on Linux.
+const MAX_LINK_BYTES: u64 = 4096;
+
+/// The files of one commit.
+///
+/// Nothing is checked out and nothing is read ahead: a folder is read when it is listed, a file when it is read.
+/// Digests are Git's own object ids, so they cost nothing and two commits share those of equal folders. Clones are
+/// cheap, any number of threads read at once, and what a Tree reads stays on disk while the Tree is alive.
+pub struct GitTree {
+    objects: Arc<Objects>,
+    commit: CommitId,
+    root: ObjectId,
+}
+
+impl GitTree {
+    pub(crate) fn open(objects: &Arc<Objects>, commit: CommitId) -> gix::Result<Self> {
+        let root = objects.with(|repository| -> gix::Result<ObjectId> {
+            Ok(repository.find_commit(commit.to_git())?.tree_id()?.detach())
+        })?;
+        objects.reader_added();
+        Ok(Self { objects: objects.clone(), commit, root })
+    }
+
+    /// The commit whose files these are.
+    #[must_use]
+    pub fn commit(&self) -> CommitId {
+        self.commit
+    }
+
+    /// The digest of the whole Tree.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::from_foreign(self.root.as_bytes())
+    }
+}
+
+impl Clone for GitTree {
+    fn clone(&self) -> Self {
+        self.objects.reader_added();
+        Self { objects: self.objects.clone(), commit: self.commit, root: self.root }
+    }
+}
+
+impl Drop for GitTree {
+    fn drop(&mut self) {
+        self.objects.reader_removed();
+    }
+}
+
+impl fmt::Debug for GitTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GitTree({})", self.commit)
+    }
+}
+
+impl Nodes for GitTree {
+    type Id = ObjectId;
+
+    fn root(&self) -> ObjectId {
+        self.root
+    }
+
+    fn member(&self, folder: &ObjectId, name: &str) -> Result<Option<(RawKind, ObjectId)>, TreeError> {
+        let members = self.objects.folder(*folder).map_err(|error| store(name, error))?;
+        let at = members.binary_search_by(|member| (*member.name).cmp(name));
+        Ok(at.ok().map(|at| (members[at].kind, members[at].id)))
+    }
+
+    fn link_target(&self, id: &ObjectId) -> Result<String, TreeError> {
+        let size = self.objects.size(*id).map_err(|error| store("link", error))?;
+        if size > MAX_LINK_BYTES {
+            return Err(TreeError::TooLarge { path: "symbolic link".into(), size, limit: MAX_LINK_BYTES });
+        }
+        let target = self.objects.blob(*id).map_err(|error| store("link", error))?;
+        Ok(String::from_utf8_lossy(&target).into_owned())
+    }
+}
+
+impl Tree for GitTree {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        Ok(links::find(self, path)?.map(|found| entry(found.kind, found.id)))
+    }
+
+    /// A link that leaves the repository or runs in a circle fails the listing of its folder: whoever renders the
+    /// folder must hear of it. A link to a file that is not there is left out.
+    fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError> {
+        let Some(folder) = links::find(self, path)? else { return Ok(None) };
+        if folder.kind != RawKind::Directory {
+            return Ok(None);
+        }
+        let members = self.objects.folder(folder.id).map_err(|error| store(path, error))?;
+        let mut listed = Vec::with_capacity(members.len());
+        for member in members.iter() {
+            let resolved = match member.kind {
+                RawKind::Link => {
+                    let full = if path.is_empty() {
+                        member.name.to_string()
+                    } else {
+                        format!("{path}/{}", member.name)
+                    };
+                    links::find(self, &full)?.map(|found| entry(found.kind, found.id))
+                }
+                kind => Some(entry(kind, member.id)),
+            };
+            if let Some(resolved) = resolved {
+                listed.push((Str::from(&*member.name), resolved));
+            }
+        }
+        Ok(Some(listed))
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
+        let Some(found) = links::find(self, path)? else { return Ok(None) };
+        if found.kind != RawKind::File {
+            return Ok(None);
+        }
+        let size = self.objects.size(found.id).map_err(|error| store(path, error))?;
+        if size > limit {
+            return Err(TreeError::TooLarge { path: path.into(), size, limit });
+        }
+        let bytes = self.objects.blob(found.id).map_err(|error| store(path, error))?;
+        Ok(Some(bytes.into()))
+    }
+}
+
+fn entry(kind: RawKind, id: ObjectId) -> Entry {
+    let kind = match kind {
+        RawKind::File | RawKind::Link => EntryKind::File,
+        RawKind::Directory => EntryKind::Directory,
+        RawKind::Submodule => EntryKind::Submodule,
+    };
+    Entry { kind, digest: Digest::from_foreign(id.as_bytes()) }
+}
+
+fn store(path: &str, error: gix::Error) -> TreeError {
+    TreeError::Store { path: path.into(), source: crate::transport::flatten(&error).into() }
+}
