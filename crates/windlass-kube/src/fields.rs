@@ -11,12 +11,13 @@ mod json;
 mod managed;
 mod set;
 
-pub(crate) use element::quote;
 pub use element::{FieldPath, PathElement, compare_values};
+pub(crate) use element::{format_value, quote};
 pub use extract::{extract, extract_owned};
 pub use json::ParseFieldsError;
 pub use managed::{ManagedFieldsEntry, Operation, managed_fields, owned_by};
 pub use set::FieldSet;
+pub(crate) use set::{Node, SetBuilder};
 
 /// How deep a set of fields may nest: far beyond any real schema, far below what a thread's stack holds.
 pub const MAX_DEPTH: usize = 256;

@@ -2,8 +2,10 @@
 
 pub mod fields;
 pub mod json_patch;
+pub mod merge;
 pub mod merge_patch;
 mod object;
+pub mod schema;
 pub mod selector;
 pub mod validation;
 

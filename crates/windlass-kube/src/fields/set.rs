@@ -306,6 +306,10 @@ pub(crate) struct SetBuilder {
 }
 
 impl SetBuilder {
+    pub(crate) fn with_capacity(n_nodes: usize) -> Self {
+        Self { nodes: Vec::with_capacity(n_nodes) }
+    }
+
     /// Adds an element; of equal elements the members and children are united.
     pub(crate) fn add(&mut self, element: PathElement, member: bool, children: FieldSet) {
         if !member && children.is_empty() {
