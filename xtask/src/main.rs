@@ -1,3 +1,57 @@
-//! Chores of the workspace.
+//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask tools`, `cargo xtask record`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
-fn main() {}
+mod record;
+mod tidy;
+mod tools;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What `cargo xtask` prints when it is not told what to do.
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+
+chores:
+  tidy [--graph]        check the rules that no lint knows, or print the graph of our crates
+  tools [NAME...]       build the pinned original programs that are missing into target/tools/bin;
+                        a NAME is a program, or a group: `cluster` (what the tests need) or `all` (the default)
+  tools --list          print the pinned programs, their versions, and which are built
+  record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
+";
+
+fn main() -> ExitCode {
+    let arguments = env::args().skip(1).collect::<Vec<_>>();
+    let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+    let result = match arguments.as_slice() {
+        ["tidy"] => tidy::check(&root()),
+        ["tidy", "--graph"] => tidy::print_graph(&root()),
+        ["tools", "--list"] => tools::list(&root()),
+        ["tools", names @ ..] => tools::build(&root(), names),
+        ["record", names @ ..] => record::run(&root(), names),
+        [] | ["help" | "-h" | "--help", ..] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("this crate lies one folder below the root").to_owned()
+}
