@@ -249,7 +249,7 @@ fn check_manifest(package: &Package, place: &str, violations: &mut Vec<Violation
 ///
 /// `cargo metadata` would not do: it also counts optional dependencies that no feature asks for.
 fn linked(root: &Path) -> Result<String> {
-    let arguments = ["tree", "--workspace", "--edges=normal", "--prefix=none", "--no-dedupe", "--format={p}"];
+    let arguments = ["tree", "--workspace", "--edges=normal", "--prefix=none", "--format={p}"];
     run_cargo(root, &arguments)
 }
 

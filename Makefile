@@ -1,0 +1,23 @@
+# A thin front: what each of these does stands in the script or chore that it calls.
+.PHONY: help demo test tools bench fmt lint
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: ## See it work: a Git repository becomes live state (REPO=url DIR=path for your own)
+	@cargo run --quiet --release --package windlass -- demo $(if $(REPO),--repo '$(REPO)') $(if $(DIR),--path '$(DIR)')
+
+test: ## Check everything
+	@tools/gate
+
+tools: ## Build the original programs that we compare with
+	@cargo xtask tools
+
+bench: ## Measure, as ratios in one run
+	@cargo run --release --package windlass-bench
+
+fmt: ## Format the sources
+	@cargo fmt --all
+
+lint: ## Complain about the sources
+	@cargo clippy --workspace --all-targets -- -D warnings && cargo xtask tidy
