@@ -1,6 +1,8 @@
 //! Objects read back from the embedded API's defaulting equal what kube-apiserver 1.36.3 returned.
 
-use windlass_apiserver::defaults::{CreateContext, ServiceAllocator, apply_defaults, normalize, prepare_for_create};
+use windlass_apiserver::defaults::{
+    CreateContext, ServiceAllocator, apply_defaults, normalize, prepare_for_create,
+};
 use windlass_kube::{Gvk, Value};
 
 fn recorded() -> Vec<Value> {
@@ -112,7 +114,8 @@ fn objects_read_back_as_from_the_real_server() {
     assert!(cases.len() >= 60, "only {} cases", cases.len());
     let mut report = Vec::new();
     for case in &cases {
-        let (input, mut theirs) = (&case.get("input").expect("input").clone(), case.get("output").expect("output").clone());
+        let (input, mut theirs) =
+            (&case.get("input").expect("input").clone(), case.get("output").expect("output").clone());
         let mut ours = create(input, &theirs);
         scrub(input, &mut ours);
         scrub(input, &mut theirs);

@@ -6,7 +6,7 @@ Usage: record.py SERVER TOKEN defaults|validation|tables
 SERVER is a throw-away kube-apiserver (nothing else running against its etcd, the plugins ServiceAccount
 and TaintNodesByCondition disabled). One JSON document per line is written beside the manifests.
 """
-import copy, json, pathlib, ssl, sys, urllib.error, urllib.request
+import copy, json, pathlib, ssl, sys, time, urllib.error, urllib.request
 import yaml
 
 SERVER, TOKEN, TOPIC = sys.argv[1:4]
@@ -145,9 +145,14 @@ if TOPIC == "tables":
                 sys.exit(f"{manifest['kind']} {manifest['metadata']['name']}: {answer.get('message')}")
         if "deleted" in manifest.get("metadata", {}).get("labels", {}):
             call("DELETE", path)
-        _, answer = call("GET", path)
-        _, rows = call("GET", path + "?includeObject=None", accept=table)
-        lines.append({"object": answer, "cells": rows["rows"][0]["cells"],
+        while True:
+            now = int(time.time())
+            _, answer = call("GET", path)
+            _, rows = call("GET", path + "?includeObject=None", accept=table)
+            if int(time.time()) == now:
+                break
+        answer["metadata"].pop("managedFields", None)
+        lines.append({"now": now, "object": answer, "cells": rows["rows"][0]["cells"],
                       "conditions": rows["rows"][0].get("conditions")})
     for group_version, base in groups:
         _, listed = call("GET", base)
@@ -158,4 +163,5 @@ if TOPIC == "tables":
             if status == 200 and rows["kind"] == "Table":
                 columns[group_version + " " + r["kind"]] = rows["columnDefinitions"]
     write("tables/recorded.jsonl", lines)
-    (HERE / "tables/columns.json").write_text(json.dumps(columns, indent=1, sort_keys=True) + "\n")
+    columns = {k: v for k, v in columns.items() if k.split("/")[0] not in ("resource.k8s.io", "flowcontrol.apiserver.k8s.io")}
+    (HERE.parent.parent / "src/tables/columns.json").write_text(json.dumps(columns, indent=0, sort_keys=True) + "\n")
