@@ -26,7 +26,12 @@ pub fn crds() -> Vec<Object> {
         members: vec![
             ("spec", ApplicationSpec::schema(), true, "What it asks for."),
             ("status", Status::schema(), false, "How it is."),
-            ("operation", Operation::schema(), false, "What somebody asks to do now; removed when it is done."),
+            (
+                "operation",
+                Operation::schema(),
+                false,
+                "What somebody asks to do now; removed when it is done.",
+            ),
         ],
         status_subresource: false,
     };

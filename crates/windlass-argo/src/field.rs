@@ -223,7 +223,8 @@ impl<T: Field> Field for Entries<T> {
             reader.wrong("object", value);
             return Self::default();
         };
-        let read = |(key, value): (&Str, &Value)| (key.clone(), reader.below(key, |reader| T::read(value, reader)));
+        let read =
+            |(key, value): (&Str, &Value)| (key.clone(), reader.below(key, |reader| T::read(value, reader)));
         Self(members.iter().map(read).collect())
     }
 

@@ -29,6 +29,7 @@ mod cluster;
 mod crds;
 mod deletion;
 mod field;
+mod git_url;
 mod lower;
 mod previous;
 mod project;

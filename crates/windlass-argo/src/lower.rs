@@ -1,15 +1,29 @@
 //! From an Application to a Unit.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod operation;
+mod policy;
+mod source;
+mod support;
 
-use windlass_kube::Object;
+pub(crate) use support::is_set;
+
+use std::sync::Arc;
+
+use windlass_kube::{Object, Str};
 use windlass_model::{
-    Automation, Backoff, ClusterRef, NamespacePolicy, Ownership, Permissions, Propagation, Retry, SyncPolicy,
-    SyncRequest, TargetSpec, Unit, UnitId,
+    ClusterRef, Diagnostic, DiagnosticKind, OperationPhase, Ownership, Permissions, SyncRequest, TargetSpec,
+    Unit, UnitId,
 };
 
-use crate::{Cluster, Deletion, Project, ProjectProblem, Settings};
+use crate::types::{Application, ApplicationSpec, Operation};
+use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, project};
+
+/// The annotation that asks for a refresh, and its companion.
+pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
+    ["argocd.argoproj.io/refresh", "argocd.argoproj.io/refresh-timestamp"];
+const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
+/// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
+const FIELD_MANAGER: &str = "argocd-controller";
 
 /// How thorough a refresh somebody asked for by annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +41,9 @@ pub struct Lowered {
     pub unit: Unit,
     /// The sync that its `operation` field asks for.
     pub request: Option<SyncRequest>,
+    /// Why its `operation` field cannot be carried out. [`crate::raise`] ends the operation with this message; take
+    /// the field with the same patch.
+    pub refused: Option<Str>,
     /// Whether somebody asked to end the running operation.
     pub terminate: bool,
     /// The refresh that its annotation asks for.
@@ -35,8 +52,12 @@ pub struct Lowered {
     pub paused: bool,
     /// Whether it is being deleted, and how.
     pub deletion: Deletion,
+    /// The cluster it goes to, if it names one that is known.
+    pub cluster: Option<Cluster>,
     /// What it may deploy.
     pub permissions: Arc<Permissions>,
+    /// The namespace of the control plane, for the status.
+    pub controller_namespace: Str,
 }
 
 /// Lowers an Application.
@@ -50,42 +71,123 @@ pub fn lower(
     settings: &Settings,
     known_clusters: &[Cluster],
 ) -> Lowered {
-    let _ = known_clusters;
+    let (read, problems) = Application::read(application);
+    let mut findings = Findings(support::unsupported(application, &problems));
+    let project = project.map_err(|problem| findings.invalid(problem.to_string())).ok();
+    if let Some(project) = project {
+        findings.0.extend(project.diagnostics.iter().cloned());
+        check_namespace(application, project, settings, &mut findings);
+    }
+    if read.spec.has_multiple_sources() && read.spec.source.is_some() {
+        findings.0.push(Diagnostic::new(
+            DiagnosticKind::Unsupported,
+            "field spec.source is not used, because spec.sources is set",
+        ));
+    }
+    let sources = source::sources(&read.spec, project, &mut |message| findings.invalid(message));
+    let cluster = resolve_cluster(&read, project, known_clusters, settings, &mut findings);
+    let policy = policy::policy(&read.spec, &mut findings);
+    let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
+    let (request, refused) = match asked {
+        Some(Ok(request)) => (Some(request), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
+    let phase = read.status.operation_state.as_deref().map(|state| state.phase.as_str());
     Lowered {
         unit: Unit {
             id: UnitId(application.object_ref()),
-            sources: Vec::new(),
-            target: TargetSpec { cluster: ClusterRef::Local, namespace: "".into() },
+            sources,
+            target: TargetSpec {
+                cluster: cluster.as_ref().map_or(ClusterRef::Local, Cluster::reference),
+                namespace: read.spec.destination.namespace.clone(),
+            },
             ownership: Ownership {
-                field_manager: "argocd-controller".into(),
+                field_manager: FIELD_MANAGER.into(),
                 instance: settings.instance(application.namespace(), application.name()),
                 tracking: settings.tracking(),
                 installation: Some(settings.installation()),
             },
-            policy: SyncPolicy {
-                automation: Automation::Manual,
-                retry: Retry {
-                    limit: Some(0),
-                    backoff: Backoff {
-                        initial: Duration::from_secs(5),
-                        factor: 2.0,
-                        max: Duration::from_secs(180),
-                    },
-                },
-                namespace: NamespacePolicy::default(),
-                never_prune: false,
-                prune_propagation: Propagation::default(),
-                prune_last: false,
-                skip_dry_run_on_missing_kind: false,
-                history_limit: 10,
-            },
-            diagnostics: Vec::new(),
+            policy,
+            diagnostics: findings.0,
         },
-        request: None,
-        terminate: false,
-        refresh: None,
-        paused: false,
-        deletion: Deletion::None,
+        request,
+        refused,
+        terminate: phase == Some(OperationPhase::Terminating.as_str()),
+        refresh: application.annotation(REFRESH_ANNOTATIONS[0]).map(|how| match how {
+            "hard" => Refresh::Hard,
+            _ => Refresh::Normal,
+        }),
+        paused: application.annotation(SKIP_RECONCILE_ANNOTATION) == Some("true"),
+        deletion: Deletion::of(application, read.spec.sync_policy.as_deref()),
+        cluster,
         permissions: project.map(|project| project.permissions.clone()).unwrap_or_default(),
+        controller_namespace: settings.control_plane_namespace.clone(),
+    }
+}
+
+fn check_namespace(application: &Object, project: &Project, settings: &Settings, findings: &mut Findings) {
+    let (name, namespace) = (application.name(), application.namespace());
+    if namespace.is_empty() || namespace == settings.control_plane_namespace {
+        return;
+    }
+    if !project::in_list(&settings.application_namespaces, namespace) {
+        findings.invalid(format!(
+            "applications in namespace '{namespace}' are not enabled by application.namespaces"
+        ));
+    } else if !project.permits_namespace(namespace) {
+        findings.invalid(format!(
+            "application '{name}' in namespace '{namespace}' is not allowed to use project {}",
+            project.name
+        ));
+    }
+}
+
+fn resolve_cluster(
+    read: &Application,
+    project: Option<&Project>,
+    known: &[Cluster],
+    settings: &Settings,
+    findings: &mut Findings,
+) -> Option<Cluster> {
+    let destination = &read.spec.destination;
+    match cluster::resolve(destination, known, settings) {
+        Ok(cluster) => {
+            let permitted = project.map(|project| {
+                project.permits_cluster(&cluster, &destination.namespace, !destination.name.is_empty())
+            });
+            if let Some(Err(why)) = permitted {
+                findings.invalid(why);
+            }
+            Some(cluster)
+        }
+        Err(why) => {
+            findings.invalid(why);
+            None
+        }
+    }
+}
+
+/// What an operation that stands in a status asks for; `None` when it cannot be carried out.
+pub(crate) fn request_of(operation: &Operation, spec: &ApplicationSpec) -> Option<SyncRequest> {
+    operation::request(operation, spec, &mut Findings(Vec::new())).ok()
+}
+
+/// What lowering has to say, in the order it was found.
+struct Findings(Vec<Diagnostic>);
+
+impl Findings {
+    fn invalid(&mut self, message: impl Into<Str>) {
+        self.0.push(Diagnostic::new(DiagnosticKind::InvalidSpec, message));
+    }
+}
+
+impl policy::Findings for Findings {
+    fn refuse(&mut self, message: String) {
+        self.invalid(message);
+    }
+
+    fn ignore(&mut self, message: String) {
+        self.0.push(Diagnostic::new(DiagnosticKind::Unsupported, message));
     }
 }

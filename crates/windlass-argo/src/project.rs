@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use windlass_go::glob::Gobwas;
+use windlass_go::re2::Regex;
 use windlass_kube::{Object, Str};
-use windlass_model::{Diagnostic, Permissions};
+use windlass_model::{DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions};
+
+use crate::types::{AppProject, ClusterKind, FieldProblemKind, NamespacedKind, ProjectSpec};
+use crate::{Cluster, git_url};
 
 /// A lowered AppProject.
 #[derive(Clone, Debug)]
@@ -14,37 +19,163 @@ pub struct Project {
     pub permissions: Arc<Permissions>,
     /// What there is to say about it: fields that are not acted on, rules that cannot hold.
     pub diagnostics: Vec<Diagnostic>,
+    sources: Box<[SourceRule]>,
+    namespaces: Box<[Str]>,
+    own_clusters_only: bool,
 }
 
 /// Why an Application has no project.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProjectProblem {
     /// There is none of that name in the control-plane namespace.
-    #[error("application references project {0} which does not exist")]
+    #[error("Application referencing project {0} which does not exist")]
     NotFound(Str),
+}
+
+#[derive(Clone, Debug)]
+struct SourceRule {
+    denies: bool,
+    /// `None` for a malformed pattern, which matches nothing.
+    glob: Option<Gobwas>,
 }
 
 impl Project {
     /// Reads an AppProject. What cannot be read is said in `diagnostics` and permits nothing.
     #[must_use]
     pub fn parse(project: &Object) -> Self {
-        Self {
-            name: project.name().into(),
-            permissions: Arc::new(Permissions::everything(project.name())),
-            diagnostics: Vec::new(),
-        }
+        let (AppProject { spec, .. }, problems) = AppProject::read(project);
+        let name = Str::from(project.name());
+        let mut diagnostics = unsupported(&name, &spec);
+        diagnostics.extend(problems.iter().map(|problem| {
+            let (kind, what) = match problem.kind {
+                FieldProblemKind::Unknown => (DiagnosticKind::Unsupported, "is not known".to_owned()),
+                FieldProblemKind::WrongType { expected, found } => {
+                    (DiagnosticKind::InvalidSpec, format!("must be {expected}, this is {found}"))
+                }
+            };
+            Diagnostic::new(kind, format!("AppProject {name}: field {} {what}", problem.path))
+        }));
+        Self::new(name, &spec, diagnostics)
     }
 
     /// The project `default` as Argo CD creates it: everything is allowed. It stands in where there is no object
     /// of that name.
     #[must_use]
     pub fn built_in() -> Self {
+        let spec = ProjectSpec {
+            source_repos: ["*".into()].into(),
+            destinations: [crate::types::Destination {
+                server: "*".into(),
+                namespace: "*".into(),
+                name: Str::default(),
+            }]
+            .into(),
+            cluster_resource_whitelist: [ClusterKind {
+                group: "*".into(),
+                kind: "*".into(),
+                name: Str::default(),
+            }]
+            .into(),
+            ..ProjectSpec::default()
+        };
+        Self::new("default".into(), &spec, Vec::new())
+    }
+
+    fn new(name: Str, spec: &ProjectSpec, diagnostics: Vec<Diagnostic>) -> Self {
+        let cluster_rules = |kinds: &[ClusterKind]| {
+            let rule = |ClusterKind { group, kind, name }: &ClusterKind| KindRule {
+                group: group.clone(),
+                kind: kind.clone(),
+                name: name.clone(),
+            };
+            kinds.iter().map(rule).collect()
+        };
+        let namespaced_rules = |kinds: &[NamespacedKind]| {
+            let rule = |NamespacedKind { group, kind }: &NamespacedKind| KindRule {
+                group: group.clone(),
+                kind: kind.clone(),
+                name: Str::default(),
+            };
+            kinds.iter().map(rule).collect()
+        };
+        let permissions = Permissions {
+            project: name.clone(),
+            destinations: spec
+                .destinations
+                .iter()
+                .map(|rule| DestinationRule::new(&rule.server, &rule.name, &rule.namespace))
+                .collect(),
+            cluster_allow: cluster_rules(&spec.cluster_resource_whitelist),
+            cluster_deny: cluster_rules(&spec.cluster_resource_blacklist),
+            namespaced_allow: spec.namespace_resource_whitelist.as_deref().map(namespaced_rules),
+            namespaced_deny: namespaced_rules(&spec.namespace_resource_blacklist),
+        };
         Self {
-            name: "default".into(),
-            permissions: Arc::new(Permissions::everything("default")),
-            diagnostics: Vec::new(),
+            name,
+            permissions: Arc::new(permissions),
+            diagnostics,
+            sources: spec.source_repos.iter().map(|pattern| SourceRule::new(pattern)).collect(),
+            namespaces: spec.source_namespaces.clone(),
+            own_clusters_only: spec.permit_only_project_scoped_clusters,
         }
     }
+
+    /// Whether Applications may come from this repository. A rule that forbids wins over all that allow.
+    #[must_use]
+    pub fn permits_source(&self, repository: &str) -> bool {
+        let url = git_url::normalize(repository).unwrap_or_default();
+        let allowed =
+            |rule: &SourceRule| rule.glob.as_ref().is_some_and(|glob| glob.is_match(&url)) != rule.denies;
+        self.sources.iter().any(allowed) && self.sources.iter().all(|rule| !rule.denies || allowed(rule))
+    }
+
+    /// Whether Applications may go to this cluster and namespace.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in the words of Argo CD.
+    pub(crate) fn permits_cluster(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        by_name: bool,
+    ) -> Result<(), Str> {
+        let Cluster { server, name, project } = cluster;
+        let permitted = self.permissions.permits_destination(server, name, namespace);
+        if permitted.is_ok() && (!self.own_clusters_only || *project == self.name) {
+            return Ok(());
+        }
+        let shown = if by_name { name } else { server };
+        Err(format!(
+            "application destination server '{shown}' and namespace '{namespace}' do not match any of the allowed \
+             destinations in project '{}'",
+            self.name
+        )
+        .into())
+    }
+
+    /// Whether Applications of this namespace may be in the project.
+    #[must_use]
+    pub fn permits_namespace(&self, namespace: &str) -> bool {
+        in_list(&self.namespaces, namespace)
+    }
+}
+
+impl SourceRule {
+    fn new(pattern: &str) -> Self {
+        let denied = pattern.strip_prefix('!');
+        let text = git_url::normalize(denied.unwrap_or(pattern)).unwrap_or_default();
+        Self { denies: denied.is_some(), glob: Gobwas::compile(&text, &['/']).ok() }
+    }
+}
+
+/// Whether a namespace matches one of a list of globs and `/regular expressions/`.
+pub(crate) fn in_list(patterns: &[Str], namespace: &str) -> bool {
+    patterns.iter().any(|pattern| {
+        let expression = pattern.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+        expression.and_then(|text| Regex::parse(text).ok()).is_some_and(|regex| regex.is_match(namespace))
+            || Gobwas::compile(pattern, &[]).is_ok_and(|glob| glob.is_match(namespace))
+    })
 }
 
 /// The name of the project that `application` is in; `default` when it names none.
@@ -54,4 +185,24 @@ pub fn project_name(application: &Object) -> &str {
         "" => "default",
         name => name,
     }
+}
+
+/// Says which rules of a project do not hold yet. Roles are none of these: they are for an API that asks who
+/// somebody is, and Kubernetes' own access rules hold for everybody else.
+fn unsupported(name: &str, spec: &ProjectSpec) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut note = |set: bool, kind: DiagnosticKind, field: &str, what: &str| {
+        if set {
+            found.push(Diagnostic::new(kind, format!("AppProject {name}: field spec.{field} {what}")));
+        }
+    };
+    let unsigned = "asks for signed commits, and signatures cannot be checked yet: nothing is deployed";
+    note(!spec.signature_keys.is_empty(), DiagnosticKind::InvalidSpec, "signatureKeys", unsigned);
+    note(spec.source_integrity.is_some(), DiagnosticKind::InvalidSpec, "sourceIntegrity", unsigned);
+    let ignored = "is set and not acted on yet";
+    note(!spec.sync_windows.is_empty(), DiagnosticKind::Unsupported, "syncWindows", ignored);
+    note(spec.orphaned_resources.is_some(), DiagnosticKind::Unsupported, "orphanedResources", ignored);
+    let accounts = !spec.destination_service_accounts.is_empty();
+    note(accounts, DiagnosticKind::Unsupported, "destinationServiceAccounts", ignored);
+    found
 }

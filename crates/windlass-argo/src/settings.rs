@@ -67,10 +67,7 @@ impl Settings {
     /// Which installation marks are of.
     #[must_use]
     pub fn installation(&self) -> Installation {
-        Installation {
-            key: Str::new_static(INSTALLATION_ANNOTATION),
-            id: self.installation_id.clone(),
-        }
+        Installation { key: Str::new_static(INSTALLATION_ANNOTATION), id: self.installation_id.clone() }
     }
 
     /// The name of an Application in tracking marks: its own, or `<namespace>_<name>` outside the control-plane

@@ -6,8 +6,18 @@ use windlass_argo::crds;
 use windlass_kube::Value;
 
 /// What a schema can say beside types, members and descriptions.
-const DETAILS: &[&str] =
-    &["anyOf", "default", "enum", "format", "maxLength", "maximum", "minLength", "minimum", "nullable", "pattern"];
+const DETAILS: &[&str] = &[
+    "anyOf",
+    "default",
+    "enum",
+    "format",
+    "maxLength",
+    "maximum",
+    "minLength",
+    "minimum",
+    "nullable",
+    "pattern",
+];
 
 fn list(schema: &Value, path: &str, required: bool, lines: &mut Vec<String>) {
     let shown = if path.is_empty() { "." } else { path };
@@ -83,7 +93,10 @@ fn every_field_is_described() {
                 walk(member, &path);
             }
         }
-        ["items", "additionalProperties"].iter().filter_map(|key| schema.get(key)).for_each(|next| walk(next, path));
+        ["items", "additionalProperties"]
+            .iter()
+            .filter_map(|key| schema.get(key))
+            .for_each(|next| walk(next, path));
     }
     for crd in crds() {
         let version = &crd.at(&["spec", "versions"]).unwrap().as_array().unwrap()[0];

@@ -164,7 +164,8 @@ pub fn label_value(instance: &str) -> Str {
 /// Whether `object` carries no mark at all, and no installation either.
 #[must_use]
 pub fn is_unmarked(object: &Object, tracking: &Tracking) -> bool {
-    let annotated = |key: &str| object.at(&["metadata", "annotations", key]).is_some_and(|mark| !mark.is_null());
+    let annotated =
+        |key: &str| object.at(&["metadata", "annotations", key]).is_some_and(|mark| !mark.is_null());
     let labelled = |key: &str| object.at(&["metadata", "labels", key]).and_then(Value::as_str).is_some();
     match tracking {
         Tracking::Annotation { key } => !annotated(key),

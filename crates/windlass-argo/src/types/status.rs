@@ -4,7 +4,8 @@ use windlass_kube::{Str, Value};
 
 use crate::field::{Any, Field, Reader, Timestamp, object, text};
 use crate::types::{
-    Destination, IgnoreDifference, ManagedNamespaceMetadata, Operation, OperationInitiator, Source, SourceHydrator,
+    Destination, IgnoreDifference, ManagedNamespaceMetadata, Operation, OperationInitiator, Source,
+    SourceHydrator,
 };
 
 object! {

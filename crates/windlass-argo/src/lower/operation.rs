@@ -1,0 +1,72 @@
+//! The `operation` field: a sync that somebody asks for.
+
+use windlass_kube::{GroupKind, Str};
+use windlass_model::{Initiator, Selection, SyncRequest};
+
+use super::policy::{Findings, is_neutral, retry};
+use crate::types::{ApplicationSpec, Operation, RetryStrategy, Source, SyncOperation};
+
+/// What the field asks for.
+///
+/// # Errors
+///
+/// Why it cannot be carried out: doing something else instead would be worse.
+pub(super) fn request(
+    operation: &Operation,
+    spec: &ApplicationSpec,
+    findings: &mut dyn Findings,
+) -> Result<SyncRequest, Str> {
+    let Some(sync) = operation.sync.as_deref() else {
+        return Err("Invalid operation request: no operation specified".into());
+    };
+    if !sync.manifests.is_empty() {
+        return Err("operation.sync.manifests is not supported yet: local manifests cannot be synced".into());
+    }
+    if !uses_declared_sources(sync, spec) {
+        return Err(
+            "operation.sync.source is not supported yet where it differs from the Application's own".into()
+        );
+    }
+    let declared_options =
+        spec.sync_policy.as_deref().map(|policy| &*policy.sync_options).unwrap_or_default();
+    for option in &sync.sync_options {
+        if !declared_options.contains(option) && !is_neutral(option) {
+            findings.ignore(format!(
+                "sync option {option} in operation.sync.syncOptions is not acted on: only those of the Application are"
+            ));
+        }
+    }
+    let revisions = if sync.revisions.is_empty() && !sync.revision.is_empty() {
+        vec![sync.revision.clone()]
+    } else {
+        sync.revisions.to_vec()
+    };
+    let selection = sync.resources.iter().map(|resource| Selection {
+        kind: GroupKind::new(resource.group.clone(), resource.kind.clone()),
+        namespace: resource.namespace.clone(),
+        name: resource.name.clone(),
+    });
+    let own_retry = operation.retry != RetryStrategy::default();
+    Ok(SyncRequest {
+        revisions,
+        prune: sync.prune,
+        dry_run: sync.dry_run,
+        selection: selection.collect(),
+        initiator: Initiator {
+            username: operation.initiated_by.username.clone(),
+            automated: operation.initiated_by.automated,
+        },
+        retry: own_retry.then(|| retry(Some(&operation.retry), "operation.retry", findings)),
+    })
+}
+
+/// Whether the operation names no sources, or those of the Application but for their revisions: a rollback does.
+fn uses_declared_sources(sync: &SyncOperation, spec: &ApplicationSpec) -> bool {
+    let named: Vec<&Source> = match &sync.source {
+        _ if !sync.sources.is_empty() => sync.sources.iter().collect(),
+        Some(source) => vec![source],
+        None => return true,
+    };
+    let at_any_revision = |source: &Source| Source { target_revision: Str::default(), ..source.clone() };
+    named.into_iter().map(at_any_revision).eq(spec.sources().iter().map(at_any_revision))
+}
