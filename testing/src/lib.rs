@@ -11,6 +11,8 @@
 //! | [`SshGitServer`] | Git over a real `sshd`, with its own host key and client key |
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
 //! | [`WebhookReceiver`] | records the requests it gets, and waits for the n-th |
+//! | [`Proxy`] | an HTTP proxy that remembers where it was asked to go |
+//! | [`SmallDisk`] | a disk that can be filled |
 //! | [`Process`] | a program that dies with its guard, and with its owner |
 //! | [`Authority`] | a certificate authority of one's own |
 //! | [`eventually`] | asks again until it is so, and says what was wrong last if it never is |
@@ -38,6 +40,8 @@ pub mod git;
 mod keeper;
 mod port;
 mod process;
+mod proxy;
+mod small_disk;
 mod tools;
 mod webhook;
 
@@ -50,5 +54,7 @@ pub use git::{
 };
 pub use port::free_port;
 pub use process::{Process, ProcessBuilder};
+pub use proxy::Proxy;
+pub use small_disk::SmallDisk;
 pub use tools::{tool, workspace_root};
 pub use webhook::{WebhookReceiver, WebhookRequest};

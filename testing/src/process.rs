@@ -1,6 +1,6 @@
 //! A program that dies with its guard, and with its owner.
 
-use crate::{Error, Result, keeper::Keeper};
+use crate::{Error, Result, SmallDisk, keeper::Keeper};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::{OsStr, OsString},
@@ -166,9 +166,9 @@ impl ProcessBuilder {
         self
     }
 
-    /// Starts from an empty environment.
-    pub fn env_clear(mut self) -> Self {
-        self.command.env_clear();
+    /// Takes an environment variable away that this process has.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.command.env_remove(name);
         self
     }
 
@@ -181,6 +181,24 @@ impl ProcessBuilder {
     /// Writes output to this file instead of one under `target/testing/logs`.
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
+        self
+    }
+
+    /// Runs the program where it sees this disk. To be called after all else, but for [`start`](Self::start).
+    pub fn on(mut self, disk: &SmallDisk) -> Self {
+        let mut enter = disk.enter().into_iter();
+        let mut command = Command::new(enter.next().unwrap_or_default());
+        command.args(enter).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(directory) = self.command.get_current_dir() {
+            command.current_dir(directory);
+        }
+        self.command = command;
         self
     }
 

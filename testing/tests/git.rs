@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use windlass_testing::{Fault, GitServer, Repository, SshGitServer};
+use windlass_testing::{Fault, GitServer, Proxy, Repository, SshGitServer};
 
 fn git(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new("git")
@@ -121,6 +121,33 @@ fn faults_happen_as_often_as_asked() {
     let started = Instant::now();
     clone(&url, &[], &[]).unwrap();
     assert!(started.elapsed() >= delay);
+}
+
+#[test]
+fn a_proxy_leads_to_both_kinds_of_servers() {
+    let proxy = Proxy::start_with_auth("ada", "s3cret").unwrap();
+    let with_credentials = proxy.url().replace("://", "://ada:s3cret@");
+    let files = TempDir::new().unwrap();
+    let authority = files.path().join("ca.pem");
+
+    let plain = GitServer::start().unwrap();
+    proxy.route("git.example.com", plain.address());
+    plain.repository("app").unwrap().write("main", "a", "1").unwrap();
+    let url = "http://git.example.com/app.git";
+    assert!(clone(url, &[], &[("http_proxy", &proxy.url())]).unwrap_err().contains("407"));
+    clone(url, &[], &[("http_proxy", &with_credentials)]).unwrap();
+
+    let tls = GitServer::builder().tls().start().unwrap();
+    proxy.route("localhost", tls.address());
+    tls.repository("app").unwrap().write("main", "a", "1").unwrap();
+    std::fs::write(&authority, tls.authority_pem().unwrap()).unwrap();
+    let variables =
+        [("https_proxy", with_credentials.as_str()), ("GIT_SSL_CAINFO", authority.to_str().unwrap())];
+    clone(&tls.url("app"), &[], &variables).unwrap();
+
+    let targets = proxy.targets();
+    assert_eq!(targets.first().map(String::as_str), Some("git.example.com:80"), "{targets:?}");
+    assert!(targets.contains(&format!("localhost:{}", tls.address().port())), "{targets:?}");
 }
 
 #[test]

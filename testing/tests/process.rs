@@ -8,7 +8,7 @@ use std::{
     path::Path,
     time::Duration,
 };
-use windlass_testing::{Process, WebhookReceiver, eventually, eventually_blocking, free_port};
+use windlass_testing::{Process, SmallDisk, WebhookReceiver, eventually, eventually_blocking, free_port};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -63,6 +63,25 @@ fn a_process_may_stop_well_and_is_killed_otherwise() {
 fn a_program_that_does_not_exist_is_named() {
     let error = Process::builder("no-such-program").start().unwrap_err();
     assert!(error.to_string().contains("no-such-program"), "{error}");
+}
+
+#[test]
+fn a_small_disk_fills_and_keeps_what_was_written() {
+    if !SmallDisk::is_available() {
+        println!("NOT TESTED: this container does not let us make namespaces");
+        return;
+    }
+    let disk = SmallDisk::new(1 << 20).unwrap();
+    let write = || {
+        let script = format!("printf 12345 >{}/file", disk.path().display());
+        Process::builder("sh").args(["-c", &script]).on(&disk).start().unwrap().wait(LONG).unwrap()
+    };
+    disk.fill().unwrap();
+    assert!(!write().success());
+    disk.free().unwrap();
+    assert!(write().success());
+    assert_eq!(std::fs::read_to_string(disk.path_from_outside().join("file")).unwrap(), "12345");
+    assert!(!disk.path().join("file").exists());
 }
 
 #[tokio::test]

@@ -105,6 +105,11 @@ impl GitServer {
         }
     }
 
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The certificate of the authority that signed the server's, as PEM. `None` without TLS.
     pub fn authority_pem(&self) -> Option<&str> {
         self.state.tls.as_ref().map(|tls| tls.authority.certificate_pem())
