@@ -157,7 +157,14 @@ impl<T: Field> Field for Option<T> {
     }
 
     fn read(value: &Value, reader: &mut Reader) -> Self {
-        (!value.is_null()).then(|| T::read(value, reader))
+        if value.is_null() {
+            return None;
+        }
+        let before = reader.problems.len();
+        let read = T::read(value, reader);
+        // What could not be read at all is absent rather than zero.
+        let unread = reader.problems[before..].iter().any(|problem| problem.path == reader.path);
+        (!unread).then_some(read)
     }
 
     fn write(&self) -> Value {

@@ -35,6 +35,8 @@ pub enum ProjectProblem {
 #[derive(Clone, Debug)]
 struct SourceRule {
     denies: bool,
+    /// Whether it is a lone star, which matches slashes as no other does.
+    any: bool,
     /// `None` for a malformed pattern, which matches nothing.
     glob: Option<Gobwas>,
 }
@@ -120,13 +122,15 @@ impl Project {
         }
     }
 
-    /// Whether Applications may come from this repository. A rule that forbids wins over all that allow.
+    /// Whether Applications may come from this repository: some rule allows it, and none forbids it.
+    ///
+    /// Argo CD's documentation says so too; its code (3.6) also takes a rule that forbids something else for one that
+    /// allows, which would open a project to every repository as soon as it forbids one.
     #[must_use]
     pub fn permits_source(&self, repository: &str) -> bool {
         let url = git_url::normalize(repository).unwrap_or_default();
-        let allowed =
-            |rule: &SourceRule| rule.glob.as_ref().is_some_and(|glob| glob.is_match(&url)) != rule.denies;
-        self.sources.iter().any(allowed) && self.sources.iter().all(|rule| !rule.denies || allowed(rule))
+        let mut matching = self.sources.iter().filter(|rule| rule.matches(&url)).peekable();
+        matching.peek().is_some() && matching.all(|rule| !rule.denies)
     }
 
     /// Whether Applications may go to this cluster and namespace.
@@ -165,7 +169,11 @@ impl SourceRule {
     fn new(pattern: &str) -> Self {
         let denied = pattern.strip_prefix('!');
         let text = git_url::normalize(denied.unwrap_or(pattern)).unwrap_or_default();
-        Self { denies: denied.is_some(), glob: Gobwas::compile(&text, &['/']).ok() }
+        Self { denies: denied.is_some(), any: pattern == "*", glob: Gobwas::compile(&text, &['/']).ok() }
+    }
+
+    fn matches(&self, url: &str) -> bool {
+        self.any || self.glob.as_ref().is_some_and(|glob| glob.is_match(url))
     }
 }
 

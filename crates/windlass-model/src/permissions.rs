@@ -83,7 +83,8 @@ impl Permissions {
 
     /// Whether objects may go to this namespace of the cluster with this server and name; either may be empty.
     ///
-    /// A rule that forbids wins over every rule that allows.
+    /// Some rule must allow it and none forbid it. A rule with a `!` only forbids: Argo CD's code (3.6), unlike its
+    /// documentation, also takes it for one that allows everything else.
     ///
     /// # Errors
     ///
@@ -94,8 +95,9 @@ impl Permissions {
             let by_name = !name.is_empty() && rule.name.matches(name);
             let by_server = !server.is_empty() && rule.server.matches(server);
             let by_namespace = rule.namespace.matches(namespace);
+            let forbids = rule.name.denies || rule.server.denies || rule.namespace.denies;
             if (by_server || by_name) && by_namespace {
-                permitted = true;
+                permitted |= !forbids;
             } else if (!by_name && rule.name.denies)
                 || (!by_server && rule.server.denies && by_namespace)
                 || (!by_namespace && rule.namespace.denies && by_server)
