@@ -38,9 +38,9 @@ fn special(float: f64) -> Option<&'static str> {
     }
 }
 
-/// Below this exponent, and from [`GENERAL_HIGH`] on, Go's shortest `%g` is scientific.
+/// Below this exponent, and from `GENERAL_HIGH` on, Go's shortest `%g` is scientific.
 const GENERAL_LOW: i32 = -4;
-const GENERAL_HIGH: i32 = 21;
+const GENERAL_HIGH: i32 = 6;
 
 fn general(float: f64, exponential: &str, positional: String, high: i32) -> String {
     if let Some(name) = special(float) {

@@ -1,5 +1,6 @@
 //! Values as Go's `%#v` prints them, for error texts that users search for.
 
+use crate::resolve::Dialect;
 use crate::value::Value;
 
 /// `%#v` of a string: Go's double-quoted literal.
@@ -28,8 +29,9 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// `%#v` of a decoded value.
-pub(crate) fn value(value: &Value) -> String {
+/// `%#v` of a decoded value. The maps of yaml.v3 have string keys, unless some key is something else, which a
+/// [`Value`] does not remember.
+pub(crate) fn value(value: &Value, dialect: Dialect) -> String {
     match value {
         Value::Null => "interface {}(nil)".to_owned(),
         Value::Bool(bool) => bool.to_string(),
@@ -37,13 +39,16 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Float(float) => crate::float::go_g(*float),
         Value::String(text) => quote(text),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(self::value).collect();
+            let items: Vec<String> = items.iter().map(|item| self::value(item, dialect)).collect();
             format!("[]interface {{}}{{{}}}", items.join(", "))
         }
         Value::Object(map) => {
-            let members: Vec<String> =
-                map.iter().map(|(key, member)| format!("{}:{}", quote(key), self::value(member))).collect();
-            format!("map[interface {{}}]interface {{}}{{{}}}", members.join(", "))
+            let members: Vec<String> = map
+                .iter()
+                .map(|(key, member)| format!("{}:{}", quote(key), self::value(member, dialect)))
+                .collect();
+            let key = if dialect == Dialect::V3 { "string" } else { "interface {}" };
+            format!("map[{key}]interface {{}}{{{}}}", members.join(", "))
         }
     }
 }

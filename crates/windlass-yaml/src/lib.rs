@@ -9,9 +9,11 @@
 //!
 //! - [`load`], [`load_with`], [`load_all`]: YAML to [`Value`], by the rules of `sigs.k8s.io/yaml` or yaml.v3.
 //! - [`load_manifest`], [`documents`]: the objects of a manifest, each with its own result and line.
+//! - [`to_yaml`]: values to YAML, byte-equal to Go's.
 //! - [`json`]: JSON in and out, as Go's `encoding/json` and Kubernetes' own decoder have it.
 
 mod base64;
+mod emit;
 mod error;
 mod float;
 mod gosyntax;
@@ -26,6 +28,7 @@ mod text;
 mod timestamp;
 mod value;
 
+pub use emit::{YamlStyle, to_yaml, to_yaml_with};
 pub use error::{Position, YamlError, YamlErrorKind, snippet};
 pub use limits::{Limits, MAX_DEPTH, MAX_INPUT};
 pub use load::{Document, LoadOptions, load, load_all, load_with};

@@ -119,6 +119,7 @@ struct FrameCommon<'a> {
     height: usize,
     /// How many type errors there were before this collection.
     errors_before: usize,
+    deferred_before: bool,
 }
 
 /// What a mapping gathers.
@@ -127,6 +128,10 @@ struct Members {
     members: Vec<(Str, Value)>,
     /// The keys so far, where equal ones are an error.
     seen: HashSet<TypedKey>,
+    /// The names of the map's own keys, where equal ones are an error.
+    names: HashSet<Str>,
+    /// The names of keys that were merged in; how these were typed is not known any more.
+    merged: HashSet<Str>,
     /// Kind, text and line of each key, for yaml.v3's rule on equal keys.
     raw: Vec<(Kind, Str, u32)>,
     /// yaml.v3 merges when the mapping ends.
@@ -200,7 +205,10 @@ impl<'a> Loader<'a> {
                 _ => {}
             }
         }
-        self.anchors.clear();
+        // yaml.v3 keeps the anchors of earlier documents.
+        if self.options.dialect == Dialect::Sigs {
+            self.anchors.clear();
+        }
         self.decoded = 1;
         self.aliased = 0;
         let mut root: Option<Built> = None;
@@ -283,6 +291,7 @@ impl<'a> Loader<'a> {
             weight: 1,
             height: 0,
             errors_before: self.type_errors.len(),
+            deferred_before: self.deferred.is_some(),
         })
     }
 
@@ -334,7 +343,7 @@ impl<'a> Loader<'a> {
         match self.anchors.get(name) {
             None => {
                 let problem = format!("unknown anchor '{name}' referenced");
-                self.defer(YamlErrorKind::Anchor, problem, start);
+                return Err(YamlError::new(YamlErrorKind::Anchor, problem, start.position()));
             }
             Some(Anchored::Open) => {
                 let problem = format!("anchor '{name}' value contains itself");
@@ -410,7 +419,7 @@ impl<'a> Loader<'a> {
             Resolved::Timestamp(timestamp) if v3 => {
                 return scalar_built(Str::from(timestamp.to_string()), merge, start);
             }
-            Resolved::Timestamp(_) | Resolved::Merge | Resolved::Str => {
+            Resolved::Timestamp(_) | Resolved::Str => {
                 let text = if in_key { self.intern(text) } else { Str::from(text) };
                 return scalar_built(text, merge, start);
             }
@@ -546,19 +555,20 @@ impl<'a> Loader<'a> {
         self.tally(&key);
         self.tally(&value);
         let Some(typed) = key.key else {
-            let shown = crate::gosyntax::value(&key.value);
+            let shown = crate::gosyntax::value(&key.value, self.options.dialect);
             self.defer(YamlErrorKind::NotJson, format!("invalid map key: {shown}"), key.start);
             return;
         };
         let Some(name) = self.key_name(&typed, &value.value, key.start) else { return };
         if self.options.strict && self.options.dialect == Dialect::Sigs {
-            if members.seen.contains(&typed) {
+            if members.seen.contains(&typed) || members.merged.contains(&name) {
                 let text =
                     format!("line {}: key {} already set in map", value.start.line + 1, typed.go_syntax());
                 self.type_errors.push(TypeError { text, start: key.start, kind: YamlErrorKind::Duplicate });
                 return;
             }
             members.seen.insert(typed);
+            members.names.insert(name.clone());
         }
         members.members.push((name, value.value));
     }
@@ -576,7 +586,13 @@ impl<'a> Loader<'a> {
             TypedKey::Uint(_) => "uint64",
         };
         if self.not_json.is_none() {
-            let (key, value) = (key.go_syntax(), crate::gosyntax::value(value));
+            let (key, value) = (
+                key.go_syntax(),
+                match value {
+                    Value::Null => "<nil>".to_owned(),
+                    value => crate::gosyntax::value(value, self.options.dialect),
+                },
+            );
             let problem = format!("unsupported map key of type: {kind}, key: {key}, value: {value}");
             let error = YamlError::new(YamlErrorKind::NotJson, problem.clone(), at.position());
             self.not_json = Some(error.with_text(problem));
@@ -596,16 +612,15 @@ impl<'a> Loader<'a> {
             Some(maps) => {
                 for map in maps.into_iter().rev() {
                     for (name, value) in map {
-                        let typed = TypedKey::Str(name.clone());
                         if self.options.strict {
-                            if members.seen.contains(&typed) {
-                                let shown = typed.go_syntax();
+                            if members.names.contains(&name) || members.merged.contains(&name) {
+                                let shown = crate::gosyntax::quote(&name);
                                 let text = format!("line {}: key {shown} already set in map", at.line + 1);
                                 let kind = YamlErrorKind::Duplicate;
                                 self.type_errors.push(TypeError { text, start: at, kind });
                                 continue;
                             }
-                            members.seen.insert(typed);
+                            members.merged.insert(name.clone());
                         }
                         members.members.push((name, value));
                     }
@@ -622,25 +637,29 @@ impl<'a> Loader<'a> {
 
     /// yaml.v3's end of a mapping: no key twice, then merges fill in what is absent.
     fn finish_v3(&mut self, members: &mut Members, common: &FrameCommon<'_>) {
-        let mut lines: HashMap<(Kind, &str), Vec<u32>> = HashMap::new();
-        let mut pairs: Vec<(usize, String, Mark)> = Vec::new();
+        let mut lines: HashMap<(Kind, &str), Vec<(usize, u32)>> = HashMap::new();
+        let mut pairs: Vec<(usize, usize, String, Mark)> = Vec::new();
         for (idx, (kind, raw, line)) in members.raw.iter().enumerate() {
             let earlier = lines.entry((*kind, raw.as_str())).or_default();
-            for first in earlier.iter() {
+            for (first_idx, first) in earlier.iter() {
                 let text = format!(
                     "line {}: mapping key {} already defined at line {}",
                     line + 1,
                     crate::gosyntax::quote(raw),
                     first + 1
                 );
-                pairs.push((idx, text, Mark { line: *line, ..common.start }));
+                pairs.push((*first_idx, idx, text, Mark { line: *line, ..common.start }));
             }
-            earlier.push(*line);
+            earlier.push((idx, *line));
         }
         if !pairs.is_empty() {
             // What is wrong inside this mapping is not looked at by Go any more.
             self.type_errors.truncate(common.errors_before);
-            for (_, text, start) in pairs {
+            if !common.deferred_before {
+                self.deferred = None;
+            }
+            pairs.sort_by_key(|(first, second, ..)| (*first, *second));
+            for (_, _, text, start) in pairs {
                 self.type_errors.push(TypeError { text, start, kind: YamlErrorKind::Duplicate });
             }
         }

@@ -14,8 +14,10 @@ pub enum ManifestError {
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// The text looks like JSON, and is neither JSON nor YAML.
-    #[error("json: offset {}: {error}", error.offset())]
+    #[error("{text}")]
     Json {
+        /// What apimachinery's decoder says.
+        text: String,
         /// What is wrong with it as JSON.
         error: JsonError,
     },
@@ -27,7 +29,7 @@ impl ManifestError {
     pub fn position(&self) -> Position {
         match self {
             Self::Yaml(error) => error.position(),
-            Self::Json { error } => error.position(),
+            Self::Json { error, .. } => error.position(),
         }
     }
 }
@@ -59,7 +61,8 @@ pub struct Part<'a> {
     pub lines_before: usize,
 }
 
-/// The parts of a text between lines that begin with `---`; empty ones are left out.
+/// The parts of a text between lines that begin with `---`; a part may begin with such a line, too, where
+/// nothing stood before it.
 ///
 /// Nothing but blanks and a comment may follow the dashes.
 pub fn parts(text: &str) -> impl Iterator<Item = Result<Part<'_>, YamlError>> {
@@ -79,9 +82,12 @@ pub fn parts(text: &str) -> impl Iterator<Item = Result<Part<'_>, YamlError>> {
             offset = end;
             line += 1;
             let Some(after) = this.strip_prefix("---") else { continue };
+            // A separator with nothing before it belongs to the part that follows.
             let part = part(&text[from..at], lines_before);
-            from = end;
-            lines_before = line;
+            if part.is_some() {
+                from = end;
+                lines_before = line;
+            }
             let after = after.trim();
             if !after.is_empty() && !after.starts_with('#') {
                 let problem = format!("invalid Yaml document separator: {after}");
@@ -136,7 +142,7 @@ pub fn load_manifest(text: &str, options: &LoadOptions) -> Vec<Result<Document, 
                     objects.push(Ok(Document { value, line }));
                 }
                 Some(Err(error)) if objects.len() > 1 => {
-                    objects.push(Err(ManifestError::Json { error }));
+                    objects.push(Err(ManifestError::Json { text: error.to_string(), error }));
                     return objects;
                 }
                 Some(Err(error)) => {
@@ -157,7 +163,11 @@ pub fn load_manifest(text: &str, options: &LoadOptions) -> Vec<Result<Document, 
             Ok(Document { value: Value::Null, .. }) => {}
             Ok(document) => objects.push(Ok(Document { line: document.line + lines_before, ..document })),
             Err(error) => objects.push(Err(match json_error.take() {
-                Some(error) => ManifestError::Json { error },
+                // Go counts the bytes it has read, with the one it did not like.
+                Some(error) => ManifestError::Json {
+                    text: format!("json: offset {}: {error}", error.offset() + 1),
+                    error,
+                },
                 None => ManifestError::Yaml(error.moved_down(lines_before)),
             })),
         }

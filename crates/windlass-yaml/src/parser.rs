@@ -96,8 +96,6 @@ pub(crate) struct Parser<'a> {
     states: Vec<State>,
     marks: Vec<Mark>,
     tag_directives: Vec<(&'a str, Cow<'a, str>)>,
-    /// YAML 1.2 directives are let through, as yaml.v3 does.
-    accept_version_2: bool,
     with_comments: bool,
     comments: Comments,
     tail_comment: String,
@@ -109,14 +107,14 @@ const TAG_PREFIX: &str = "tag:yaml.org,2002:";
 type Parsed<'a> = Result<Event<'a>, SyntaxError>;
 
 impl<'a> Parser<'a> {
-    pub(crate) fn new(text: &'a str, accept_version_2: bool, with_comments: bool) -> Self {
+    /// A parser over `text`; see [`Scanner::new`].
+    pub(crate) fn new(text: &'a str, look_ahead: bool, with_comments: bool) -> Self {
         Self {
-            scanner: Scanner::new(text, with_comments),
+            scanner: Scanner::new(text, look_ahead, with_comments),
             state: State::StreamStart,
             states: Vec::new(),
             marks: Vec::new(),
             tag_directives: Vec::new(),
-            accept_version_2,
             with_comments,
             comments: Comments::default(),
             tail_comment: String::new(),
@@ -312,7 +310,7 @@ impl<'a> Parser<'a> {
             let at = self.peek()?.start;
             match &self.peek()?.kind {
                 TokenKind::VersionDirective(major, minor) => {
-                    let supported = *major == 1 && (*minor == 1 || (*minor == 2 && self.accept_version_2));
+                    let supported = *major == 1 && *minor == 1;
                     if versioned {
                         return Err(Self::error(at, "found duplicate %YAML directive"));
                     }

@@ -24,7 +24,6 @@ pub(crate) enum Resolved {
     Uint(u64),
     Float(f64),
     Timestamp(Timestamp),
-    Merge,
     /// A string; its text is the scalar's.
     Str,
 }
@@ -38,7 +37,6 @@ impl Resolved {
             Self::Int(_) | Self::Uint(_) => "!!int",
             Self::Float(_) => "!!float",
             Self::Timestamp(_) => "!!timestamp",
-            Self::Merge => "!!merge",
             Self::Str => "!!str",
         }
     }
@@ -66,7 +64,6 @@ pub(crate) fn resolve(text: &str, dialect: Dialect, timestamps: bool) -> Resolve
             }
             number(text, dialect)
         }
-        b'<' if text == "<<" => Resolved::Merge,
         _ => Resolved::Str,
     }
 }
@@ -89,8 +86,17 @@ fn named(text: &str, dialect: Dialect) -> Option<Resolved> {
     })
 }
 
+/// A number that begins with its point. It goes to `strconv.ParseFloat` as it is, which lets an underscore
+/// stand between two digits.
 fn dotted_float(text: &str) -> Resolved {
-    if is_decimal_float(text) { finite(text) } else { Resolved::Str }
+    let bytes = text.as_bytes();
+    let digit_at = |idx: usize| bytes.get(idx).is_some_and(u8::is_ascii_digit);
+    let separated = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_');
+    if !separated.map(|(idx, _)| idx).all(|idx| digit_at(idx - 1) && digit_at(idx + 1)) {
+        return Resolved::Str;
+    }
+    let plain = text.replace('_', "");
+    if is_decimal_float(&plain) { finite(&plain) } else { Resolved::Str }
 }
 
 /// A decimal number; one too large for a float stays a string, as `strconv.ParseFloat` refuses it.

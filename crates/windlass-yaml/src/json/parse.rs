@@ -170,8 +170,13 @@ impl<'a> Parser<'a> {
 
     #[cold]
     fn invalid(&self, context: &str) -> JsonError {
-        let Some(byte) = self.byte() else {
-            return self.error(JsonErrorKind::UnexpectedEnd, "unexpected end of JSON input");
+        // Inside a token Go takes the end of the text for a blank.
+        let in_token = context.contains("numeric literal")
+            || ["in literal", "in string escape", "in \\u"].iter().any(|start| context.starts_with(start));
+        let byte = match self.byte() {
+            Some(byte) => byte,
+            None if in_token => b' ',
+            None => return self.error(JsonErrorKind::UnexpectedEnd, "unexpected end of JSON input"),
         };
         let shown = match byte {
             b'\'' => r"'\''".to_owned(),

@@ -120,10 +120,6 @@ impl<'a> Scanner<'a> {
     fn skip_to_token(&mut self) -> Result<(), SyntaxError> {
         let scan_mark = self.at;
         loop {
-            if self.at.column == 0 && self.bytes[self.at.offset as usize..].starts_with("\u{FEFF}".as_bytes())
-            {
-                self.skip();
-            }
             while self.byte(0) == b' '
                 || (self.byte(0) == b'\t' && (self.flow_level > 0 || !self.key_allowed))
             {

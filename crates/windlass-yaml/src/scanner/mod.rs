@@ -141,6 +141,7 @@ pub(crate) struct Scanner<'a> {
     key_allowed: bool,
     /// One entry for each flow level. Their token numbers never fall, so they can be searched.
     keys: Vec<SimpleKey>,
+    look_ahead: bool,
     /// Line breaks since the last character that was not blank; only kept for comments.
     newlines: u32,
     comments: Option<VecDeque<Comment<'a>>>,
@@ -148,11 +149,16 @@ pub(crate) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     /// A scanner over `text`, which must have passed [`crate::text::check`].
-    pub(crate) fn new(text: &'a str, with_comments: bool) -> Self {
+    ///
+    /// With `look_ahead` it scans two tokens further before it hands one out, as yaml.v3 does for the sake of
+    /// comments; that decides which of two errors comes first.
+    pub(crate) fn new(text: &'a str, look_ahead: bool, with_comments: bool) -> Self {
+        // A byte order mark counts as no character.
+        let offset = if text.starts_with('\u{FEFF}') { 3 } else { 0 };
         Self {
             text,
             bytes: text.as_bytes(),
-            at: Mark::default(),
+            at: Mark { offset, ..Mark::default() },
             queue: VecDeque::new(),
             taken: 0,
             head_ready: false,
@@ -163,6 +169,7 @@ impl<'a> Scanner<'a> {
             flow_level: 0,
             key_allowed: true,
             keys: Vec::new(),
+            look_ahead,
             newlines: 0,
             comments: with_comments.then(VecDeque::new),
         }
@@ -192,8 +199,7 @@ impl<'a> Scanner<'a> {
 
     /// Fetches until the head of the queue can no longer turn out to be a key.
     fn fill(&mut self) -> Result<(), SyntaxError> {
-        // Comments are attached by looking back at the last two tokens, so those stay in the queue.
-        let spare = if self.comments.is_some() { 2 } else { 0 };
+        let spare = if self.look_ahead { 2 } else { 0 };
         loop {
             if self.queue.len() > spare && !self.head_may_be_key()? {
                 break;
