@@ -131,7 +131,7 @@ pub fn apply(
     let config_value = config.to_value();
     validate::validate(request.object_type, &config_value, false).map_err(|errors| {
         let (namespace, name) = (config.namespace(), config.name());
-        let of = format!("{namespace}/{name}; {}, Kind={}", gvk.api_version(), gvk.kind);
+        let of = format!("{namespace}/{name}; {}/{}, Kind={}", gvk.group, gvk.version, gvk.kind);
         ApplyError::Typed { of, errors }
     })?;
     let managed = match live {

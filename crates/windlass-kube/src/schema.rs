@@ -100,6 +100,8 @@ pub(crate) struct Field {
     pub(crate) ty: TypeId,
     pub(crate) default: Option<Value>,
     pub(crate) presence: Presence,
+    /// Whether Go leaves it out when it is null or empty.
+    pub(crate) omits_empty: bool,
     pub(crate) patch: PatchStrategy,
 }
 
@@ -187,10 +189,13 @@ impl ObjectType {
         self.types.zero_value(self.root, MAX_SCHEMA_DEPTH)
     }
 
-    /// Sets what Go's encoder writes for fields that are not set, at every depth, as the API shows objects of
-    /// built-in kinds (`resources: {}` of a container). Custom kinds stay as they are.
-    pub fn fill_always_present(&self, value: &mut Value) {
-        self.types.fill(value, self.root, MAX_SCHEMA_DEPTH);
+    /// Makes an object of a built-in kind what the server makes of it by decoding and encoding it: fields that Go
+    /// always writes are set (`resources: {}` of a container), null, empty lists and empty maps are left out
+    /// where Go leaves them out. Of custom kinds only `metadata` is treated so.
+    ///
+    /// Zero numbers, empty strings and `false` stay: the documents do not say which of them Go leaves out.
+    pub fn encode_as_go(&self, value: &mut Value) {
+        self.types.encode_as_go(value, self.root, MAX_SCHEMA_DEPTH);
     }
 }
 
@@ -209,7 +214,7 @@ impl Types {
         Value::Object(present.collect())
     }
 
-    fn fill(&self, value: &mut Value, id: TypeId, depth: usize) {
+    fn encode_as_go(&self, value: &mut Value, id: TypeId, depth: usize) {
         if depth == 0 {
             return;
         }
@@ -217,27 +222,30 @@ impl Types {
         match value {
             Value::Object(map) => {
                 let Some(map_type) = &ty.map else { return };
+                if map.iter().any(|(name, value)| self.is_omitted(map_type, name, value)) {
+                    map.retain(|name, value| !self.is_omitted(map_type, name, value));
+                }
                 for field in &map_type.fields {
-                    if field.presence != Presence::Omitted && map.get(&field.name).is_none_or(Value::is_null)
+                    if field.presence == Presence::Omitted
+                        || map.get(&field.name).is_some_and(|v| !v.is_null())
                     {
-                        let present = match &field.presence {
-                            Presence::Value(value) => value.clone(),
-                            _ => self.zero_value(field.ty, depth - 1),
-                        };
-                        if map.get(&field.name) != Some(&present) {
-                            map.insert(field.name.clone(), present);
-                        }
+                        continue;
+                    }
+                    let present = match &field.presence {
+                        Presence::Value(value) => value.clone(),
+                        _ => self.zero_value(field.ty, depth - 1),
+                    };
+                    if map.get(&field.name) != Some(&present) {
+                        map.insert(field.name.clone(), present);
                     }
                 }
-                let has_containers =
-                    map.values().any(|value| matches!(value, Value::Object(_) | Value::Array(_)));
-                if has_containers {
-                    for (name, value) in map.iter_mut() {
-                        if let (Some(id), Value::Object(_) | Value::Array(_)) =
-                            (map_type.member(name), &value)
-                        {
-                            self.fill(value, id, depth - 1);
-                        }
+                let is_container = |value: &Value| matches!(value, Value::Object(_) | Value::Array(_));
+                if map_type.atomic && map_type.fields.is_empty() || !map.values().any(is_container) {
+                    return;
+                }
+                for (name, value) in map.iter_mut() {
+                    if let (Some(id), true) = (map_type.member(name), is_container(value)) {
+                        self.encode_as_go(value, id, depth - 1);
                     }
                 }
             }
@@ -245,11 +253,28 @@ impl Types {
                 let Some(list) = &ty.list else { return };
                 if items.iter().any(|item| item.as_object().is_some()) {
                     for item in items.as_mut() {
-                        self.fill(item, list.items, depth - 1);
+                        self.encode_as_go(item, list.items, depth - 1);
                     }
                 }
             }
             _ => {}
+        }
+    }
+
+    fn is_omitted(&self, map_type: &MapType, name: &str, value: &Value) -> bool {
+        let Some(field) = map_type.field(name).filter(|field| field.omits_empty) else { return false };
+        match value {
+            // Go writes a time that is not set as null, unless it is a pointer: the documents do not say which.
+            Value::Null => {
+                self.get_type(field.ty).scalar != Some(Scalar::Any) || self.get_type(field.ty).map.is_some()
+            }
+            Value::Array(items) => items.is_empty(),
+            Value::Object(map) if map.is_empty() => {
+                // A struct with nothing set is written, an empty Go map is not.
+                let ty = self.get_type(field.ty).map.as_ref();
+                ty.is_some_and(|ty| ty.fields.is_empty() && ty.other.is_some() && !ty.untyped)
+            }
+            _ => false,
         }
     }
 }

@@ -270,7 +270,14 @@ impl Converter {
             } else {
                 Presence::Omitted
             };
-            fields.push(Field { name: name.clone(), ty, default, presence, patch: patch_strategy(property) });
+            fields.push(Field {
+                name: name.clone(),
+                ty,
+                default,
+                presence,
+                omits_empty: scope.is_go && !is_required,
+                patch: patch_strategy(property),
+            });
         }
         let other = match schema.get("additionalProperties") {
             None | Some(Value::Null) => {

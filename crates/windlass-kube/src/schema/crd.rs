@@ -4,7 +4,8 @@ use super::{ObjectType, SchemaError, Types};
 use crate::{Str, Value, value};
 
 const ROOT: &str = "custom";
-const OBJECT_META: &str = "meta";
+/// A Go struct: custom objects go through it too.
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 impl ObjectType {
     /// The type of a custom kind: `schema` is the `openAPIV3Schema` of one of its versions.
@@ -33,7 +34,7 @@ fn as_resource(schema: &mut Value) {
     schema.set_at(&["type"], "object");
     schema.set_at(&["properties", "apiVersion"], value!({"type": "string"}));
     schema.set_at(&["properties", "kind"], value!({"type": "string"}));
-    schema.set_at(&["properties", "metadata"], value!({"$ref": "#/definitions/meta"}));
+    schema.set_at(&["properties", "metadata"], value!({"$ref": (format!("#/definitions/{OBJECT_META}"))}));
 }
 
 /// Gives embedded resources the fields that every object has.

@@ -48,12 +48,11 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Splits the text; a NUL byte ends it, as in the original.
+/// Splits the text. A NUL byte after a token is skipped, one before a token ends the text, as in the original.
 fn tokens(text: &str) -> Vec<(Token, String)> {
-    let text = text.split('\0').next().unwrap_or_default();
     let mut rest = text.trim_start_matches([' ', '\t', '\r', '\n']);
     let mut out = Vec::new();
-    while let Some(first) = rest.bytes().next() {
+    while let Some(first) = rest.bytes().next().filter(|first| *first != 0) {
         let n_read = if is_special(first) {
             let n_special = rest.bytes().take_while(|b| is_special(*b)).count();
             // The longest operator at the start; once one is found, a longer text that is none ends it.
@@ -77,11 +76,12 @@ fn tokens(text: &str) -> Vec<(Token, String)> {
                 }
             }
         } else {
-            let len = rest.bytes().take_while(|b| !is_special(*b) && !is_space(*b)).count();
+            let len = rest.bytes().take_while(|b| !is_special(*b) && !is_space(*b) && *b != 0).count();
             out.push((token_of(&rest[..len]).unwrap_or(Token::Identifier), rest[..len].to_owned()));
             len
         };
-        rest = rest[n_read..].trim_start_matches([' ', '\t', '\r', '\n']);
+        rest = &rest[n_read..];
+        rest = rest.strip_prefix('\0').unwrap_or(rest).trim_start_matches([' ', '\t', '\r', '\n']);
     }
     out.push((Token::End, String::new()));
     out
