@@ -9,10 +9,15 @@
 
 mod api;
 mod custom;
+pub mod defaults;
+mod recorded;
+mod registry;
 mod resource;
 mod status;
 pub mod store;
+pub mod tables;
 mod time;
+pub mod validation;
 
 pub use api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,

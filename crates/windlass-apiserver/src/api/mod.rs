@@ -1,11 +1,23 @@
 //! The Kubernetes API in process: verbs on resources, with everything an API server does around them.
 
+mod delete;
+mod effects;
+mod managed;
 mod options;
+mod patch;
+mod read;
+mod rules;
+mod selection;
+mod watch;
+mod write;
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
-use windlass_kube::{Gvk, Object, Str};
+use windlass_kube::{Gvk, Object, Str, Value};
 
+use crate::defaults::ServiceAllocator;
+use crate::registry::Registry;
 use crate::resource::{Gvr, Resource};
 use crate::status::Status;
 use crate::store::Store;
@@ -15,8 +27,6 @@ pub use options::{
     WatchOptions, WriteOptions, Written,
 };
 pub use watch::{Watch, WatchEvent};
-
-mod watch;
 
 /// The API, as one user. Clones share everything; cloning costs a reference count.
 #[derive(Clone)]
@@ -30,16 +40,52 @@ pub struct Api {
 /// What all handles share.
 pub(crate) struct Shared {
     pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    services: Mutex<ServiceAllocator>,
+    /// Of each definition that is served, its spec.
+    served: Mutex<HashMap<Str, Value>>,
+    /// The definitions whose objects are being deleted.
+    cleaning: Mutex<HashSet<Str>>,
 }
 
 impl Api {
-    /// The API over a store, as an administrator.
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self {
-            shared: Arc::new(Shared { store }),
+    /// The API over a store, as an administrator; creates what every cluster has from the start.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written to.
+    pub async fn start(store: Store) -> Result<Self, Status> {
+        let shared = Shared {
+            store,
+            registry: Registry::new(),
+            services: Mutex::new(ServiceAllocator::new()),
+            served: Mutex::default(),
+            cleaning: Mutex::default(),
+        };
+        let api = Self {
+            shared: Arc::new(shared),
             user: Arc::new(UserInfo::admin("system:admin")),
             field_manager: "windlass".into(),
+        };
+        api.recall();
+        api.bootstrap().await?;
+        Ok(api)
+    }
+
+    /// Works out from what is stored what else must be known.
+    fn recall(&self) {
+        {
+            let mut services = self.shared.services.lock().expect("no panic under this lock");
+            for stored in self.shared.store.table("/services").list(None).objects {
+                services.observe(&stored.object().to_value());
+            }
+        }
+        for stored in self.shared.store.table(effects::DEFINITIONS).list(None).objects {
+            let definition = stored.object();
+            self.serve_definition(&definition);
+            if stored.is_terminating() {
+                self.clean_up(definition);
+            }
         }
     }
 
@@ -67,17 +113,20 @@ impl Api {
         &self.shared.store
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
     /// The resource that holds objects of a kind; `None` while no such kind is served.
     #[must_use]
     pub fn resource_for(&self, gvk: &Gvk) -> Option<Arc<Resource>> {
-        let _ = gvk;
-        None
+        self.shared.registry.by_kind(gvk)
     }
 
     /// Every resource that is served, at each of its versions.
     #[must_use]
     pub fn resources(&self) -> Vec<Arc<Resource>> {
-        Vec::new()
+        self.shared.registry.current().iter().cloned().collect()
     }
 
     /// Reads one object. The namespace is empty for cluster-scoped resources.
@@ -86,8 +135,8 @@ impl Api {
     ///
     /// `NotFound`, in the server's words.
     pub fn get(&self, gvr: &Gvr, namespace: &str, name: &str) -> Result<Object, Status> {
-        let _ = (gvr, namespace, name);
-        Err(Status::no_such_resource())
+        let resource = self.resource(gvr)?;
+        Ok(read::presented(&resource, &*self.stored(&resource, namespace, name)?))
     }
 
     /// Lists objects of a namespace, or of all with `None`.
@@ -101,8 +150,7 @@ impl Api {
         namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<ObjectList, Status> {
-        let _ = (gvr, namespace, options);
-        Err(Status::no_such_resource())
+        self.list_objects(&*self.resource(gvr)?, namespace, options)
     }
 
     /// Follows the objects of a namespace, or of all with `None`.
@@ -111,8 +159,7 @@ impl Api {
     ///
     /// `Expired` when the resource version is too old.
     pub fn watch(&self, gvr: &Gvr, namespace: Option<&str>, options: &WatchOptions) -> Result<Watch, Status> {
-        let _ = (gvr, namespace, options);
-        Err(Status::no_such_resource())
+        self.watch_on(self.resource(gvr)?, namespace, options)
     }
 
     /// Creates an object.
@@ -127,8 +174,7 @@ impl Api {
         object: Object,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let _ = (gvr, namespace, object, options);
-        Err(Status::no_such_resource())
+        self.create_on(&self.resource(gvr)?, namespace, object.into_value(), options).await
     }
 
     /// Replaces an object; its resource version, if set, must be the present one.
@@ -144,8 +190,7 @@ impl Api {
         object: Object,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let _ = (gvr, namespace, name, object, options);
-        Err(Status::no_such_resource())
+        self.update_on(&self.resource(gvr)?, namespace, name, object.into_value(), options).await
     }
 
     /// Changes an object; an apply creates it where it is absent.
@@ -161,8 +206,7 @@ impl Api {
         patch: Patch,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let _ = (gvr, namespace, name, patch, options);
-        Err(Status::no_such_resource())
+        self.patch_on(&self.resource(gvr)?, namespace, name, &patch, options).await
     }
 
     /// Deletes an object, or marks it where finalizers or a grace period keep it.
@@ -177,8 +221,7 @@ impl Api {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, Status> {
-        let _ = (gvr, namespace, name, options);
-        Err(Status::no_such_resource())
+        self.delete_on(&self.resource(gvr)?, namespace, name, options).await
     }
 
     /// Deletes every object a list would give.
@@ -193,7 +236,6 @@ impl Api {
         which: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<Vec<Object>, Status> {
-        let _ = (gvr, namespace, which, options);
-        Err(Status::no_such_resource())
+        self.delete_collection_on(&self.resource(gvr)?, namespace, which, options).await
     }
 }

@@ -1,9 +1,17 @@
 //! Following objects as they change.
 
-use windlass_kube::Object;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use windlass_kube::{Object, value};
+
+use super::read::{json_of, presented, presented_json};
+use super::selection::Selection;
+use super::{Api, WatchOptions};
+use crate::resource::Resource;
 use crate::status::Status;
-use crate::store::Revision;
+use crate::store::{Event, EventKind, Revision, Stored, Subscription, watch_line};
 
 /// What a watch tells.
 #[derive(Clone, Debug)]
@@ -24,7 +32,22 @@ pub enum WatchEvent {
 }
 
 /// A stream of [`WatchEvent`]s; ends only with an error.
-pub struct Watch {}
+pub struct Watch {
+    resource: Arc<Resource>,
+    selection: Selection,
+    subscription: Subscription,
+    ready: VecDeque<Told>,
+}
+
+/// An event that is about to be told.
+pub(crate) enum Told {
+    /// An object that was there when the watch began.
+    Initial(Arc<Stored>),
+    /// A change, as what kind the watcher sees it, and whether the state before is what it sees.
+    Change(Arc<Event>, EventKind, bool),
+    /// Everything up to here has been told.
+    Bookmark { revision: Revision, initial: bool },
+}
 
 impl Watch {
     /// The next event. Cancelling loses nothing.
@@ -33,6 +56,158 @@ impl Watch {
     ///
     /// `Expired` when the reader was too slow; list again.
     pub async fn next(&mut self) -> Result<WatchEvent, Status> {
-        std::future::pending().await
+        let told = self.told().await?;
+        Ok(self.event(&told))
+    }
+
+    /// The resource that is followed.
+    pub(crate) fn resource(&self) -> &Arc<Resource> {
+        &self.resource
+    }
+
+    /// The next event, not yet read or printed.
+    pub(crate) async fn told(&mut self) -> Result<Told, Status> {
+        loop {
+            if let Some(told) = self.ready.pop_front() {
+                return Ok(told);
+            }
+            let events = self.subscription.next().await.map_err(|_| too_slow())?;
+            for event in events {
+                if let Some(told) = self.seen(event) {
+                    self.ready.push_back(told);
+                }
+            }
+        }
+    }
+
+    /// The next event if there is one now.
+    pub(crate) fn told_now(&mut self) -> Option<Told> {
+        self.ready.pop_front()
+    }
+
+    /// A revision up to which everything has been told.
+    pub(crate) fn progress(&mut self) -> Option<Revision> {
+        self.ready.is_empty().then(|| self.subscription.progress())
+    }
+
+    /// How this watcher sees a change: an object may begin or cease to match.
+    fn seen(&self, event: Arc<Event>) -> Option<Told> {
+        let now = event.kind != EventKind::Deleted && self.selection.matches(&event.object);
+        let before = event.previous.as_ref().is_some_and(|previous| self.selection.matches(previous));
+        let (kind, previous) = match (before, now) {
+            (false, false) => return None,
+            (false, true) => (EventKind::Added, false),
+            (true, true) => (EventKind::Modified, false),
+            (true, false) => (EventKind::Deleted, event.kind != EventKind::Deleted),
+        };
+        Some(Told::Change(event, kind, previous))
+    }
+
+    fn event(&self, told: &Told) -> WatchEvent {
+        match told {
+            Told::Initial(stored) => WatchEvent::Added(presented(&self.resource, stored)),
+            Told::Bookmark { revision, initial } => {
+                WatchEvent::Bookmark { revision: *revision, initial: *initial }
+            }
+            Told::Change(event, kind, _) => {
+                let object =
+                    self.told_object(told).unwrap_or_else(|| presented(&self.resource, &event.object));
+                match kind {
+                    EventKind::Added => WatchEvent::Added(object),
+                    EventKind::Modified => WatchEvent::Modified(object),
+                    EventKind::Deleted => WatchEvent::Deleted(object),
+                }
+            }
+        }
+    }
+
+    /// The object an event shows; `None` for a bookmark.
+    pub(crate) fn told_object(&self, told: &Told) -> Option<Object> {
+        match told {
+            Told::Initial(stored) => Some(presented(&self.resource, stored)),
+            Told::Change(event, _, false) => Some(presented(&self.resource, &event.object)),
+            Told::Change(event, _, true) => {
+                let mut object = presented(&self.resource, event.previous.as_ref().unwrap_or(&event.object));
+                object.set_at(&["metadata", "resourceVersion"], event.revision().to_string());
+                Some(object)
+            }
+            Told::Bookmark { .. } => None,
+        }
+    }
+
+    /// The event as a line of JSON.
+    pub(crate) fn line(&self, told: &Told) -> Bytes {
+        match told {
+            Told::Initial(stored) => watch_line("ADDED", &presented_json(&self.resource, stored)),
+            Told::Change(event, kind, false) if *kind == event.kind && self.shares_bytes(event) => {
+                event.line().clone()
+            }
+            Told::Change(event, kind, false) => {
+                watch_line(kind.as_str(), &presented_json(&self.resource, &event.object))
+            }
+            Told::Change(_, kind, true) => {
+                let object = self.told_object(told);
+                watch_line(kind.as_str(), &object.map_or_else(Bytes::new, |object| json_of(&object)))
+            }
+            Told::Bookmark { revision, initial } => {
+                watch_line("BOOKMARK", &json_of(&bookmark(&self.resource, *revision, *initial)))
+            }
+        }
+    }
+
+    fn shares_bytes(&self, event: &Event) -> bool {
+        // Bytes are shared, not compared: the same buffer means that no conversion took place.
+        presented_json(&self.resource, &event.object).as_ptr() == event.object.json().as_ptr()
+    }
+}
+
+/// The object that a bookmark carries.
+pub(crate) fn bookmark(resource: &Resource, revision: Revision, initial: bool) -> Object {
+    let api_version = resource.gvr.group_version();
+    let kind = resource.kind.clone();
+    let revision = revision.to_string();
+    let mut object =
+        value!({"apiVersion": api_version, "kind": kind, "metadata": {"resourceVersion": revision}});
+    if initial {
+        object.set_at(&["metadata", "annotations", "k8s.io/initial-events-end"], "true");
+    }
+    Object::try_new(object).expect("kind and apiVersion are set")
+}
+
+fn too_slow() -> Status {
+    Status::expired("too old resource version: the watch did not keep up with the changes")
+}
+
+impl Api {
+    pub(crate) fn watch_on(
+        &self,
+        resource: Arc<Resource>,
+        namespace: Option<&str>,
+        options: &WatchOptions,
+    ) -> Result<Watch, Status> {
+        let selection =
+            Selection::parse(&resource, namespace, &options.label_selector, &options.field_selector)?;
+        let table = self.shared.store.table(&resource.storage);
+        self.check_not_ahead(options.resource_version)?;
+        let from = options.resource_version.filter(|revision| *revision > 0 && !options.send_initial_events);
+        let mut ready = VecDeque::new();
+        let subscription = match from {
+            Some(revision) => table.subscribe(revision).map_err(|compacted| {
+                Status::expired(format!(
+                    "too old resource version: {} ({})",
+                    compacted.asked, compacted.oldest
+                ))
+            })?,
+            None => {
+                let snapshot = table.list(selection.namespace());
+                let matching = snapshot.objects.into_iter().filter(|stored| selection.matches(stored));
+                ready.extend(matching.map(Told::Initial));
+                if options.send_initial_events && options.bookmarks {
+                    ready.push_back(Told::Bookmark { revision: snapshot.revision, initial: true });
+                }
+                table.subscribe(snapshot.revision).map_err(|_| too_slow())?
+            }
+        };
+        Ok(Watch { resource, selection, subscription, ready })
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, RwLock};
 use windlass_kube::{Object, Str};
 
 pub use object::{Key, Stored};
-pub use ring::{Event, EventKind};
+pub use ring::{Event, EventKind, watch_line};
 pub use table::{Compacted, Snapshot, Subscription, Table};
 
 /// A position in the history of the store. The first change is revision 2: 0 means "any" in the Kubernetes

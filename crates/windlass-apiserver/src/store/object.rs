@@ -64,6 +64,7 @@ pub struct Stored {
     revision: Revision,
     json: Bytes,
     labels: Option<Map>,
+    terminating: bool,
     /// The parsed form, kept while the change that made it is recent: those who follow changes want it
     /// then, and a tree takes several times the memory of its JSON.
     parsed: Mutex<Option<Object>>,
@@ -73,7 +74,8 @@ impl Stored {
     /// Takes an object with the bytes that are its JSON.
     pub(super) fn new(key: Key, revision: Revision, json: Bytes, object: Object) -> Self {
         let labels = object.at(&["metadata", "labels"]).and_then(Value::as_object).cloned();
-        Self { key, revision, json, labels, parsed: Mutex::new(Some(object)) }
+        let terminating = object.is_terminating();
+        Self { key, revision, json, labels, terminating, parsed: Mutex::new(Some(object)) }
     }
 
     /// Reads an object back; `None` if the bytes are no object.
@@ -106,6 +108,12 @@ impl Stored {
     #[must_use]
     pub fn labels(&self) -> Option<&Map> {
         self.labels.as_ref()
+    }
+
+    /// Whether its deletion has begun.
+    #[must_use]
+    pub fn is_terminating(&self) -> bool {
+        self.terminating
     }
 
     /// The object, parsed again if it is no longer recent.

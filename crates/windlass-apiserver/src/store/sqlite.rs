@@ -27,6 +27,8 @@ impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self, BackendError> {
         let connection = Connection::open(path).map_err(attempt("opening"))?;
         let setup = || -> rusqlite::Result<i64> {
+            // Who holds the file holds it for good: waiting for it is pointless.
+            connection.busy_timeout(std::time::Duration::ZERO)?;
             // Exclusive: one process owns the file, and WAL needs no shared memory beside it.
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
             connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -1,0 +1,202 @@
+//! Deleting: preconditions, finalizers, grace periods, collections.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use windlass_kube::{Object, Value};
+
+use super::read::{converted, presented};
+use super::write::may_go;
+use super::{Api, DeleteOptions, Deleted, ListOptions, Propagation};
+use crate::resource::Resource;
+use crate::status::Status;
+use crate::store::{Change, Expect, WriteError};
+use crate::time;
+
+/// Has the garbage collector release what an object owns before the object goes.
+const ORPHAN: &str = "orphan";
+
+/// Has the garbage collector delete what an object owns before the object goes.
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// The namespaces that cannot be deleted.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+impl Api {
+    pub(crate) async fn delete_on(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, Status> {
+        let group_resource = resource.group_resource();
+        if resource.storage == "/namespaces" && IMMORTAL.contains(&name) {
+            return Err(Status::forbidden(&group_resource, name, "this namespace may not be deleted"));
+        }
+        loop {
+            let stored = self.stored(resource, namespace, name)?;
+            let current = stored.object();
+            check_preconditions(resource, &current, options)?;
+            let mut object = current.clone();
+            set_propagation(resource, &mut object, options);
+            mark(resource, &mut object, options);
+            let finished = may_go(&object);
+            if object == current && !finished {
+                return Ok(Deleted::Terminating(presented(resource, &stored)));
+            }
+            if options.dry_run {
+                let object = converted(resource, if finished { current } else { object });
+                return Ok(if finished { Deleted::Gone(object) } else { Deleted::Terminating(object) });
+            }
+            let change =
+                if finished { Change::Delete(unmarked(&current, object)) } else { Change::Put(object) };
+            let key = stored.key().clone();
+            match self.shared.store.write(&resource.storage, key, Expect::At(stored.revision()), change).await
+            {
+                Ok(stored) if finished => {
+                    self.after_delete(resource, &stored);
+                    return Ok(Deleted::Gone(presented(resource, &stored)));
+                }
+                Ok(stored) => {
+                    self.after_write(resource, &stored);
+                    return Ok(Deleted::Terminating(presented(resource, &stored)));
+                }
+                Err(WriteError::Conflict { .. }) => {}
+                Err(error) => return Err(Status::internal(error)),
+            }
+        }
+    }
+
+    pub(crate) async fn delete_collection_on(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: Option<&str>,
+        which: &ListOptions,
+        options: &DeleteOptions,
+    ) -> Result<Vec<Object>, Status> {
+        let page = self.page(resource, namespace, which)?;
+        let mut objects = Vec::with_capacity(page.objects.len());
+        for stored in page.objects {
+            match self.delete_on(resource, &stored.key().namespace, &stored.key().name, options).await {
+                Ok(Deleted::Gone(object) | Deleted::Terminating(object)) => objects.push(object),
+                Err(status) if status.reason == "NotFound" => {}
+                Err(status) => return Err(status),
+            }
+        }
+        Ok(objects)
+    }
+}
+
+fn check_preconditions(resource: &Resource, object: &Object, options: &DeleteOptions) -> Result<(), Status> {
+    let why = match options {
+        DeleteOptions { uid: Some(uid), .. } if uid != object.uid() => {
+            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", object.uid())
+        }
+        DeleteOptions { resource_version: Some(version), .. } if version != object.resource_version() => {
+            format!(
+                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+                object.resource_version()
+            )
+        }
+        _ => return Ok(()),
+    };
+    Err(Status::conflict(&resource.group_resource(), object.name(), &why))
+}
+
+/// The rule of a kind where the client has none: what used to be managed on the client's side is orphaned.
+fn default_propagation(resource: &Resource) -> Propagation {
+    match (resource.gvr.group.as_str(), resource.kind.as_str()) {
+        ("", "ReplicationController") | ("batch", "Job") => Propagation::Orphan,
+        _ => Propagation::Background,
+    }
+}
+
+fn finalizers(object: &Object) -> Vec<Value> {
+    object
+        .at(&["metadata", "finalizers"])
+        .and_then(Value::as_array)
+        .map_or_else(Vec::new, |list| list.to_vec())
+}
+
+fn set_finalizers(object: &mut Object, finalizers: Vec<Value>) {
+    if finalizers.is_empty() {
+        object.remove_at(&["metadata", "finalizers"]);
+    } else {
+        object.set_at(&["metadata", "finalizers"], finalizers);
+    }
+}
+
+/// Writes the propagation down as the finalizer the garbage collector acts on.
+fn set_propagation(resource: &Resource, object: &mut Object, options: &DeleteOptions) {
+    let before = finalizers(object);
+    let has = |wanted: &str| before.iter().any(|finalizer| finalizer.as_str() == Some(wanted));
+    let propagation = match options.propagation {
+        Some(propagation) => propagation,
+        // A choice made before, by finalizer, stands.
+        None if has(ORPHAN) || has(FOREGROUND) => return,
+        None => default_propagation(resource),
+    };
+    let wanted = match propagation {
+        Propagation::Orphan => Some(ORPHAN),
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Background => None,
+    };
+    let mut after: Vec<Value> = before
+        .iter()
+        .filter(|finalizer| {
+            !matches!(finalizer.as_str(), Some(ORPHAN | FOREGROUND)) || finalizer.as_str() == wanted
+        })
+        .cloned()
+        .collect();
+    if let Some(wanted) = wanted.filter(|wanted| !has(wanted)) {
+        after.push(wanted.into());
+    }
+    if after != before {
+        set_finalizers(object, after);
+    }
+}
+
+/// How long the object gets: only pods that run somewhere get time.
+fn grace_seconds(resource: &Resource, object: &Object, options: &DeleteOptions) -> i64 {
+    if resource.storage != "/pods" {
+        return 0;
+    }
+    let phase = object.str_at(&["status", "phase"]);
+    if object.str_at(&["spec", "nodeName"]).is_empty() || matches!(phase, "Succeeded" | "Failed") {
+        return 0;
+    }
+    options
+        .grace_period_seconds
+        .or_else(|| object.at(&["spec", "terminationGracePeriodSeconds"]).and_then(Value::as_int))
+        .unwrap_or(30)
+        .max(0)
+}
+
+/// Begins the deletion, or shortens the time that is left.
+fn mark(resource: &Resource, object: &mut Object, options: &DeleteOptions) {
+    let grace = grace_seconds(resource, object, options);
+    let path = ["metadata", "deletionGracePeriodSeconds"];
+    if object.is_terminating() {
+        let left = object.at(&path).and_then(Value::as_int).unwrap_or(0);
+        if options.grace_period_seconds.is_some() && grace < left {
+            object.set_at(&path, grace);
+        }
+        return;
+    }
+    let seconds = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
+    object.set_at(&["metadata", "deletionTimestamp"], time::format(SystemTime::now() + seconds));
+    object.set_at(&path, grace);
+    if object.generation() > 0 {
+        let generation = object.generation() + 1;
+        object.set_at(&["metadata", "generation"], generation);
+    }
+    if resource.storage == "/namespaces" {
+        object.set_at(&["status", "phase"], "Terminating");
+    }
+}
+
+/// The last state of an object that goes at once: as it was, without the marks of a deletion that waits.
+fn unmarked(current: &Object, marked: Object) -> Object {
+    if current.is_terminating() { marked } else { current.clone() }
+}

@@ -1,0 +1,219 @@
+//! What some kinds do beyond being stored: definitions make resources, services take addresses.
+
+use std::sync::Arc;
+
+use windlass_kube::{Object, Value, value};
+
+use super::write::invalid;
+use super::{Api, DeleteOptions, ListOptions, WriteOptions};
+use crate::custom::{self, CLEANUP_FINALIZER};
+use crate::resource::{Gvr, Resource};
+use crate::status::{Cause, Status};
+use crate::store::Stored;
+
+/// Where definitions of custom resources are stored.
+pub(super) const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions";
+
+/// Where services are stored.
+const SERVICES: &str = "/services";
+
+/// Completes an object, at its storage version, before it is written.
+pub(super) fn admit(resource: &Resource, old: Option<&Object>, object: Object) -> Result<Object, Status> {
+    if resource.storage != DEFINITIONS {
+        return Ok(object);
+    }
+    let mut value = object.into_value();
+    custom::complete(&mut value, old.map(Object::to_value).as_ref());
+    Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
+}
+
+impl Api {
+    /// Gives a service its addresses and ports.
+    pub(super) fn allocate(
+        &self,
+        resource: &Resource,
+        object: &mut Object,
+        old: Option<&Object>,
+    ) -> Result<(), Status> {
+        if resource.storage != SERVICES {
+            return Ok(());
+        }
+        let mut value = object.to_value();
+        let mut services = self.shared.services.lock().expect("no panic under this lock");
+        services.allocate(&mut value, old.map(Object::to_value).as_ref()).map_err(|error| {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                message: format!("Invalid value: {}: {}", error.value, error.detail),
+                field: error.field,
+            };
+            invalid(resource, object.name(), vec![cause])
+        })?;
+        *object = Object::try_new(value).map_err(|error| Status::internal(error))?;
+        Ok(())
+    }
+
+    /// What follows from a write that has happened.
+    pub(super) fn after_write(&self, resource: &Resource, stored: &Arc<Stored>) {
+        if resource.storage == DEFINITIONS {
+            self.serve_definition(&stored.object());
+            if stored.is_terminating() {
+                self.clean_up(stored.object());
+            }
+        }
+    }
+
+    /// What follows from a deletion that has happened.
+    pub(super) fn after_delete(&self, resource: &Resource, stored: &Arc<Stored>) {
+        match resource.storage.as_str() {
+            DEFINITIONS => self.withdraw_definition(&stored.object()),
+            SERVICES => {
+                let mut services = self.shared.services.lock().expect("no panic under this lock");
+                services.release(&stored.object().to_value());
+            }
+            _ => {}
+        }
+    }
+
+    /// Serves what a definition defines; nothing happens where it says nothing new.
+    pub(super) fn serve_definition(&self, definition: &Object) {
+        let spec = definition.at(&["spec"]).cloned().unwrap_or_default();
+        let mut served = self.shared.served.lock().expect("no panic under this lock");
+        if served.get(definition.name()) == Some(&spec) {
+            return;
+        }
+        let (group, plural) =
+            (definition.str_at(&["spec", "group"]), definition.str_at(&["spec", "names", "plural"]));
+        self.shared.registry.replace(group, plural, custom::resources(definition));
+        served.insert(definition.name().into(), spec);
+    }
+
+    fn withdraw_definition(&self, definition: &Object) {
+        let mut served = self.shared.served.lock().expect("no panic under this lock");
+        served.remove(definition.name());
+        let (group, plural) =
+            (definition.str_at(&["spec", "group"]), definition.str_at(&["spec", "names", "plural"]));
+        self.shared.registry.replace(group, plural, Vec::new());
+    }
+
+    /// Deletes the objects of a definition that is to go, then lets it go.
+    pub(super) fn clean_up(&self, definition: Object) {
+        let waits = definition
+            .at(&["metadata", "finalizers"])
+            .and_then(Value::as_array)
+            .is_some_and(|finalizers| finalizers.iter().any(|one| one.as_str() == Some(CLEANUP_FINALIZER)));
+        let Some(runtime) = waits.then(|| tokio::runtime::Handle::try_current().ok()).flatten() else {
+            return;
+        };
+        let mut cleaning = self.shared.cleaning.lock().expect("no panic under this lock");
+        if !cleaning.insert(definition.name().into()) {
+            return;
+        }
+        drop(cleaning);
+        let api = self.clone();
+        runtime.spawn(async move {
+            if let Err(error) = api.empty_definition(&definition).await {
+                tracing::warn!(%error, definition = definition.name(), "the objects of a definition could not be deleted");
+            }
+            api.shared.cleaning.lock().expect("no panic under this lock").remove(definition.name());
+        });
+    }
+
+    async fn empty_definition(&self, definition: &Object) -> Result<(), Status> {
+        let version = definition
+            .at(&["spec", "versions"])
+            .and_then(Value::as_array)
+            .and_then(|versions| versions.iter().find(|version| version.bool_at(&["served"]) == Some(true)))
+            .and_then(|version| version.str_at(&["name"]))
+            .unwrap_or_default();
+        let gvr = Gvr::new(
+            definition.str_at(&["spec", "group"]),
+            version,
+            definition.str_at(&["spec", "names", "plural"]),
+        );
+        if let Ok(resource) = self.resource(&gvr) {
+            let table = self.shared.store.table(&resource.storage);
+            let options = DeleteOptions::default();
+            self.delete_collection_on(&resource, None, &ListOptions::default(), &options).await?;
+            // Objects with finalizers take their time.
+            let mut changes = table.subscribe(table.revision()).map_err(|error| Status::internal(error))?;
+            while !table.is_empty() {
+                changes.next().await.map_err(|error| Status::internal(error))?;
+            }
+        }
+        let definitions = Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+        let resource = self.resource(&definitions)?;
+        let options = WriteOptions::default();
+        let name = definition.name();
+        self.change(&resource, "", name, &options, Vec::new(), |old, _| {
+            let mut new = old.clone();
+            let mut finalizers = old.to_value().items_at(&["metadata", "finalizers"]).to_vec();
+            finalizers.retain(|finalizer| finalizer.as_str() != Some(CLEANUP_FINALIZER));
+            new.set_at(&["metadata", "finalizers"], finalizers);
+            Ok(super::write::Made::Tracked(new))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// What is there before anybody writes anything: the namespaces and objects every cluster has.
+    pub(super) async fn bootstrap(&self) -> Result<(), Status> {
+        let api = self.with_field_manager("kube-apiserver");
+        let objects = [
+            value!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}),
+            value!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-public"}}),
+            value!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-node-lease"}}),
+            value!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
+            value!({
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": {
+                    "name": "kubernetes", "namespace": "default",
+                    "labels": {"component": "apiserver", "provider": "kubernetes"}
+                },
+                "spec": {
+                    "clusterIP": "10.96.0.1", "type": "ClusterIP",
+                    "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
+                }
+            }),
+            value!({
+                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": "system-node-critical"}, "value": 2000001000,
+                "description": "Used for system critical pods that must not be moved from their current node."
+            }),
+            value!({
+                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": "system-cluster-critical"}, "value": 2000000000,
+                "description": "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+            }),
+            value!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+                "metadata": {
+                    "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+                    "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}
+                },
+                "rules": [
+                    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+                    {"nonResourceURLs": ["*"], "verbs": ["*"]}
+                ]
+            }),
+            value!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+                "metadata": {
+                    "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+                    "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}
+                },
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"}]
+            }),
+        ];
+        for object in objects {
+            let object = Object::try_new(object).map_err(|error| Status::internal(error))?;
+            let Some(resource) = self.resource_for(&object.gvk()) else { continue };
+            let namespace = object.namespace().to_owned();
+            if self.stored(&resource, &namespace, object.name()).is_ok() {
+                continue;
+            }
+            api.create_on(&resource, &namespace, object.into_value(), &WriteOptions::default()).await?;
+        }
+        Ok(())
+    }
+}

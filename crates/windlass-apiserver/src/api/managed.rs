@@ -1,0 +1,107 @@
+//! Field ownership: the seam to `windlass_kube::merge`.
+
+use std::sync::{Arc, OnceLock};
+
+use windlass_kube::fields::{FieldSet, PathElement};
+use windlass_kube::merge::{self, ApplyError, Request};
+use windlass_kube::schema::{ObjectType, Types};
+use windlass_kube::{Object, Value};
+
+use super::WriteOptions;
+use crate::resource::Resource;
+use crate::status::{Cause, Status};
+use crate::{recorded, time};
+
+/// The types of all built-in kinds, made once from the recorded schemas.
+fn built_in_types() -> &'static Arc<Types> {
+    static TYPES: OnceLock<Arc<Types>> = OnceLock::new();
+    TYPES.get_or_init(|| {
+        let mut document = Value::object();
+        document.set_at(&["openapi"], "3.0.0");
+        document.set_at(&["components", "schemas"], recorded::schemas().clone());
+        Types::from_openapi(&document).expect("the recorded schemas are those of a real API server")
+    })
+}
+
+/// How the fields of a resource's objects merge.
+pub(super) fn object_type(resource: &Resource) -> ObjectType {
+    match &resource.custom {
+        Some(custom) => custom.object_type.clone(),
+        None => built_in_types().get(&resource.gvk()).unwrap_or_else(ObjectType::deduced),
+    }
+}
+
+/// The fields that nobody can own through an endpoint, because it resets them.
+fn reset_fields(resource: &Resource, subresource: &str) -> Option<FieldSet> {
+    let paths: &[&str] = match (subresource, resource.custom.is_some()) {
+        ("", _) if resource.subresource("status").is_some() => &["status"],
+        ("status", true) => &["spec", "metadata"],
+        ("status", false) => &["spec"],
+        _ => return None,
+    };
+    Some(paths.iter().map(|name| vec![PathElement::field(*name)]).collect())
+}
+
+/// Records in `new` who owns what after a write that is no apply.
+pub(super) fn track(
+    resource: &Resource,
+    old: Option<&Object>,
+    new: &mut Object,
+    manager: &str,
+    subresource: &str,
+) {
+    let object_type = object_type(resource);
+    let ignored = reset_fields(resource, subresource);
+    let now = time::now();
+    let request =
+        Request { manager, object_type: &object_type, subresource, now: &now, ignored: ignored.as_ref() };
+    *new = merge::update(old, new, &request);
+}
+
+/// The live object with an applied configuration merged in.
+///
+/// # Errors
+///
+/// `Conflict` with one cause for each field that another manager owns.
+pub(super) fn apply(
+    resource: &Resource,
+    live: Option<&Object>,
+    config: &Object,
+    manager: &str,
+    options: &WriteOptions,
+) -> Result<Value, Status> {
+    let object_type = object_type(resource);
+    let ignored = reset_fields(resource, &options.subresource);
+    let now = time::now();
+    let request = Request {
+        manager,
+        object_type: &object_type,
+        subresource: &options.subresource,
+        now: &now,
+        ignored: ignored.as_ref(),
+    };
+    match merge::apply(live, config, &request, options.force) {
+        Ok(applied) => Ok(applied.object.into_value()),
+        Err(ApplyError::Conflicts(conflicts)) => {
+            let mut status = Status::new(409, "Conflict", conflicts.to_string());
+            status.details.causes = conflicts
+                .causes()
+                .into_iter()
+                .map(|cause| Cause {
+                    reason: "FieldManagerConflict",
+                    message: cause.message,
+                    field: cause.field,
+                })
+                .collect();
+            Err(status)
+        }
+        Err(ApplyError::BadRequest(why)) => Err(Status::bad_request(why)),
+        Err(error) => Err(Status::new(500, "", error.to_string())),
+    }
+}
+
+/// The object after a strategic merge patch.
+pub(super) fn strategic(resource: &Resource, old: &Value, patch: &Value) -> Result<Value, Status> {
+    let _ = object_type(resource);
+    Ok(windlass_kube::merge_patch::apply(old, patch))
+}

@@ -1,0 +1,542 @@
+//! Creating and replacing objects: the path of every write.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use windlass_kube::{Map, Object, Str, Value};
+
+use super::effects::admit;
+use super::read::{converted, json_of, presented, presented_json, to_storage};
+use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
+use crate::defaults::{self, CreateContext};
+use crate::resource::Resource;
+use crate::status::{Cause, Status};
+use crate::store::{Change, Expect, Key, Stored, WriteError};
+use crate::time;
+
+/// How often a patch is worked out anew when others write the same object in between. Past this the
+/// client gets the conflict; kube-apiserver gives up after five.
+const MAX_ATTEMPTS: usize = 16;
+
+/// How many random characters a generated name gets, as `names.SimpleNameGenerator` has it.
+const GENERATED_SUFFIX: usize = 5;
+
+/// How long a generated name's base may be: the suffix must fit 63 characters.
+const MAX_GENERATED_BASE: usize = 63 - GENERATED_SUFFIX;
+
+/// What a changed object says of field ownership.
+pub(super) enum Made {
+    /// The caller's manager owns what differs.
+    Tracked(Object),
+    /// Ownership has been worked out.
+    Owned(Object),
+}
+
+impl Api {
+    pub(super) fn manager(&self, options: &WriteOptions) -> Str {
+        if options.field_manager.is_empty() {
+            self.field_manager.clone()
+        } else {
+            options.field_manager.clone()
+        }
+    }
+
+    /// Creates an object from what a client sent.
+    pub(crate) async fn create_on(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        value: Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let mut warnings = Vec::new();
+        let object = intake(resource, value, options.field_validation, &mut warnings)?;
+        self.create_made(resource, namespace, Made::Tracked(object), options, warnings).await
+    }
+
+    /// Creates an object that went through [`intake`].
+    pub(super) async fn create_made(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        made: Made,
+        options: &WriteOptions,
+        warnings: Vec<String>,
+    ) -> Result<Written, Status> {
+        let (mut object, tracked) = match made {
+            Made::Tracked(object) => (object, true),
+            Made::Owned(object) => (object, false),
+        };
+        let name_of_group = resource.group_resource();
+        set_namespace(resource, &mut object, namespace)?;
+        if !object.resource_version().is_empty() {
+            return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        let generated = generate_name(&mut object);
+        if object.name().is_empty() {
+            let cause = Cause::required("metadata.name", "name or generateName is required");
+            return Err(invalid(resource, "", vec![cause]));
+        }
+        self.check_namespace(resource, namespace, object.name())?;
+        if tracked {
+            managed::track(resource, None, &mut object, &self.manager(options), &options.subresource);
+        }
+        for field in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            object.remove_at(&["metadata", field]);
+        }
+        object.set_at(&["metadata", "uid"], new_uid());
+        object.set_at(&["metadata", "creationTimestamp"], time::now());
+        let mut object = self.prepare_create(resource, object)?;
+        self.allocate(resource, &mut object, None)?;
+        let causes = match &resource.custom {
+            Some(custom) => custom.validate_create(&object),
+            None => rules::create(resource, &object),
+        };
+        if !causes.is_empty() {
+            return Err(invalid(resource, object.name(), causes));
+        }
+        let name: Str = object.name().into();
+        let object = admit(resource, None, to_storage(resource, object))?;
+        if options.dry_run {
+            let key = Key::new(namespace, name.clone());
+            if self.shared.store.table(&resource.storage).get(&key).is_some() {
+                return Err(Status::already_exists(&name_of_group, &name));
+            }
+            return Ok(unwritten(resource, object, true, warnings));
+        }
+        let key = Key::new(object.namespace(), name.clone());
+        match self.shared.store.write(&resource.storage, key, Expect::Absent, Change::Put(object)).await {
+            Ok(stored) => {
+                self.after_write(resource, &stored);
+                Ok(written(resource, &stored, true, warnings))
+            }
+            Err(WriteError::Conflict { .. }) if generated => {
+                let mut status = Status::already_exists(&name_of_group, &name);
+                status.message = format!(
+                    "{name_of_group} {name:?} already exists, the server was not able to generate a unique name for the object"
+                );
+                status.details.retry_after_seconds = 1;
+                Err(status)
+            }
+            Err(WriteError::Conflict { .. }) => Err(Status::already_exists(&name_of_group, &name)),
+            Err(error) => Err(Status::internal(error)),
+        }
+    }
+
+    /// What a kind's strategy does to a new object.
+    fn prepare_create(&self, resource: &Resource, object: Object) -> Result<Object, Status> {
+        let mut value = object.into_value();
+        match &resource.custom {
+            Some(custom) => custom.prepare_for_create(&mut value),
+            None => {
+                let gvk = resource.gvk();
+                let context = self.create_context(resource, &value);
+                defaults::prepare_for_create(&gvk, &mut value, &context);
+            }
+        }
+        Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
+    }
+
+    fn create_context(&self, resource: &Resource, object: &Value) -> CreateContext {
+        let mut context =
+            CreateContext { now: time::now(), service_accounts: true, ..CreateContext::default() };
+        match (resource.gvr.group.as_str(), resource.kind.as_str()) {
+            ("", "Pod") => {
+                if let Some(class) = object.str_at(&["spec", "priorityClassName"]) {
+                    let found = self
+                        .shared
+                        .store
+                        .table("scheduling.k8s.io/priorityclasses")
+                        .get(&Key::new("", class));
+                    context.priority_class = found.map(|stored| stored.object().into_value());
+                }
+            }
+            ("", "PersistentVolumeClaim") => {
+                let classes = self.shared.store.table("storage.k8s.io/storageclasses").list(None);
+                let default = classes.objects.iter().map(|stored| stored.object()).find(|class| {
+                    class.annotation("storageclass.kubernetes.io/is-default-class") == Some("true")
+                });
+                context.default_storage_class = default.map(|class| class.name().into());
+            }
+            _ => {}
+        }
+        context
+    }
+
+    /// New objects need a namespace that is there to stay.
+    fn check_namespace(&self, resource: &Resource, namespace: &str, name: &str) -> Result<(), Status> {
+        if !resource.namespaced {
+            return Ok(());
+        }
+        let namespaces = crate::resource::GroupResource::new("", "namespaces");
+        let found = self.shared.store.table("/namespaces").get(&Key::new("", namespace));
+        match found {
+            None => Err(Status::not_found(&namespaces, namespace)),
+            Some(stored) if stored.is_terminating() => {
+                let why = format!(
+                    "unable to create new content in namespace {namespace} because it is being terminated"
+                );
+                let mut status = Status::forbidden(&resource.group_resource(), name, why);
+                status.details.causes = vec![Cause {
+                    reason: "NamespaceTerminating",
+                    message: format!("namespace {namespace} is being terminated"),
+                    field: "metadata.namespace".into(),
+                }];
+                Err(status)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Replaces an object by what a client sent.
+    pub(crate) async fn update_on(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        value: Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let mut warnings = Vec::new();
+        let mut object = intake(resource, value, options.field_validation, &mut warnings)?;
+        if object.name() != name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                object.name()
+            )));
+        }
+        set_namespace(resource, &mut object, namespace)?;
+        if resource.custom.is_some() && object.resource_version().is_empty() {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                message: "Invalid value: 0: must be specified for an update".into(),
+                field: "metadata.resourceVersion".into(),
+            };
+            return Err(invalid(resource, name, vec![cause]));
+        }
+        self.change(resource, namespace, name, options, warnings, |_, _| Ok(Made::Tracked(object.clone())))
+            .await
+    }
+
+    /// Works out a new state from the present one and writes it, again when others wrote in between.
+    pub(super) async fn change(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        options: &WriteOptions,
+        mut warnings: Vec<String>,
+        mut make: impl FnMut(&Object, &mut Vec<String>) -> Result<Made, Status>,
+    ) -> Result<Written, Status> {
+        let group_resource = resource.group_resource();
+        let given = warnings.len();
+        for _ in 0..MAX_ATTEMPTS {
+            warnings.truncate(given);
+            let stored = self.stored(resource, namespace, name)?;
+            let old = presented(resource, &stored);
+            let (mut new, tracked) = match make(&old, &mut warnings)? {
+                Made::Tracked(object) => (object, true),
+                Made::Owned(object) => (object, false),
+            };
+            let asked = new.resource_version();
+            let conditional = !asked.is_empty() && asked != "0";
+            if conditional && asked != old.resource_version() {
+                return Err(Status::modified(&group_resource, name));
+            }
+            if !new.uid().is_empty() && new.uid() != old.uid() {
+                let why = format!(
+                    "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                    new.uid(),
+                    old.uid()
+                );
+                return Err(Status::conflict(&group_resource, name, &why));
+            }
+            keep_identity(&old, &mut new);
+            let mut new = self.prepare_update(resource, &old, new, &options.subresource)?;
+            if tracked {
+                managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
+            }
+            if options.subresource.is_empty() || options.subresource == "scale" {
+                self.allocate(resource, &mut new, Some(&old))?;
+            }
+            let causes = match &resource.custom {
+                Some(custom) => custom.validate_update(&new, &old),
+                None => rules::update(resource, &new, &old, &options.subresource),
+            };
+            if !causes.is_empty() {
+                return Err(invalid(resource, name, causes));
+            }
+            if same_but_for_times(&old, &new) {
+                return Ok(written(resource, &stored, false, warnings));
+            }
+            let finished = may_go(&new);
+            let new = admit(resource, Some(&old), to_storage(resource, new))?;
+            if options.dry_run {
+                return Ok(unwritten(resource, new, false, warnings));
+            }
+            let change = if finished { Change::Delete(new) } else { Change::Put(new) };
+            let key = stored.key().clone();
+            match self.shared.store.write(&resource.storage, key, Expect::At(stored.revision()), change).await
+            {
+                Ok(stored) if finished => {
+                    self.after_delete(resource, &stored);
+                    return Ok(written(resource, &stored, false, warnings));
+                }
+                Ok(stored) => {
+                    self.after_write(resource, &stored);
+                    return Ok(written(resource, &stored, false, warnings));
+                }
+                Err(WriteError::Conflict { .. }) if conditional => {
+                    return Err(Status::modified(&group_resource, name));
+                }
+                Err(WriteError::Conflict { .. }) => {}
+                Err(error) => return Err(Status::internal(error)),
+            }
+        }
+        Err(Status::modified(&group_resource, name))
+    }
+
+    /// What a kind's strategy does to a changed object.
+    fn prepare_update(
+        &self,
+        resource: &Resource,
+        old: &Object,
+        new: Object,
+        subresource: &str,
+    ) -> Result<Object, Status> {
+        let mut value = new.into_value();
+        let before = old.to_value();
+        match (&resource.custom, subresource) {
+            (Some(custom), "status") => custom.prepare_for_status_update(&mut value, &before),
+            (Some(custom), _) => custom.prepare_for_update(&mut value, &before),
+            (None, "status" | "approval") => {
+                defaults::prepare_for_status_update(&resource.gvk(), &mut value, &before, &time::now());
+            }
+            (None, "finalize") => {
+                let finalizers = value.at(&["spec", "finalizers"]).cloned().unwrap_or_default();
+                let metadata = value.get("metadata").cloned().unwrap_or_default();
+                value = before;
+                value.set_at(&["spec", "finalizers"], finalizers);
+                value.set_at(&["metadata"], metadata);
+                let _ = defaults::normalize(&resource.gvk(), &mut value);
+            }
+            (None, _) => defaults::prepare_for_update(&resource.gvk(), &mut value, &before),
+        }
+        Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
+    }
+}
+
+/// An object that breaks rules, in the words of its kind.
+pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> Status {
+    Status::invalid(&resource.gvr.group, &resource.kind, name, causes)
+}
+
+/// Reads what a client sent: checks its kind, drops what the kind does not know, sets defaults.
+///
+/// # Errors
+///
+/// `BadRequest` in the words of the server's decoder.
+pub(super) fn intake(
+    resource: &Resource,
+    mut value: Value,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<Object, Status> {
+    let gvk = resource.gvk();
+    let cannot = |why: &str| {
+        Status::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {why}",
+            gvk.kind, gvk.version, gvk.kind
+        ))
+    };
+    if value.as_object().is_none() {
+        return Err(cannot(&format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            value.type_name()
+        )));
+    }
+    check_kind(resource, &value)?;
+    value.set_at(&["apiVersion"], gvk.api_version());
+    value.set_at(&["kind"], gvk.kind.clone());
+    let unknown = match &resource.custom {
+        Some(custom) => custom.prune(&mut value),
+        None => defaults::normalize(&gvk, &mut value).map_err(|error| cannot(&error.to_string()))?,
+    };
+    if !unknown.is_empty() {
+        let fields: Vec<String> = unknown.iter().map(|field| format!("unknown field {field:?}")).collect();
+        match validation {
+            FieldValidation::Strict => {
+                return Err(cannot(&format!("strict decoding error: {}", fields.join(", "))));
+            }
+            FieldValidation::Warn => warnings.extend(fields),
+            FieldValidation::Ignore => {}
+        }
+    }
+    match &resource.custom {
+        Some(custom) => custom.default(&mut value),
+        None => defaults::apply_defaults(&gvk, &mut value),
+    }
+    Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
+}
+
+fn check_kind(resource: &Resource, value: &Value) -> Result<(), Status> {
+    let gvk = resource.gvk();
+    let (api_version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
+    let wrong_version = api_version.is_some_and(|have| !have.is_empty() && have != gvk.api_version());
+    let wrong_kind = kind.is_some_and(|have| !have.is_empty() && have != gvk.kind);
+    if !wrong_version && !wrong_kind {
+        return Ok(());
+    }
+    if resource.custom.is_none() && !wrong_kind {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({})",
+            api_version.unwrap_or_default(),
+            gvk.api_version()
+        )));
+    }
+    let sent =
+        windlass_kube::Gvk::from_api_version(api_version.unwrap_or_default(), kind.unwrap_or_default());
+    Err(Status::bad_request(format!(
+        "{} in version {:?} cannot be handled as a {}: no kind {:?} is registered for version {:?} in scheme",
+        sent.kind,
+        sent.version,
+        gvk.kind,
+        sent.kind,
+        api_version.unwrap_or_default()
+    )))
+}
+
+/// The namespace of the URL, which the object may repeat but not contradict.
+fn set_namespace(resource: &Resource, object: &mut Object, namespace: &str) -> Result<(), Status> {
+    if !resource.namespaced {
+        object.remove_at(&["metadata", "namespace"]);
+        return Ok(());
+    }
+    if !object.namespace().is_empty() && object.namespace() != namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    object.set_at(&["metadata", "namespace"], namespace);
+    Ok(())
+}
+
+/// Fills an absent name from `generateName`; says whether it did.
+fn generate_name(object: &mut Object) -> bool {
+    let base = object.str_at(&["metadata", "generateName"]).to_owned();
+    if !object.name().is_empty() || base.is_empty() {
+        return false;
+    }
+    let mut end = base.len().min(MAX_GENERATED_BASE);
+    while !base.is_char_boundary(end) {
+        end -= 1;
+    }
+    object.set_at(&["metadata", "name"], format!("{}{}", &base[..end], random_suffix()));
+    true
+}
+
+/// The alphabet of `k8s.io/apimachinery/pkg/util/rand`: no vowels and nothing that looks like another.
+const SUFFIX_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+fn random_suffix() -> String {
+    let bytes = random::<GENERATED_SUFFIX>();
+    bytes.iter().map(|byte| char::from(SUFFIX_ALPHABET[usize::from(*byte) % SUFFIX_ALPHABET.len()])).collect()
+}
+
+/// Random bytes of the operating system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// A random uid, version 4.
+pub(crate) fn new_uid() -> Str {
+    let mut bytes = random::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (idx, byte) in bytes.iter().enumerate() {
+        if matches!(idx, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    text.into()
+}
+
+/// What no client sets once an object exists.
+fn keep_identity(old: &Object, new: &mut Object) {
+    for field in [
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+    ] {
+        match old.at(&["metadata", field]) {
+            Some(value) => new.set_at(&["metadata", field], value.clone()),
+            None => {
+                new.remove_at(&["metadata", field]);
+            }
+        }
+    }
+    new.remove_at(&["metadata", "selfLink"]);
+}
+
+/// Whether nothing has changed but when managers last changed something; then nothing is written.
+fn same_but_for_times(old: &Object, new: &Object) -> bool {
+    if old == new {
+        return true;
+    }
+    let without = |object: &Object| {
+        let mut object = object.clone();
+        object.remove_at(&["metadata", "managedFields"]);
+        object
+    };
+    if without(old) != without(new) {
+        return false;
+    }
+    let entries = |object: &Object| -> Vec<Map> {
+        let entries = object.at(&["metadata", "managedFields"]).and_then(Value::as_array);
+        entries.map_or_else(Vec::new, |entries| {
+            entries
+                .iter()
+                .filter_map(Value::as_object)
+                .map(|entry| {
+                    let mut entry = entry.clone();
+                    entry.remove("time");
+                    entry
+                })
+                .collect()
+        })
+    };
+    entries(old) == entries(new)
+}
+
+/// Whether an object whose deletion has begun has nothing left to wait for.
+pub(super) fn may_go(object: &Object) -> bool {
+    object.is_terminating()
+        && object.at(&["metadata", "finalizers"]).and_then(Value::as_array).is_none_or(|list| list.is_empty())
+        && object.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_int).unwrap_or(0) == 0
+        && (object.kind() != "Namespace"
+            || object.api_version() != "v1"
+            || object
+                .at(&["spec", "finalizers"])
+                .and_then(Value::as_array)
+                .is_none_or(|list| list.is_empty()))
+}
+
+fn written(resource: &Resource, stored: &Stored, created: bool, warnings: Vec<String>) -> Written {
+    Written { object: presented(resource, stored), json: presented_json(resource, stored), created, warnings }
+}
+
+fn unwritten(resource: &Resource, object: Object, created: bool, warnings: Vec<String>) -> Written {
+    let object = converted(resource, object);
+    let json: Bytes = json_of(&object);
+    Written { object, json, created, warnings }
+}

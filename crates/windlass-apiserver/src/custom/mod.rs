@@ -1,0 +1,270 @@
+//! Custom resources: what a CustomResourceDefinition makes of a resource.
+
+mod check;
+mod definition;
+mod format;
+mod rewrite;
+mod schema;
+
+use std::sync::Arc;
+
+use windlass_kube::schema::ObjectType;
+use windlass_kube::{Gvk, Object, Str, Value};
+
+use crate::defaults;
+use crate::status::Cause;
+use schema::Node;
+
+pub(crate) use definition::{CLEANUP_FINALIZER, complete, resources, validate_definition};
+
+/// One version of a custom resource, as its definition describes it.
+#[derive(Debug)]
+pub struct CustomVersion {
+    pub(crate) gvk: Gvk,
+    pub(crate) namespaced: bool,
+    /// The compiled schema; `None` keeps everything.
+    pub(crate) schema: Option<Node>,
+    /// The schema as written, for the OpenAPI documents.
+    pub(crate) open_api: Value,
+    /// How fields merge.
+    pub(crate) object_type: ObjectType,
+    pub(crate) has_status: bool,
+    pub(crate) scale: Option<ScalePaths>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) selectable_fields: Vec<Str>,
+}
+
+/// Where a custom resource keeps what the `scale` subresource shows.
+#[derive(Clone, Debug)]
+pub(crate) struct ScalePaths {
+    pub(crate) spec_replicas: Vec<Str>,
+    pub(crate) status_replicas: Vec<Str>,
+    pub(crate) label_selector: Vec<Str>,
+}
+
+/// A column of the table that `kubectl get` prints.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) name: Str,
+    pub(crate) kind: Str,
+    pub(crate) format: Str,
+    pub(crate) description: Str,
+    pub(crate) priority: i64,
+    pub(crate) json_path: Str,
+}
+
+/// A resource and its definition.
+pub(crate) type SharedVersion = Arc<CustomVersion>;
+
+impl CustomVersion {
+    /// Drops what the schema does not know and says what that was.
+    pub(crate) fn prune(&self, object: &mut Value) -> Vec<String> {
+        let mut unknown = Vec::new();
+        prune_metadata(object, &mut unknown);
+        if let Some(schema) = &self.schema {
+            rewrite::prune_root(schema, object, &mut unknown);
+        }
+        unknown
+    }
+
+    /// Sets defaults, drops nulls where null is no value.
+    pub(crate) fn default(&self, object: &mut Value) {
+        if let Some(schema) = &self.schema {
+            rewrite::default(schema, object);
+        }
+    }
+
+    pub(crate) fn prepare_for_create(&self, object: &mut Value) {
+        if self.has_status {
+            object.object_mut().remove("status");
+        }
+        object.set_at(&["metadata", "generation"], 1_i64);
+    }
+
+    pub(crate) fn prepare_for_update(&self, new: &mut Value, old: &Value) {
+        if self.has_status {
+            match old.get("status") {
+                Some(status) => new.set_at(&["status"], status.clone()),
+                None => {
+                    new.object_mut().remove("status");
+                }
+            }
+        }
+        let content = |object: &Value| {
+            let mut object = object.clone();
+            object.object_mut().remove("metadata");
+            if self.has_status {
+                object.object_mut().remove("status");
+            }
+            object
+        };
+        let generation = old.int_at(&["metadata", "generation"]).unwrap_or(1);
+        let changed = content(new) != content(old);
+        new.set_at(&["metadata", "generation"], generation + i64::from(changed));
+    }
+
+    /// Only status is taken over; of metadata nothing but who manages what.
+    #[expect(clippy::unused_self, reason = "reads as the kind's rule, like its siblings")]
+    pub(crate) fn prepare_for_status_update(&self, new: &mut Value, old: &Value) {
+        let status = new.get("status").cloned();
+        let managers = new.at(&["metadata", "managedFields"]).cloned();
+        *new = old.clone();
+        match status {
+            Some(status) => new.set_at(&["status"], status),
+            None => {
+                new.object_mut().remove("status");
+            }
+        }
+        if let Some(managers) = managers {
+            new.set_at(&["metadata", "managedFields"], managers);
+        }
+    }
+
+    pub(crate) fn validate_create(&self, object: &Object) -> Vec<Cause> {
+        let mut causes = validate_metadata(object);
+        if let Some(schema) = &self.schema {
+            check::check(schema, &object.to_value(), &mut causes);
+        }
+        self.check_scale(object, &mut causes);
+        causes
+    }
+
+    /// Faults that were there before are let pass, as validation ratcheting does.
+    pub(crate) fn validate_update(&self, new: &Object, old: &Object) -> Vec<Cause> {
+        let before = self.validate_create(old);
+        let mut causes = self.validate_create(new);
+        causes.retain(|cause| {
+            let unchanged = || {
+                let path = value_path(&cause.field);
+                !path.is_empty() && value_at(&new.to_value(), &path) == value_at(&old.to_value(), &path)
+            };
+            !(before.contains(cause) && unchanged())
+        });
+        causes
+    }
+
+    fn check_scale(&self, object: &Object, causes: &mut Vec<Cause>) {
+        let Some(scale) = &self.scale else { return };
+        let value = object.to_value();
+        let field = format!(".{}", scale.spec_replicas.join("."));
+        let mut here = Some(&value);
+        for key in &scale.spec_replicas {
+            here = match here {
+                Some(Value::Object(map)) => map.get(key),
+                Some(other) => return causes.push(accessor(&field, other, "map[string]interface{}")),
+                None => None,
+            };
+        }
+        match here {
+            None | Some(Value::Null) => {}
+            Some(Value::Int(count)) if *count < 0 => {
+                causes.push(Cause::invalid(field, &Value::Int(*count), "should be a non-negative integer"));
+            }
+            Some(Value::Int(_)) => {}
+            Some(other) => causes.push(accessor(&field, other, "int64")),
+        }
+    }
+}
+
+/// What Go's unstructured accessors say when a path runs into another type.
+fn accessor(field: &str, found: &Value, wanted: &str) -> Cause {
+    let (shown, kind) = match found {
+        Value::String(text) => (text.to_string(), "string"),
+        Value::Bool(bool) => (bool.to_string(), "bool"),
+        Value::Int(int) => (int.to_string(), "int64"),
+        Value::Float(float) => (float.to_string(), "float64"),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_print).collect();
+            (format!("[{}]", items.join(" ")), "[]interface {}")
+        }
+        Value::Object(_) => (go_print(found), "map[string]interface {}"),
+        Value::Null => ("<nil>".into(), "<nil>"),
+    };
+    Cause::invalid(
+        field,
+        &Value::Int(0),
+        &format!("{field} accessor error: {shown} is of the type {kind}, expected {wanted}"),
+    )
+}
+
+/// A value as Go's `%v` prints it.
+fn go_print(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::String(text) => text.to_string(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_print).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let members: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect();
+            format!("map[{}]", members.join(" "))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Reads metadata as the built-in kinds' decoder does.
+fn prune_metadata(object: &mut Value, unknown: &mut Vec<String>) {
+    let Some(metadata) = object.get("metadata").cloned() else { return };
+    let mut carrier = Value::object();
+    carrier.set_at(&["metadata"], metadata);
+    if let Ok(dropped) = defaults::normalize(&Gvk::new("", "v1", "ConfigMap"), &mut carrier) {
+        unknown.extend(dropped);
+        object.set_at(&["metadata"], carrier.get("metadata").cloned().unwrap_or_else(Value::object));
+    }
+}
+
+/// The rules for names, labels and annotations of every object.
+fn validate_metadata(object: &Object) -> Vec<Cause> {
+    use windlass_kube::validation;
+    let mut causes: Vec<Cause> = validation::dns1123_subdomain(object.name())
+        .iter()
+        .map(|detail| Cause::invalid("metadata.name", &Value::from(object.name()), detail))
+        .collect();
+    let maps = [
+        ("labels", validation::labels as fn(&windlass_kube::Map, &str) -> Vec<validation::Invalid>),
+        ("annotations", validation::annotations),
+    ];
+    for (member, check) in maps {
+        if let Some(map) = object.at(&["metadata", member]).and_then(Value::as_object) {
+            causes.extend(check(map, &format!("metadata.{member}")).into_iter().map(cause_of));
+        }
+    }
+    causes
+}
+
+fn cause_of(invalid: windlass_kube::validation::Invalid) -> Cause {
+    match invalid.value {
+        Some(value) => Cause {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {value}: {}", invalid.detail),
+            field: invalid.field,
+        },
+        None => Cause {
+            reason: "FieldValueTooLong",
+            message: format!("Too long: {}", invalid.detail),
+            field: invalid.field,
+        },
+    }
+}
+
+/// `spec.list[1].name` as steps.
+fn value_path(field: &str) -> Vec<Str> {
+    if field.starts_with('<') {
+        return Vec::new();
+    }
+    field
+        .split(['.', '['])
+        .filter(|step| !step.is_empty())
+        .map(|step| step.trim_end_matches(']').into())
+        .collect()
+}
+
+fn value_at<'a>(value: &'a Value, path: &[Str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |here, step| match here {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        other => other.get(step),
+    })
+}
+
+#[cfg(test)]
+mod tests;
