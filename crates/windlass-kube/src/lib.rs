@@ -5,6 +5,7 @@ pub mod json_patch;
 pub mod merge;
 pub mod merge_patch;
 mod object;
+pub mod quantity;
 pub mod schema;
 pub mod selector;
 pub mod validation;
