@@ -187,10 +187,14 @@ func nodes(data []byte, indent int, compact bool) (r result) {
 		e.CompactSeqIndent()
 	}
 	d := goyaml.NewDecoder(bytes.NewReader(data))
-	for {
+	for first := true; ; first = false {
 		var n goyaml.Node
 		err := d.Decode(&n)
 		if errors.Is(err, io.EOF) {
+			if first {
+				// The encoder cannot be closed before it was given anything.
+				return result{}
+			}
 			break
 		}
 		if err != nil {

@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use windlass_yaml::json;
 use windlass_yaml::{
-    Dialect, LoadOptions, Value, YamlStyle, decode_text, load_all, load_with, parts, to_yaml, to_yaml_with,
+    Dialect, Limits, LoadOptions, Value, YamlStyle, decode_text, load_all, load_with, nodes_to_yaml,
+    parse_nodes, parts, to_yaml, to_yaml_with,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,6 +66,11 @@ fn about(bytes: &[u8]) -> Vec<(String, String)> {
         }
         Err(error) => found.push(("v3 error".to_owned(), format!("error {error}"))),
     }
+    let nodes = match parse_nodes(&text, &Limits::default()) {
+        Ok(documents) => nodes_to_yaml(&documents, &YamlStyle::KYAML),
+        Err(error) => format!("error {error}"),
+    };
+    found.push(("nodes".to_owned(), nodes));
     found
 }
 
@@ -81,6 +87,7 @@ fn expected(file: &Value) -> Vec<(String, String)> {
             found.push((format!("part {idx} v3 yaml"), third.next().map(text).unwrap_or_default()));
         }
     }
+    found.push(("nodes".to_owned(), file.get("node").map(text).unwrap_or_default()));
     let documents = file.items_at(&["v3"]);
     match documents.iter().map(text).find(|text| text.starts_with("error ")) {
         Some(error) => found.push(("v3 error".to_owned(), error)),

@@ -257,7 +257,7 @@ impl<'a> Loader<'a> {
     fn take(&mut self, event: Event<'a>) -> Result<Option<Built>, YamlError> {
         let start = event.start;
         match event.kind {
-            EventKind::Scalar { properties, value, style } => {
+            EventKind::Scalar { properties, value, style, .. } => {
                 let built = self.scalar(&properties, value, style, start);
                 self.define(properties.anchor, &built);
                 Ok(Some(built))

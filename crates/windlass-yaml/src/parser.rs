@@ -15,6 +15,8 @@ pub(crate) enum EventKind<'a> {
         properties: Properties<'a>,
         value: Cow<'a, str>,
         style: ScalarStyle,
+        /// Where the scalar itself begins, after its properties.
+        content: Mark,
     },
     SequenceStart {
         properties: Properties<'a>,
@@ -26,8 +28,6 @@ pub(crate) enum EventKind<'a> {
         flow: bool,
     },
     MappingEnd,
-    /// Carries a foot comment found between a sequence in a mapping and the mapping's next key.
-    TailComment,
 }
 
 /// The anchor and tag in front of a node.
@@ -98,7 +98,6 @@ pub(crate) struct Parser<'a> {
     tag_directives: Vec<(&'a str, Cow<'a, str>)>,
     with_comments: bool,
     comments: Comments,
-    tail_comment: String,
     stem_comment: Option<String>,
 }
 
@@ -117,7 +116,6 @@ impl<'a> Parser<'a> {
             tag_directives: Vec::new(),
             with_comments,
             comments: Comments::default(),
-            tail_comment: String::new(),
             stem_comment: None,
         }
     }
@@ -194,7 +192,6 @@ impl<'a> Parser<'a> {
     fn take_comments(&mut self, event: &mut Event<'a>) {
         if self.with_comments {
             let comments = std::mem::take(&mut self.comments);
-            self.tail_comment.clear();
             self.stem_comment = None;
             if comments != Comments::default() {
                 event.comments = Some(Box::new(comments));
@@ -273,20 +270,15 @@ impl<'a> Parser<'a> {
     /// A head comment before an empty line belongs to the document, the rest to its first node.
     fn split_document_comment(&mut self) -> String {
         let head = &self.comments.head;
-        match head.rfind("\n\n").filter(|idx| *idx > 0) {
+        let cut = match head.strip_suffix('\n') {
             // A trailing break counts as an empty line.
-            _ if head.ends_with('\n') && head.len() > 1 => {
-                let document = head[..head.len() - 1].to_owned();
-                self.comments.head.clear();
-                document
-            }
-            Some(idx) => {
-                let document = head[..idx].to_owned();
-                self.comments.head = head[idx + 2..].to_owned();
-                document
-            }
-            None => String::new(),
-        }
+            Some(before) if !before.is_empty() => Some((before.len(), head.len())),
+            _ => head.rfind("\n\n").map(|idx| (idx, idx + 2)),
+        };
+        let Some((end, rest)) = cut else { return String::new() };
+        let document = head[..end].to_owned();
+        self.comments.head = head[rest..].to_owned();
+        document
     }
 
     fn explicit_document_start(&mut self, start: Mark) -> Parsed<'a> {
@@ -388,11 +380,13 @@ impl<'a> Parser<'a> {
             }
             TokenKind::Scalar { .. } => {
                 let token = self.scanner.next()?;
+                let content = token.start;
                 let TokenKind::Scalar { value, style } = token.kind else {
                     unreachable!("just peeked at a scalar")
                 };
                 self.pop_state();
-                let mut event = event(EventKind::Scalar { properties, value, style }, start, token.end);
+                let mut event =
+                    event(EventKind::Scalar { properties, value, style, content }, start, token.end);
                 self.take_comments(&mut event);
                 return Ok(event);
             }
@@ -410,8 +404,12 @@ impl<'a> Parser<'a> {
             }
             _ if properties != Properties::default() => {
                 self.pop_state();
-                let kind =
-                    EventKind::Scalar { properties, value: Cow::Borrowed(""), style: ScalarStyle::Plain };
+                let kind = EventKind::Scalar {
+                    properties,
+                    value: Cow::Borrowed(""),
+                    style: ScalarStyle::Plain,
+                    content: end,
+                };
                 return Ok(event(kind, start, end));
             }
             _ => {
@@ -491,6 +489,7 @@ impl<'a> Parser<'a> {
             properties: Properties::default(),
             value: Cow::Borrowed(""),
             style: ScalarStyle::Plain,
+            content: at,
         };
         event(kind, at, at)
     }
@@ -566,12 +565,6 @@ impl<'a> Parser<'a> {
     }
 
     fn block_mapping_key(&mut self) -> Parsed<'a> {
-        self.peek()?;
-        if self.with_comments {
-            if let Some(event) = self.take_tail_comment()? {
-                return Ok(event);
-            }
-        }
         let token = self.peek()?;
         match token.kind {
             TokenKind::Key => {
@@ -590,16 +583,6 @@ impl<'a> Parser<'a> {
                 Err(self.collection_error(at, "did not find expected key"))
             }
         }
-    }
-
-    fn take_tail_comment(&mut self) -> Result<Option<Event<'a>>, SyntaxError> {
-        if self.tail_comment.is_empty() {
-            return Ok(None);
-        }
-        let token = self.scanner.peek()?;
-        let mut event = event(EventKind::TailComment, token.start, token.end);
-        event.comments.get_or_insert_default().foot = std::mem::take(&mut self.tail_comment);
-        Ok(Some(event))
     }
 
     fn block_mapping_value(&mut self) -> Parsed<'a> {

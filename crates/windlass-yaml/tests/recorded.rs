@@ -3,8 +3,8 @@
 
 use windlass_yaml::json::{self, JsonOptions, JsonStyle};
 use windlass_yaml::{
-    Dialect, LoadOptions, Value, YamlStyle, load, load_all, load_manifest, load_with, parts, to_yaml,
-    to_yaml_with,
+    Dialect, Limits, LoadOptions, Value, YamlStyle, load, load_all, load_manifest, load_with, nodes_to_yaml,
+    parse_nodes, parts, to_yaml, to_yaml_with,
 };
 
 /// Gathers differences, so that a run shows all of them.
@@ -119,6 +119,22 @@ fn emitted_yaml() {
         }
     }
     report.finish(1500);
+}
+
+#[test]
+fn nodes_with_comments() {
+    let mut report = Report::default();
+    for record in records("yaml") {
+        let input = text(&record, "in");
+        for (key, style) in [("node", YamlStyle::V3), ("compact", YamlStyle::KYAML)] {
+            let got = match parse_nodes(input, &Limits::default()) {
+                Ok(documents) => nodes_to_yaml(&documents, &style),
+                Err(error) => format!("error {error}"),
+            };
+            report.compare(input, key, &result(record.get(key).unwrap()), &got);
+        }
+    }
+    report.finish(1800);
 }
 
 #[test]

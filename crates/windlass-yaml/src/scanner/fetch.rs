@@ -209,7 +209,7 @@ impl<'a> Scanner<'a> {
         if self.flow_level > 0 || self.indent <= column {
             return;
         }
-        if self.comments.is_some() {
+        if self.look_ahead {
             self.unroll_indent_by_comments(column, scan_mark);
             return;
         }

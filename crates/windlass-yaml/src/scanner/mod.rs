@@ -144,7 +144,7 @@ pub(crate) struct Scanner<'a> {
     look_ahead: bool,
     /// Line breaks since the last character that was not blank; only kept for comments.
     newlines: u32,
-    comments: Option<VecDeque<Comment<'a>>>,
+    comments: Option<VecDeque<Comment>>,
 }
 
 impl<'a> Scanner<'a> {
@@ -193,7 +193,7 @@ impl<'a> Scanner<'a> {
         Ok(token)
     }
 
-    pub(crate) fn comments_mut(&mut self) -> Option<&mut VecDeque<Comment<'a>>> {
+    pub(crate) fn comments_mut(&mut self) -> Option<&mut VecDeque<Comment>> {
         self.comments.as_mut()
     }
 
