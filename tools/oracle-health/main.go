@@ -1,0 +1,120 @@
+// Command oracle-health asks Argo CD what it thinks of the health of objects.
+//
+//	oracle-health CASES.json SCRIPTS > RECORDED.jsonl
+//
+// CASES.json lists {"name", "object"}; each line of output adds Argo CD's answer. A kind whose built-in check is a
+// Lua script is asked by running that script, as Argo CD does before it looks for a check written in Go; SCRIPTS is
+// the folder resource_customizations of an Argo CD module.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sort"
+	"strings"
+
+	"github.com/argoproj/gitops-engine/pkg/health"
+	lua "github.com/yuin/gopher-lua"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+type question struct {
+	Name   string                     `json:"name"`
+	Object *unstructured.Unstructured `json:"object"`
+	Health *health.HealthStatus       `json:"health"`
+}
+
+func main() {
+	var cases []question
+	check(json.Unmarshal(must(os.ReadFile(os.Args[1])), &cases))
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false)
+	check(out.Encode(map[string]any{"oracle": versions()}))
+	for _, asked := range cases {
+		// An error is told in the health as well.
+		asked.Health, _ = health.GetResourceHealth(asked.Object, scripts(os.Args[2]))
+		check(out.Encode(asked))
+	}
+}
+
+func versions() []string {
+	info, _ := debug.ReadBuildInfo()
+	known := []string{runtime.Version(), "scripts of " + filepath.Base(filepath.Dir(filepath.Clean(os.Args[2])))}
+	for _, module := range info.Deps {
+		if strings.Contains(module.Path, "argoproj") || strings.Contains(module.Path, "gopher-lua") {
+			known = append(known, module.Path+" "+module.Version)
+		}
+	}
+	sort.Strings(known)
+	return known
+}
+
+// scripts are the checks that Argo CD ships as Lua.
+type scripts string
+
+func (dir scripts) GetResourceHealth(object *unstructured.Unstructured) (*health.HealthStatus, error) {
+	gvk := object.GroupVersionKind()
+	script, err := os.ReadFile(filepath.Join(string(dir), gvk.Group, gvk.Kind, "health.lua"))
+	if err != nil {
+		return nil, nil
+	}
+	state := lua.NewState()
+	defer state.Close()
+	state.SetGlobal("obj", toLua(state, object.Object))
+	if err := state.DoString(string(script)); err != nil {
+		return nil, err
+	}
+	table, ok := state.Get(-1).(*lua.LTable)
+	if !ok {
+		return nil, fmt.Errorf("the script returns no table")
+	}
+	text := func(key string) string {
+		if value, ok := table.RawGetString(key).(lua.LString); ok {
+			return string(value)
+		}
+		return ""
+	}
+	return &health.HealthStatus{Status: health.HealthStatusCode(text("status")), Message: text("message")}, nil
+}
+
+func toLua(state *lua.LState, value any) lua.LValue {
+	switch value := value.(type) {
+	case bool:
+		return lua.LBool(value)
+	case float64:
+		return lua.LNumber(value)
+	case int64:
+		return lua.LNumber(value)
+	case string:
+		return lua.LString(value)
+	case []any:
+		list := state.NewTable()
+		for _, item := range value {
+			list.Append(toLua(state, item))
+		}
+		return list
+	case map[string]any:
+		table := state.NewTable()
+		for key, item := range value {
+			table.RawSetString(key, toLua(state, item))
+		}
+		return table
+	}
+	return lua.LNil
+}
+
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "oracle-health:", err)
+		os.Exit(1)
+	}
+}
