@@ -12,7 +12,6 @@ mod managed;
 mod set;
 
 pub use element::{FieldPath, PathElement, compare_values};
-pub(crate) use element::{format_value, quote};
 pub use extract::{extract, extract_owned};
 pub use json::ParseFieldsError;
 pub use managed::{ManagedFieldsEntry, Operation, managed_fields, owned_by};

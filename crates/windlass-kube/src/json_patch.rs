@@ -258,7 +258,7 @@ fn unescape(step: &str) -> Str {
 /// As Go's `strconv.Atoi` reads a number, with its words when it cannot.
 fn atoi(text: &str) -> Result<i64, String> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let quoted = crate::fields::quote(text);
+    let quoted = crate::go_print::quote(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("strconv.Atoi: parsing {quoted}: invalid syntax"));
     }

@@ -134,7 +134,8 @@ impl Quantity {
             }
             return i64::try_from(divide_away(self.unscaled, scale - self.exponent).0).unwrap_or(0);
         }
-        let Some(nanos) = checked_power(self.exponent - NANO).and_then(|p| self.unscaled.checked_mul(p)) else {
+        let Some(nanos) = checked_power(self.exponent - NANO).and_then(|p| self.unscaled.checked_mul(p))
+        else {
             return 0;
         };
         let Some(divisor) = checked_power(scale - NANO) else { return 0 };
@@ -248,12 +249,16 @@ impl Ord for Quantity {
         if by_sign.is_ne() || self.is_zero() {
             return by_sign;
         }
-        let order = |quantity: &Self| i64::from(quantity.unscaled.unsigned_abs().ilog10()) + i64::from(quantity.exponent);
+        let order = |quantity: &Self| {
+            i64::from(quantity.unscaled.unsigned_abs().ilog10()) + i64::from(quantity.exponent)
+        };
         let mut by_size = order(self).cmp(&order(other));
         if by_size.is_eq() {
             // Of equal order, the exponents differ by no more than there are digits.
             let (a, b) = (self.unscaled.unsigned_abs(), other.unscaled.unsigned_abs());
-            let at = |number: u128, by: i32| u32::try_from(by).ok().and_then(|by| number.checked_mul(10_u128.checked_pow(by)?));
+            let at = |number: u128, by: i32| {
+                u32::try_from(by).ok().and_then(|by| number.checked_mul(10_u128.checked_pow(by)?))
+            };
             let (a, b) = match self.exponent - other.exponent {
                 by @ 0.. => (at(a, by).unwrap_or(u128::MAX), b),
                 by => (a, at(b, -by).unwrap_or(u128::MAX)),

@@ -25,6 +25,8 @@ pub struct Types {
     types: Vec<Type>,
     by_gvk: HashMap<Gvk, TypeId>,
     by_name: HashMap<Str, TypeId>,
+    /// The last part of the name of each definition, which is the name of its Go struct.
+    struct_names: HashMap<TypeId, Str>,
 }
 
 /// The type of the objects of one kind.
@@ -158,6 +160,11 @@ impl Types {
     /// The kinds it has types for, in no order.
     pub fn kinds(&self) -> impl Iterator<Item = &Gvk> {
         self.by_gvk.keys()
+    }
+
+    /// The name of the Go struct that a type stands for; empty when it has none.
+    pub(crate) fn struct_name(&self, id: TypeId) -> &str {
+        self.struct_names.get(&id).map_or("", Str::as_str)
     }
 
     pub(crate) fn get_type(&self, id: TypeId) -> &Type {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::Map;
-use crate::fields::quote;
+use crate::go_print::quote;
 
 /// How long a DNS-1123 label, a label's name and a label's value may be.
 pub const LABEL_MAX_LENGTH: usize = 63;

@@ -28,7 +28,11 @@ fn quantities_are_those_of_apimachinery() {
         }
         let parsed = text("text").parse::<Quantity>();
         if case.get("error").is_some() {
-            report.check(of, &parsed.map_err(|why| why.to_string()).map(|q| q.to_string()), &Err(text("error")));
+            report.check(
+                of,
+                &parsed.map_err(|why| why.to_string()).map(|q| q.to_string()),
+                &Err(text("error")),
+            );
             continue;
         }
         let Ok(quantity) = parsed else {
@@ -50,7 +54,8 @@ fn quantities_are_those_of_apimachinery() {
 }
 
 fn quantity() -> impl Strategy<Value = Quantity> {
-    let suffix = prop::sample::select(vec!["", "n", "u", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "e3", "e-2"]);
+    let suffix =
+        prop::sample::select(vec!["", "n", "u", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "e3", "e-2"]);
     (any::<i32>(), prop::option::of(0_u32..10_000), suffix).prop_map(|(whole, fraction, suffix)| {
         let fraction = fraction.map(|fraction| format!(".{fraction}")).unwrap_or_default();
         format!("{whole}{fraction}{suffix}").parse().unwrap()

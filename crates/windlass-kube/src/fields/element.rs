@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use crate::go_print::format_value;
 use crate::{Str, Value};
 
 /// One step from a container to something in it.
@@ -157,73 +158,4 @@ impl FromIterator<PathElement> for FieldPath {
     fn from_iter<I: IntoIterator<Item = PathElement>>(elements: I) -> Self {
         Self(elements.into_iter().collect())
     }
-}
-
-/// A value as messages of structured merge print it: strings quoted as Go's `%q`, objects as `a=1b=2`.
-pub(crate) fn format_value(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(bool) => bool.to_string(),
-        Value::Int(int) => int.to_string(),
-        Value::Float(float) => format_float(*float),
-        Value::String(string) => quote(string),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(format_value).collect();
-            format!("[{}]", items.join(","))
-        }
-        Value::Object(map) => {
-            map.iter().map(|(name, value)| format!("{name}={}", format_value(value))).collect()
-        }
-    }
-}
-
-/// A float as Go's `%v` prints it: the shortest digits, an exponent below 1e-4 and from 1e21.
-fn format_float(float: f64) -> String {
-    let magnitude = float.abs();
-    if float != 0.0 && !(1e-4..1e21).contains(&magnitude) {
-        let text = format!("{float:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
-        return format!("{digits}e{sign}{exponent:0>2}");
-    }
-    format!("{float}")
-}
-
-/// A string as Go's `%q` prints it.
-pub(crate) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            c if c < ' ' || c == '\u{7f}' => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            // Go prints letters, marks, numbers, punctuation, symbols and the ASCII space as they are.
-            c if c.is_ascii() || !(c.is_control() || c.is_whitespace() || is_invisible(c)) => out.push(c),
-            c if u32::from(c) > 0xffff => {
-                let _ = write!(out, "\\U{:08x}", u32::from(c));
-            }
-            c => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Format, private-use and replacement-of-order characters, which Go does not print.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{10ffff}')
 }

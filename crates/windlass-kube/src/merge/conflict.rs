@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::managers::ManagerId;
 use crate::Str;
-use crate::fields::{FieldPath, FieldSet, Operation, quote};
+use crate::fields::{FieldPath, FieldSet, Operation};
+use crate::go_print::quote;
 
 /// A field that an apply would change and another manager owns.
 #[derive(Debug, Clone, PartialEq, Eq)]

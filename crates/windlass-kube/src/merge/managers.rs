@@ -105,7 +105,7 @@ impl Managed {
                 "FieldsV1" => {}
                 "" => return Err(format!("missing fieldsType in managed fields entry {idx}")),
                 other => {
-                    let other = crate::fields::quote(other);
+                    let other = crate::go_print::quote(other);
                     return Err(format!("invalid fieldsType {other} in managed fields entry {idx}"));
                 }
             }

@@ -1,6 +1,7 @@
 //! Values seen through their types: what a value is, how list items are named, which fields it sets.
 
-use crate::fields::{FieldSet, MAX_DEPTH, PathElement, SetBuilder, quote};
+use crate::fields::{FieldSet, MAX_DEPTH, PathElement, SetBuilder};
+use crate::go_print::quote;
 use crate::schema::{ListKind, ListType, MapType, ObjectType, Scalar, Type, TypeId, Types};
 use crate::{Str, Value};
 

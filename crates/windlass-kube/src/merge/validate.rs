@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::typed::{Shape, item_element, shape};
-use crate::fields::{MAX_DEPTH, PathElement, quote};
+use crate::fields::{MAX_DEPTH, PathElement};
+use crate::go_print::{GoSyntax, GoValue};
 use crate::schema::{ListKind, ListType, MapType, ObjectType, Scalar, TypeId, Types};
 use crate::{Array, Map, Value};
 
@@ -180,55 +181,5 @@ fn scalar_problem(scalar: Scalar, value: &Value) -> Option<String> {
         }
         (Scalar::Boolean, other) => Some(format!("expected boolean, got &{{{}}}", GoValue(other))),
         (Scalar::Any, other) => Some(format!("expected any scalar, got &{{{}}}", GoValue(other))),
-    }
-}
-
-/// Prints a value as Go's `%v` does.
-struct GoValue<'a>(&'a Value);
-
-impl fmt::Display for GoValue<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Null => f.write_str("<nil>"),
-            Value::String(string) => f.write_str(string),
-            Value::Array(items) => {
-                let items: Vec<String> = items.iter().map(|item| Self::of(item).to_string()).collect();
-                write!(f, "[{}]", items.join(" "))
-            }
-            Value::Object(map) => {
-                let members: Vec<String> =
-                    map.iter().map(|(name, value)| format!("{name}:{}", Self::of(value))).collect();
-                write!(f, "map[{}]", members.join(" "))
-            }
-            scalar => f.write_str(&crate::fields::format_value(scalar)),
-        }
-    }
-}
-
-impl<'a> GoValue<'a> {
-    fn of(value: &'a Value) -> Self {
-        Self(value)
-    }
-}
-
-/// Prints a value as Go's `%#v` does.
-struct GoSyntax<'a>(&'a Value);
-
-impl fmt::Display for GoSyntax<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Null => f.write_str("interface {}(nil)"),
-            Value::String(string) => f.write_str(&quote(string)),
-            Value::Array(items) => {
-                let items: Vec<String> = items.iter().map(|item| GoSyntax(item).to_string()).collect();
-                write!(f, "[]interface {{}}{{{}}}", items.join(", "))
-            }
-            Value::Object(map) => {
-                let members: Vec<String> =
-                    map.iter().map(|(name, value)| format!("{}:{}", quote(name), GoSyntax(value))).collect();
-                write!(f, "map[string]interface {{}}{{{}}}", members.join(", "))
-            }
-            scalar => f.write_str(&crate::fields::format_value(scalar)),
-        }
     }
 }

@@ -58,7 +58,12 @@ fn first_types() -> Vec<Type> {
 }
 
 pub(super) fn common_types() -> Types {
-    Types { types: first_types(), by_gvk: HashMap::new(), by_name: HashMap::new() }
+    Types {
+        types: first_types(),
+        by_gvk: HashMap::new(),
+        by_name: HashMap::new(),
+        struct_names: HashMap::new(),
+    }
 }
 
 impl TypesBuilder {
@@ -126,7 +131,15 @@ impl TypesBuilder {
             converter.types[id.0 as usize] = ty;
         }
         converter.settle_overrides();
-        Ok(Arc::new(Types { types: converter.types, by_gvk, by_name: converter.by_name }))
+        let last_part = |name: &Str| Str::new(name.rsplit('.').next().unwrap_or_default());
+        let mut struct_names: HashMap<TypeId, Str> =
+            converter.by_name.iter().map(|(name, id)| (*id, last_part(name))).collect();
+        for ((base, _), id) in &converter.overridden {
+            if let Some(name) = struct_names.get(base).cloned() {
+                struct_names.insert(*id, name);
+            }
+        }
+        Ok(Arc::new(Types { types: converter.types, by_gvk, by_name: converter.by_name, struct_names }))
     }
 }
 

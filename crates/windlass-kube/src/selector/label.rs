@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ParseSelectorError;
-use crate::fields::quote;
+use crate::go_print::quote;
 use crate::{Map, Object, Str, Value, validation};
 
 /// Requirements on labels, all of which must hold; with none, everything matches.

@@ -2,7 +2,7 @@
 
 use super::ParseSelectorError;
 use super::label::{LabelOperator, LabelRequirement};
-use crate::fields::quote;
+use crate::go_print::quote;
 use crate::{Str, validation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
