@@ -42,7 +42,7 @@ pub async fn run_wave(plan: &Plan, wave: &Wave, target: &impl Target) -> Vec<Ste
             results.push(run_step(plan, wave, only, target).await);
             continue;
         }
-        let calls = rank.iter().map(|step| run_step(plan, wave, step, target));
+        let calls: Vec<_> = rank.iter().map(|step| run_step(plan, wave, step, target)).collect();
         let done: Vec<StepResult> = stream::iter(calls).buffered(CONCURRENT_STEPS).collect().await;
         results.extend(done);
     }

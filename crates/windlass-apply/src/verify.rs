@@ -29,8 +29,8 @@ pub async fn verify(plan: &Plan, target: &impl Target) -> Vec<Refusal> {
     let kinds: Vec<GroupKind> = plan.steps().filter_map(kind_brought_by).collect();
     let checks = plan.waves.iter().flat_map(|wave| wave.steps.iter().map(move |step| (wave, step)));
     let kinds = &kinds;
+    let checks: Vec<_> = checks.map(|(wave, step)| check(plan, wave, step, kinds, target)).collect();
     let refusals: Vec<Option<Refusal>> = stream::iter(checks)
-        .map(|(wave, step)| async move { check(plan, wave, step, kinds, target).await })
         .buffered(CONCURRENT_CHECKS)
         .collect()
         .await;

@@ -23,7 +23,7 @@ pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
     ["argocd.argoproj.io/refresh", "argocd.argoproj.io/refresh-timestamp"];
 const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
-const FIELD_MANAGER: &str = "argocd-controller";
+pub const FIELD_MANAGER: &str = "argocd-controller";
 
 /// How thorough a refresh somebody asked for by annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,8 @@ pub struct LiveRecord {
     pub owned: Option<Digest>,
     /// Its health; `None` for a kind without a check.
     pub health: Option<Health>,
+    /// Whether it asks to be left out of the roll-up of health.
+    pub health_ignored: bool,
     /// Whether it has a deletion timestamp.
     pub terminating: bool,
     /// Whether it asks to be kept when it is no longer declared.

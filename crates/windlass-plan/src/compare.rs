@@ -1,7 +1,7 @@
 //! Whether a live object is as declared: by receipt, without guessing at defaults.
 
 use windlass_kube::{Object, Value};
-use windlass_model::{Desired, LiveRecord, Receipt};
+use windlass_model::{Digest, LiveRecord, Receipt};
 
 /// What comparing one declared object with its live state says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,18 +31,18 @@ impl Comparison {
 
 /// Compares a declared object with what the live index and the last receipt know of it.
 ///
-/// `owned` in a [`LiveRecord`] and `digest` in a [`Desired`] are digests of the same form ([`owned_form`]), so
+/// `owned` in a [`LiveRecord`] and `desired`, the `digest` of a [`Desired`](windlass_model::Desired), are digests of the same form ([`owned_form`]), so
 /// where the server stored what we sent as we sent it, they are equal and no receipt is needed: after a restart
 /// nothing has to be asked again.
 #[must_use]
-pub fn compare(desired: &Desired, live: Option<&LiveRecord>, receipt: Option<&Receipt>) -> Comparison {
+pub fn compare(desired: Digest, live: Option<&LiveRecord>, receipt: Option<&Receipt>) -> Comparison {
     let Some(live) = live else { return Comparison::Missing };
     let Some(owned) = live.owned else { return Comparison::Unowned };
-    if owned == desired.digest {
+    if owned == desired {
         return Comparison::InSync;
     }
     match receipt {
-        Some(receipt) if receipt.desired != desired.digest => Comparison::Changed,
+        Some(receipt) if receipt.desired != desired => Comparison::Changed,
         Some(receipt) if receipt.owned != owned => Comparison::Drifted,
         Some(_) => Comparison::InSync,
         None => Comparison::Unverified,

@@ -1,0 +1,73 @@
+//! Digest on arrival: from an object's body to the little that is kept of it.
+
+use windlass_kube::fields::extract_owned;
+use windlass_kube::{Object, Str, Value};
+use windlass_model::{Digest, Installation, LiveRecord, Tracking, tracking};
+use windlass_plan::{Marks, owned_form};
+
+/// How objects of a target are read: what marks them as ours, and what they may say about themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Lens {
+    /// The field manager whose fields count.
+    pub(crate) field_manager: Str,
+    /// Where tracking marks stand.
+    pub(crate) tracking: Tracking,
+    /// Which installation's marks count.
+    pub(crate) installation: Option<Installation>,
+    /// The annotations of the dialect.
+    pub(crate) marks: Marks,
+}
+
+impl Lens {
+    /// What is kept of `object`.
+    pub(crate) fn record(&self, object: &Object) -> LiveRecord {
+        let owned = extract_owned(object, &self.field_manager).map(|owned| {
+            // What was extracted is no object: give it back the parts that make `owned_form` take it.
+            Digest::of_value(&owned_part(owned))
+        });
+        let options = self.marks.options_of(object);
+        LiveRecord {
+            key: object.object_ref(),
+            gvk: object.gvk(),
+            uid: object.uid().into(),
+            resource_version: object.resource_version().into(),
+            owners: owner_uids(object),
+            instance: tracking::instance_of(object, &self.tracking, self.installation.as_ref()),
+            owned,
+            health: windlass_assess::health(object),
+            health_ignored: windlass_assess::ignores_health(object),
+            terminating: object.is_terminating(),
+            keep_on_prune: options.keep_on_prune,
+            keep_on_delete: options.keep_on_delete,
+            images: windlass_assess::images(object).into(),
+            last_writer: self.last_foreign_writer(object),
+            created: object.str_at(&["metadata", "creationTimestamp"]).into(),
+        }
+    }
+
+    /// Who of the others wrote last, leaving out the writers of status.
+    fn last_foreign_writer(&self, object: &Object) -> Option<Box<(Str, Str)>> {
+        let entries = object.at(&["metadata", "managedFields"])?.as_array()?;
+        entries
+            .iter()
+            .filter(|entry| entry.str_at(&["subresource"]).unwrap_or_default().is_empty())
+            .filter_map(|entry| Some((entry.str_at(&["manager"])?, entry.str_at(&["time"])?)))
+            .filter(|(manager, _)| *manager != self.field_manager)
+            .max_by(|(_, a), (_, b)| a.cmp(b))
+            .map(|(manager, time)| Box::new((manager.into(), time.into())))
+    }
+}
+
+/// The owned part of a live object in the form of [`owned_form`].
+fn owned_part(owned: Value) -> Value {
+    let mut shell = owned;
+    let map = shell.object_mut();
+    map.insert("apiVersion", "v1");
+    map.insert("kind", "Owned");
+    Object::try_new(shell).map(|object| owned_form(&object)).unwrap_or_default()
+}
+
+fn owner_uids(object: &Object) -> Box<[Str]> {
+    let owners = object.at(&["metadata", "ownerReferences"]).and_then(Value::as_array);
+    owners.into_iter().flatten().filter_map(|owner| owner.str_at(&["uid"])).map(Str::from).collect()
+}

@@ -1,0 +1,251 @@
+//! Target clusters: connection, kinds, watches and live index of each.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use windlass_cluster::{ClusterClient, Discovery, Resource, WatchEvent, WatchScope, watch};
+use windlass_kube::{GroupKind, Object, ObjectRef, Str};
+use windlass_model::{LiveRecord, UnitId};
+use windlass_plan::Scope;
+
+use crate::arrival::Lens;
+use crate::core::Event;
+use crate::live::LiveIndex;
+use crate::metrics::Metrics;
+use crate::target::ClusterTarget;
+
+/// Names a target cluster by its server.
+pub(crate) type ClusterKey = Str;
+
+/// One target cluster.
+pub(crate) struct ClusterState {
+    pub(crate) key: ClusterKey,
+    pub(crate) target: ClusterTarget,
+    /// Counts discoveries: what was prepared with an older one may have to be prepared again.
+    pub(crate) discovery_version: u64,
+    /// Whether a discovery is under way.
+    pub(crate) discovering: bool,
+    /// When discovery was last asked for on behalf of an unknown kind.
+    pub(crate) last_discovery: Option<tokio::time::Instant>,
+    pub(crate) live: LiveIndex,
+    watches: HashMap<GroupKind, KindWatch>,
+    /// Which Units declare an object, marked or not.
+    pub(crate) wanted: HashMap<ObjectRef, HashSet<UnitId>>,
+    /// Why it cannot be reached, if it cannot.
+    pub(crate) problem: Option<String>,
+    lens: Lens,
+}
+
+struct KindWatch {
+    task: AbortHandle,
+    synced: bool,
+}
+
+/// What a watch of a target cluster tells the loop.
+pub(crate) enum LiveEvent {
+    Listing,
+    Upserted(Box<LiveRecord>),
+    Removed(ObjectRef),
+    Listed,
+    NotServed,
+    Failing(String),
+}
+
+/// Events between a watch and the loop; a full channel slows the watch down.
+const WATCH_BUFFER: usize = 256;
+
+impl ClusterState {
+    pub(crate) fn new(key: ClusterKey, client: ClusterClient, lens: Lens) -> Self {
+        Self {
+            key,
+            target: ClusterTarget { client, discovery: Discovery::default() },
+            discovery_version: 0,
+            discovering: false,
+            last_discovery: None,
+            live: LiveIndex::default(),
+            watches: HashMap::new(),
+            wanted: HashMap::new(),
+            problem: None,
+            lens,
+        }
+    }
+
+    /// Whether objects of a kind live in namespaces.
+    pub(crate) fn scope(discovery: &Discovery, gvk: &windlass_kube::Gvk) -> Scope {
+        let resource = discovery
+            .resource(&gvk.group, &gvk.version, &gvk.kind)
+            .or_else(|| discovery.preferred(&gvk.group, &gvk.kind));
+        match resource {
+            Some(resource) if resource.namespaced => Scope::Namespaced,
+            Some(_) => Scope::Cluster,
+            None => Scope::Unknown,
+        }
+    }
+
+    /// Sees to it that a kind is watched; answers whether its state is known by now.
+    pub(crate) fn ensure_watch(
+        &mut self,
+        kind: &GroupKind,
+        events: &mpsc::Sender<Event>,
+        metrics: &Metrics,
+    ) -> bool {
+        if let Some(watch) = self.watches.get(kind) {
+            return watch.synced;
+        }
+        let Some(resource) = self.target.discovery.preferred(&kind.group, &kind.kind).cloned() else {
+            // Not served: nothing of it can be live.
+            return true;
+        };
+        if !resource.watchable {
+            return true;
+        }
+        let task = tokio::spawn(watch_kind(
+            self.key.clone(),
+            self.target.client.clone(),
+            resource,
+            self.lens.clone(),
+            events.clone(),
+            metrics.clone(),
+        ));
+        self.watches.insert(kind.clone(), KindWatch { task: task.abort_handle(), synced: false });
+        false
+    }
+
+    /// Marks a kind's state as known.
+    pub(crate) fn set_synced(&mut self, kind: &GroupKind) {
+        if let Some(watch) = self.watches.get_mut(kind) {
+            watch.synced = true;
+        }
+    }
+
+    /// Ends the watch of a kind that is not served any more.
+    pub(crate) fn drop_watch(&mut self, kind: &GroupKind) {
+        if let Some(watch) = self.watches.remove(kind) {
+            watch.task.abort();
+        }
+    }
+
+    /// What is kept of an object.
+    pub(crate) fn lens(&self) -> &Lens {
+        &self.lens
+    }
+
+    /// Takes in an object as a call returned it.
+    pub(crate) fn digest(&mut self, object: &Object) -> LiveRecord {
+        let record = self.lens.record(object);
+        self.live.upsert(record.clone(), self.wanted.contains_key(&record.key));
+        record
+    }
+}
+
+impl Drop for ClusterState {
+    fn drop(&mut self) {
+        self.watches.values().for_each(|watch| watch.task.abort());
+    }
+}
+
+async fn watch_kind(
+    cluster: ClusterKey,
+    client: ClusterClient,
+    resource: Resource,
+    lens: Lens,
+    events: mpsc::Sender<Event>,
+    metrics: Metrics,
+) {
+    let kind = resource.gvk.group_kind();
+    let (sender, mut received) = mpsc::channel(WATCH_BUFFER);
+    let watching = watch(client, resource, WatchScope::default(), sender);
+    let digesting = async {
+        while let Some(event) = received.recv().await {
+            metrics.live_events.inc();
+            // The body ends here: only what was digested goes on.
+            let event = match event {
+                WatchEvent::Listing => LiveEvent::Listing,
+                WatchEvent::Applied(object) => LiveEvent::Upserted(Box::new(lens.record(&object))),
+                WatchEvent::Deleted(object) => LiveEvent::Removed(object.object_ref()),
+                WatchEvent::Listed => LiveEvent::Listed,
+                WatchEvent::NotServed => LiveEvent::NotServed,
+                WatchEvent::Failing(problem) => LiveEvent::Failing(problem),
+            };
+            if events.send(Event::Live(cluster.clone(), kind.clone(), event)).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = digesting => {}
+    }
+}
+
+/// Connects to a cluster that is registered by an Argo CD cluster Secret.
+///
+/// # Errors
+///
+/// What is wrong with the Secret, in words and without its secrets.
+pub(crate) fn connect(secret: &ClusterSecret) -> Result<ClusterClient, String> {
+    use windlass_cluster::ApiError;
+    secret
+        .kube_config()
+        .and_then(|config| ClusterClient::from_config(config).map_err(|error: ApiError| error.to_string()))
+}
+
+/// The content of a cluster Secret: `name`, `server` and the JSON under `config`.
+#[derive(Clone, PartialEq)]
+pub(crate) struct ClusterSecret {
+    pub(crate) name: Str,
+    pub(crate) server: Str,
+    pub(crate) project: Str,
+    config: windlass_kube::Value,
+}
+
+impl ClusterSecret {
+    /// Reads a Secret's decoded data.
+    pub(crate) fn read(data: &HashMap<Str, Arc<[u8]>>) -> Result<Self, String> {
+        let text = |key: &str| {
+            data.get(key).map(|bytes| Str::from(String::from_utf8_lossy(bytes).trim())).unwrap_or_default()
+        };
+        let server = text("server");
+        if server.is_empty() {
+            return Err("the cluster Secret has no server".into());
+        }
+        let config = data.get("config").map_or(Ok(windlass_kube::Value::object()), |bytes| {
+            serde_json::from_slice(bytes)
+                .map_err(|_| "the config of the cluster Secret is no JSON".to_string())
+        })?;
+        let name = if text("name").is_empty() { server.clone() } else { text("name") };
+        Ok(Self { name, server, project: text("project"), config })
+    }
+
+    fn kube_config(&self) -> Result<kube::Config, String> {
+        use base64::Engine as _;
+        let url = self.server.parse().map_err(|_| format!("{} is no URL of an API server", self.server))?;
+        let mut config = kube::Config::new(url);
+        let tls = |key: &str| self.config.str_at(&["tlsClientConfig", key]).filter(|text| !text.is_empty());
+        config.accept_invalid_certs = self.config.bool_at(&["tlsClientConfig", "insecure"]).unwrap_or(false);
+        config.tls_server_name = tls("serverName").map(Into::into);
+        if let Some(ca) = tls("caData") {
+            let pem = base64::engine::general_purpose::STANDARD.decode(ca);
+            let pem = pem.map_err(|_| "tlsClientConfig.caData is not base64".to_string())?;
+            let certificates = rustls_pki_types::pem::PemObject::pem_slice_iter(&pem)
+                .collect::<Result<Vec<rustls_pki_types::CertificateDer<'static>>, _>>()
+                .map_err(|_| "tlsClientConfig.caData holds no PEM certificate".to_string())?;
+            config.root_cert = Some(certificates.into_iter().map(|der| der.to_vec()).collect());
+        }
+        let auth = &mut config.auth_info;
+        auth.client_certificate_data = tls("certData").map(Into::into);
+        auth.client_key_data = tls("keyData").map(|key| key.to_string().into());
+        let text = |key: &str| self.config.str_at(&[key]).filter(|text| !text.is_empty());
+        auth.token = text("bearerToken").map(|token| token.to_string().into());
+        auth.username = text("username").map(Into::into);
+        auth.password = text("password").map(|password| password.to_string().into());
+        for unsupported in ["awsAuthConfig", "execProviderConfig"] {
+            if self.config.get(unsupported).is_some_and(|value| !value.is_null()) {
+                return Err(format!("{unsupported} of the cluster Secret is not supported yet"));
+            }
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,45 @@
+//! What can be set about the engine.
+
+use std::time::Duration;
+
+use windlass_kube::Str;
+
+/// How the engine runs. The default suits a cluster of a few thousand Units.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The namespace of the control plane's own objects: projects, repositories, clusters.
+    pub control_plane_namespace: Str,
+    /// The only namespace whose Units are acted on; empty is all.
+    pub watch_namespace: Str,
+    /// How often a repository is asked for news.
+    pub poll_interval: Duration,
+    /// Up to this much is added to each interval, so that repositories are not asked in step.
+    pub poll_jitter: Duration,
+    /// How many calls to target clusters are under way at once.
+    pub concurrent_calls: usize,
+    /// How many Units are rendered at once.
+    pub concurrent_renders: usize,
+    /// About how many bytes of rendered objects are kept for reuse.
+    pub render_cache_bytes: usize,
+    /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
+    pub allow_local_repositories: bool,
+    /// At most this many Events a second are written, so that they never crowd out the work.
+    pub events_per_second: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            control_plane_namespace: "argocd".into(),
+            watch_namespace: Str::default(),
+            // Argo CD 3's `timeout.reconciliation` and `timeout.reconciliation.jitter`.
+            poll_interval: Duration::from_secs(120),
+            poll_jitter: Duration::from_secs(60),
+            concurrent_calls: 32,
+            concurrent_renders: std::thread::available_parallelism().map_or(2, usize::from),
+            render_cache_bytes: 64 * 1024 * 1024,
+            allow_local_repositories: false,
+            events_per_second: 10,
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! The loop that owns all state: every event is handled by a synchronous function, all waiting is elsewhere.
+
+mod advance;
+mod declared;
+mod deletion;
+pub(crate) mod jobs;
+mod reporting;
+mod syncing;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use windlass_apply::{Refusal, StepResult};
+use windlass_argo::{Project, Settings};
+use windlass_cluster::{ApiError, ClusterClient, Discovery, WatchEvent};
+use windlass_kube::{GroupKind, Object, ObjectRef, Str};
+use windlass_model::{Desired, Diagnostic, Generation, SourceType, Time, UnitId};
+use windlass_render::RenderCache;
+use windlass_source::{Access, CredentialTemplates, KnownHosts, RepositoryStore, webhook};
+
+pub(crate) use declared::SECRET_TYPE as SECRET_TYPE_LABEL;
+
+use crate::clusters::{ClusterKey, ClusterSecret, ClusterState, LiveEvent};
+use crate::config::EngineConfig;
+use crate::metrics::Metrics;
+use crate::recorder::Recorder;
+use crate::source_hub::{SourceHub, SourceKey, SourceState, SourceUpdate};
+use crate::unit_state::UnitState;
+
+/// Everything that wakes the loop.
+pub(crate) enum Event {
+    /// A change of a declaring object.
+    Application(WatchEvent),
+    /// A change of a project.
+    Project(WatchEvent),
+    /// A change of a repository's or a cluster's Secret.
+    Secret(WatchEvent),
+    /// A change of the settings.
+    Settings(WatchEvent),
+    /// A change in a target cluster.
+    Live(ClusterKey, GroupKind, LiveEvent),
+    /// News of a source.
+    Source(SourceUpdate),
+    /// A Git host says that something was pushed.
+    Push(webhook::Push),
+    /// What a cluster serves.
+    Discovered(ClusterKey, Result<Discovery, ApiError>),
+    /// A Unit's sources were rendered.
+    Prepared(UnitId, u64, Box<Result<PreparedUnit, Vec<Diagnostic>>>),
+    /// Dry runs of a Unit's objects are done.
+    Checked(UnitId, u64, Vec<jobs::CheckedObject>),
+    /// A plan was tried without effect.
+    Verified(UnitId, Generation, Vec<Refusal>),
+    /// A wave was carried out.
+    WaveDone(UnitId, Generation, Vec<StepResult>),
+    /// A status was written, or could not be.
+    Written(UnitId, Result<Object, ApiError>),
+    /// A deleted declaring object was let go, or could not be.
+    Released(UnitId, Result<(), ApiError>),
+}
+
+/// What rendering and preparing a Unit gives.
+pub(crate) struct PreparedUnit {
+    pub(crate) desired: Vec<Desired>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) source_types: Vec<SourceType>,
+    pub(crate) revisions: Vec<Str>,
+    /// Paths outside of the sources' folders that were read: symbolic links lead there.
+    pub(crate) read_paths: Vec<(SourceKey, Vec<Str>)>,
+}
+
+/// Events handled before the Units they touch are looked at: one look then serves many events.
+const EVENTS_PER_ROUND: usize = 512;
+
+/// Events that wait for the loop; a full channel slows down whoever sends.
+const EVENT_BUFFER: usize = 1024;
+
+/// Everything the engine knows.
+pub(crate) struct Core {
+    pub(crate) config: EngineConfig,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) recorder: Recorder,
+    pub(crate) home: ClusterClient,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) units: HashMap<UnitId, UnitState>,
+    pub(crate) projects: HashMap<Str, Project>,
+    pub(crate) repository_access: HashMap<Str, (Str, Access)>,
+    pub(crate) credential_templates: CredentialTemplates,
+    /// The keys of SSH servers that are known without a repository's Secret saying so.
+    pub(crate) known_hosts: KnownHosts,
+    /// Secrets that access or templates came from, so that a change can be told from a repetition.
+    pub(crate) secrets: BTreeMap<Str, declared::ReadSecret>,
+    pub(crate) cluster_secrets: HashMap<Str, ClusterSecret>,
+    pub(crate) cluster_problems: HashMap<Str, String>,
+    pub(crate) clusters: HashMap<ClusterKey, ClusterState>,
+    pub(crate) hub: SourceHub,
+    pub(crate) sources: HashMap<SourceKey, SourceState>,
+    /// Which Units read below a folder of a source.
+    pub(crate) readers: HashMap<SourceKey, BTreeMap<Str, HashSet<UnitId>>>,
+    pub(crate) renders: Arc<RenderCache>,
+    pub(crate) render_permits: Arc<Semaphore>,
+    pub(crate) call_permits: Arc<Semaphore>,
+    pub(crate) dirty: BTreeSet<UnitId>,
+    pub(crate) timers: BTreeSet<(Instant, UnitId)>,
+    pub(crate) tickets: u64,
+    /// What must be listed before anything is acted on.
+    pub(crate) listed: Listed,
+    /// Declaring objects seen during a list.
+    pub(crate) seen: HashSet<UnitId>,
+    /// Secrets seen during a list.
+    pub(crate) seen_secrets: HashSet<Str>,
+    /// Now, as of the beginning of the round.
+    pub(crate) now: Time,
+}
+
+/// Which lists are complete.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Listed {
+    pub(crate) applications: bool,
+    pub(crate) projects: bool,
+    pub(crate) secrets: bool,
+    pub(crate) settings: bool,
+}
+
+impl Listed {
+    fn all(self) -> bool {
+        self.applications && self.projects && self.secrets && self.settings
+    }
+}
+
+/// What the loop needs from outside.
+pub(crate) struct Surroundings {
+    pub(crate) config: EngineConfig,
+    pub(crate) home: ClusterClient,
+    pub(crate) store: Arc<RepositoryStore>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Core {
+    /// Prepares the loop; events go through the sender.
+    pub(crate) fn new(surroundings: Surroundings) -> (Self, mpsc::Receiver<Event>) {
+        let Surroundings { config, home, store, metrics } = surroundings;
+        let (events, received) = mpsc::channel(EVENT_BUFFER);
+        let (updates, mut source_updates) = mpsc::channel(EVENT_BUFFER);
+        let forward = events.clone();
+        tokio::spawn(async move {
+            while let Some(update) = source_updates.recv().await {
+                if forward.send(Event::Source(update)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let polling =
+            windlass_source::PollInterval { interval: config.poll_interval, jitter: config.poll_jitter };
+        let settings = Settings {
+            control_plane_namespace: config.control_plane_namespace.clone(),
+            ..Settings::default()
+        };
+        let core = Self {
+            recorder: Recorder::start(home.clone(), config.events_per_second, metrics.clone()),
+            renders: Arc::new(RenderCache::new(config.render_cache_bytes)),
+            render_permits: Arc::new(Semaphore::new(config.concurrent_renders.max(1))),
+            call_permits: Arc::new(Semaphore::new(config.concurrent_calls.max(1))),
+            hub: SourceHub::new(store, polling, updates),
+            config,
+            settings,
+            metrics,
+            home,
+            events,
+            units: HashMap::new(),
+            projects: HashMap::new(),
+            repository_access: HashMap::new(),
+            credential_templates: CredentialTemplates::default(),
+            known_hosts: KnownHosts::default(),
+            secrets: BTreeMap::new(),
+            cluster_secrets: HashMap::new(),
+            cluster_problems: HashMap::new(),
+            clusters: HashMap::new(),
+            sources: HashMap::new(),
+            readers: HashMap::new(),
+            dirty: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            tickets: 0,
+            listed: Listed::default(),
+            seen: HashSet::new(),
+            seen_secrets: HashSet::new(),
+            now: Time::from_unix(0),
+        };
+        (core, received)
+    }
+
+    /// Runs until all senders of events are gone, which is until it is dropped.
+    pub(crate) async fn run(mut self, mut received: mpsc::Receiver<Event>, clock: impl Fn() -> Time) {
+        let mut batch = Vec::with_capacity(EVENTS_PER_ROUND);
+        loop {
+            let timer = self.timers.first().map(|(at, _)| *at);
+            tokio::select! {
+                n_events = received.recv_many(&mut batch, EVENTS_PER_ROUND) => if n_events == 0 { return },
+                () = tokio::time::sleep_until(timer.unwrap_or_else(far_future)), if timer.is_some() => {}
+            }
+            self.now = clock();
+            for event in batch.drain(..) {
+                self.handle(event);
+            }
+            self.fire_timers();
+            if self.listed.all() {
+                for id in std::mem::take(&mut self.dirty) {
+                    self.look_at(&id);
+                }
+            }
+            self.metrics.units.set(i64::try_from(self.units.len()).unwrap_or(i64::MAX));
+            let n_live: usize = self.clusters.values().map(|cluster| cluster.live.len()).sum();
+            self.metrics.live_objects.set(i64::try_from(n_live).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Application(event) => self.on_application(event),
+            Event::Project(event) => self.on_project(event),
+            Event::Secret(event) => self.on_secret(event),
+            Event::Settings(event) => self.on_settings(event),
+            Event::Live(cluster, kind, event) => self.on_live(&cluster, &kind, event),
+            Event::Source(update) => self.on_source(update),
+            Event::Push(push) => self.on_push(&push),
+            Event::Discovered(cluster, result) => self.on_discovered(&cluster, result),
+            Event::Prepared(id, ticket, result) => self.on_prepared(&id, ticket, *result),
+            Event::Checked(id, ticket, objects) => self.on_checked(&id, ticket, objects),
+            Event::Verified(id, generation, refusals) => self.on_verified(&id, generation, refusals),
+            Event::WaveDone(id, generation, results) => self.on_wave_done(&id, generation, results),
+            Event::Written(id, result) => self.on_written(&id, result),
+            Event::Released(id, result) => self.on_released(&id, result),
+        }
+    }
+
+    /// Looks at a Unit again at `at`.
+    pub(crate) fn wake_at(&mut self, at: Instant, id: &UnitId) {
+        self.timers.insert((at, id.clone()));
+    }
+
+    fn fire_timers(&mut self) {
+        let now = Instant::now();
+        while let Some((at, _)) = self.timers.first()
+            && *at <= now
+        {
+            if let Some((_, id)) = self.timers.pop_first() {
+                self.dirty.insert(id);
+            }
+        }
+    }
+
+    fn look_at(&mut self, id: &UnitId) {
+        // Taken out while it is looked at, so that it and the rest can be changed side by side.
+        let Some(mut unit) = self.units.remove(id) else { return };
+        self.metrics.reconciles.inc();
+        self.advance(&mut unit);
+        self.units.insert(id.clone(), unit);
+    }
+
+    fn on_live(&mut self, cluster: &ClusterKey, kind: &GroupKind, event: LiveEvent) {
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        let touched = match event {
+            LiveEvent::Listing => {
+                state.problem = None;
+                state.live.begin_listing(kind.clone());
+                Vec::new()
+            }
+            LiveEvent::Upserted(record) => {
+                let keep = state.wanted.contains_key(&record.key);
+                vec![state.live.upsert(*record, keep)]
+            }
+            LiveEvent::Removed(key) => vec![state.live.remove(&key)],
+            LiveEvent::Listed => {
+                state.set_synced(kind);
+                let touched = state.live.end_listing(kind);
+                // Whoever waited for this list is looked at: it cannot be told from here who did.
+                self.dirty.extend(self.units.keys().cloned());
+                touched
+            }
+            LiveEvent::NotServed => {
+                state.drop_watch(kind);
+                let touched = state.live.forget_kind(kind);
+                self.discover(cluster);
+                touched
+            }
+            LiveEvent::Failing(problem) => {
+                state.problem = Some(problem);
+                Vec::new()
+            }
+        };
+        for touched in touched {
+            self.touch(cluster, touched.key.as_ref(), &touched.instances);
+        }
+        if kind.kind == "CustomResourceDefinition" && kind.group == "apiextensions.k8s.io" {
+            self.discover(cluster);
+        }
+    }
+
+    /// Marks the Units of an object for a look.
+    fn touch(&mut self, cluster: &ClusterKey, key: Option<&ObjectRef>, instances: &[Str]) {
+        let Some(state) = self.clusters.get(cluster) else { return };
+        if let Some(units) = key.and_then(|key| state.wanted.get(key)) {
+            self.dirty.extend(units.iter().cloned());
+        }
+        for instance in instances {
+            if let Some(id) = self.unit_of_instance(instance) {
+                self.dirty.insert(id);
+            }
+        }
+    }
+
+    /// The Unit whose tracking name is `instance`: its name, or `<namespace>_<name>`.
+    fn unit_of_instance(&self, instance: &str) -> Option<UnitId> {
+        let (namespace, name) =
+            instance.split_once('_').unwrap_or((self.config.control_plane_namespace.as_str(), instance));
+        let id = UnitId(ObjectRef::new(windlass_argo::GROUP, declared::APPLICATION_KIND, namespace, name));
+        self.units.contains_key(&id).then_some(id)
+    }
+
+    fn on_discovered(&mut self, cluster: &ClusterKey, result: Result<Discovery, ApiError>) {
+        /// A cluster that could not be asked is asked again after this.
+        const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        state.discovering = false;
+        match result {
+            Ok(discovery) => {
+                state.problem = None;
+                state.target.discovery = discovery;
+                state.discovery_version += 1;
+            }
+            Err(error) => {
+                tracing::warn!(%cluster, %error, "cluster could not be asked what it serves");
+                state.problem = Some(error.to_string());
+                let events = self.events.clone();
+                let (key, client) = (cluster.clone(), state.target.client.clone());
+                state.discovering = true;
+                tokio::spawn(async move {
+                    tokio::time::sleep(RETRY).await;
+                    let result = client.discover().await;
+                    let _ = events.send(Event::Discovered(key, result)).await;
+                });
+            }
+        }
+        let of_cluster = self.units.values().filter(|unit| self.cluster_key(unit).as_ref() == Some(cluster));
+        let ids: Vec<UnitId> = of_cluster.map(|unit| unit.id.clone()).collect();
+        self.dirty.extend(ids);
+    }
+
+    /// Asks a cluster what it serves, unless that is under way.
+    pub(crate) fn discover(&mut self, cluster: &ClusterKey) {
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        if std::mem::replace(&mut state.discovering, true) {
+            return;
+        }
+        state.last_discovery = Some(Instant::now());
+        let events = self.events.clone();
+        let (key, client) = (cluster.clone(), state.target.client.clone());
+        tokio::spawn(async move {
+            let result = client.discover().await;
+            let _ = events.send(Event::Discovered(key, result)).await;
+        });
+    }
+
+    fn on_source(&mut self, update: SourceUpdate) {
+        self.metrics
+            .source_updates
+            .get_or_create(&crate::metrics::ResultLabel::of(update.news.is_ok()))
+            .inc();
+        let state = self.sources.entry(update.key.clone()).or_default();
+        let readers = self.readers.get(&update.key);
+        match update.news {
+            Ok(news) => {
+                let had_problem = state.problem.take().is_some();
+                state.latest = Some(news.resolved);
+                let Some(readers) = readers else { return };
+                if had_problem || (news.changed.is_none() && news.is_new) {
+                    self.dirty.extend(readers.values().flatten().cloned());
+                    return;
+                }
+                for path in news.changed.iter().flatten() {
+                    self.dirty.extend(readers_of(readers, path).cloned());
+                }
+            }
+            Err(problem) => {
+                if state.problem.as_ref() != Some(&problem) {
+                    tracing::warn!(
+                        repository = %update.key.repository,
+                        revision = %update.key.target.as_text(),
+                        %problem,
+                        "source could not be updated"
+                    );
+                    state.problem = Some(problem);
+                    self.dirty.extend(readers.into_iter().flat_map(BTreeMap::values).flatten().cloned());
+                }
+            }
+        }
+    }
+
+    fn on_push(&mut self, push: &webhook::Push) {
+        let pushed: Vec<Str> = self
+            .hub
+            .repositories()
+            .filter(|(_, url)| push.is_to(url))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for repository in pushed {
+            self.hub.refresh(&repository);
+        }
+    }
+}
+
+/// The Units that read `path` or a folder above it.
+fn readers_of<'a>(
+    readers: &'a BTreeMap<Str, HashSet<UnitId>>,
+    path: &'a str,
+) -> impl Iterator<Item = &'a UnitId> {
+    let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+    above.chain(["", path]).filter_map(|folder| readers.get(folder)).flatten()
+}
+
+/// A moment that does not come.
+fn far_future() -> Instant {
+    Instant::now() + std::time::Duration::from_secs(86_400 * 365)
+}

@@ -1,0 +1,303 @@
+//! One look at a Unit: name the state it is in, then choose one action.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use windlass_argo::{Deletion, Refresh};
+use windlass_kube::{GroupKind, Str};
+use windlass_model::{ClusterRef, Diagnostic, DiagnosticKind, UnitId, Waiting};
+use windlass_plan::{Comparison, compare};
+
+use super::Core;
+use crate::clusters::{ClusterKey, ClusterState, connect};
+use crate::live::Known;
+use crate::source_hub::ResolvedSource;
+use crate::unit_state::{Activity, UnitState};
+
+/// What comparing the Unit with its target gave.
+pub(super) struct Compared {
+    /// One per declared object, in the same order.
+    pub(super) states: Vec<Comparison>,
+    /// Why each is out of sync, in words; empty where it is not.
+    pub(super) reasons: Vec<Str>,
+    /// Live objects of the Unit that are not declared.
+    pub(super) extra: Vec<windlass_model::LiveRecord>,
+}
+
+/// A kind that a cluster did not serve is asked for again after this: its definition may have come.
+const UNKNOWN_KIND_RETRY: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Brings a Unit one step further, as far as can be without waiting.
+    pub(super) fn advance(&mut self, unit: &mut UnitState) {
+        if unit.lowered.paused {
+            return;
+        }
+        if unit.is_busy() {
+            unit.again = true;
+            return;
+        }
+        unit.again = false;
+        self.take_refresh(unit);
+        if unit.lowered.deletion != Deletion::None {
+            self.advance_deletion(unit);
+            return;
+        }
+        let fatal = unit.lowered.unit.diagnostics.iter().any(|diagnostic| diagnostic.kind.is_error());
+        if fatal || !unit.source_problems.is_empty() {
+            unit.waiting = None;
+            self.report_unknown(unit);
+            return;
+        }
+        let Some(cluster) = self.target_cluster(unit) else { return };
+        let Some(resolved) = self.resolved_sources(unit) else { return };
+        if !self.is_rendered(unit, &cluster, &resolved) {
+            self.prepare(unit, &cluster, resolved);
+            return;
+        }
+        if !self.watches_ready(unit, &cluster) {
+            return;
+        }
+        let compared = self.compare(unit, &cluster);
+        self.follow_policy(unit, &cluster, compared);
+    }
+
+    fn take_refresh(&mut self, unit: &mut UnitState) {
+        let Some(refresh) = unit.lowered.refresh else { return };
+        if std::mem::replace(&mut unit.refresh_taken, true) {
+            return;
+        }
+        for key in &unit.sources {
+            self.hub.refresh(&key.repository);
+        }
+        unit.reset_backoff();
+        unit.verdicts.clear();
+        if refresh == Refresh::Hard {
+            unit.rendered = None;
+        }
+    }
+
+    /// Which cluster a Unit goes to.
+    pub(super) fn cluster_key(&self, unit: &UnitState) -> Option<ClusterKey> {
+        match &unit.lowered.unit.target.cluster {
+            ClusterRef::Local => Some(Str::new_static(windlass_argo::IN_CLUSTER_SERVER)),
+            ClusterRef::Server(server) => Some(server.clone()),
+            ClusterRef::Name(name) => self
+                .cluster_secrets
+                .values()
+                .find(|secret| secret.name == *name)
+                .map(|secret| secret.server.clone()),
+        }
+    }
+
+    /// The cluster a Unit goes to, once it is known what that serves; reports why not, if it cannot be used.
+    pub(super) fn target_cluster(&mut self, unit: &mut UnitState) -> Option<ClusterKey> {
+        let Some(key) = self.cluster_key(unit) else {
+            let message = "the destination cluster is not registered; add a cluster Secret for it";
+            unit.trouble = vec![Diagnostic::new(DiagnosticKind::InvalidSpec, message)];
+            self.report_unknown(unit);
+            return None;
+        };
+        if !self.clusters.contains_key(&key) {
+            let client = if key == windlass_argo::IN_CLUSTER_SERVER {
+                Ok(self.home.clone())
+            } else {
+                match self.cluster_secrets.get(&key) {
+                    Some(secret) => connect(secret),
+                    None => Err(format!("{key} is not registered; add a cluster Secret for it")),
+                }
+            };
+            match client {
+                Ok(client) => {
+                    let lens = crate::arrival::Lens {
+                        field_manager: unit.lowered.unit.ownership.field_manager.clone(),
+                        tracking: self.settings.tracking(),
+                        installation: Some(self.settings.installation()),
+                        marks: windlass_plan::Marks::ARGO,
+                    };
+                    self.clusters.insert(key.clone(), ClusterState::new(key.clone(), client, lens));
+                    self.discover(&key);
+                }
+                Err(problem) => {
+                    unit.trouble = vec![Diagnostic::new(DiagnosticKind::InvalidSpec, problem)];
+                    self.report_unknown(unit);
+                    return None;
+                }
+            }
+        }
+        let state = self.clusters.get(&key)?;
+        if state.discovery_version == 0 {
+            if let Some(problem) = &state.problem {
+                let message = format!("the destination cluster cannot be reached: {problem}");
+                unit.trouble = vec![Diagnostic::new(DiagnosticKind::Compare, message)];
+                self.report_unknown(unit);
+            }
+            return None;
+        }
+        Some(key)
+    }
+
+    /// The newest revisions of all sources; reports why not, if one was never had.
+    fn resolved_sources(&mut self, unit: &mut UnitState) -> Option<Vec<ResolvedSource>> {
+        let mut resolved = Vec::with_capacity(unit.sources.len());
+        let mut trouble = Vec::new();
+        for key in &unit.sources {
+            let state = self.sources.get(key);
+            match state.and_then(|state| state.latest.as_ref()) {
+                Some(latest) => resolved.push(latest.clone()),
+                None => match state.and_then(|state| state.problem.as_ref()) {
+                    Some(problem) => {
+                        trouble.push(Diagnostic::new(DiagnosticKind::Source, problem.clone()));
+                    }
+                    None => unit.waiting = Some(Waiting::Source),
+                },
+            }
+        }
+        if resolved.len() == unit.sources.len() {
+            return Some(resolved);
+        }
+        if !trouble.is_empty() {
+            unit.trouble = trouble;
+            unit.waiting = None;
+            if unit.operation.is_some() || unit.pending_request() {
+                self.fail_request(unit, "the source could not be resolved");
+            }
+            self.report_unknown(unit);
+        }
+        None
+    }
+
+    /// Whether what was rendered is what the sources declare now.
+    fn is_rendered(&self, unit: &mut UnitState, cluster: &ClusterKey, resolved: &[ResolvedSource]) -> bool {
+        let discovery = self.clusters.get(cluster).map_or(0, |state| state.discovery_version);
+        let asked = unit.lowered_digest();
+        let Some(rendered) = &unit.rendered else { return false };
+        rendered.asked == asked
+            && rendered.discovery == discovery
+            && rendered.revisions.iter().eq(resolved.iter().map(|source| &source.commit))
+    }
+
+    /// Watches every kind that the Unit declares or had; answers whether all of their states are known.
+    pub(super) fn watches_ready(&mut self, unit: &UnitState, cluster: &ClusterKey) -> bool {
+        let Some(state) = self.clusters.get_mut(cluster) else { return false };
+        let declared = unit.rendered.iter().flat_map(|rendered| &rendered.objects);
+        let mut kinds: Vec<GroupKind> = declared.map(|object| object.key.group_kind()).collect();
+        kinds.extend(unit.previous.objects.iter().map(windlass_kube::ObjectRef::group_kind));
+        kinds.push(GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"));
+        if unit.lowered.unit.policy.namespace.create {
+            kinds.push(GroupKind::new("", "Namespace"));
+        }
+        kinds.sort();
+        kinds.dedup();
+        let mut ready = true;
+        let mut unknown = false;
+        for kind in &kinds {
+            unknown |= state.target.discovery.preferred(&kind.group, &kind.kind).is_none();
+            ready &= state.ensure_watch(kind, &self.events, &self.metrics);
+        }
+        let asked_lately = state.last_discovery.is_some_and(|at| at.elapsed() < UNKNOWN_KIND_RETRY);
+        if unknown {
+            if !asked_lately {
+                self.discover(cluster);
+            }
+            self.wake_at(Instant::now() + UNKNOWN_KIND_RETRY, &unit.id);
+        }
+        ready
+    }
+
+    /// Compares what is declared with what is live, without a call.
+    pub(super) fn compare(&self, unit: &UnitState, cluster: &ClusterKey) -> Compared {
+        let mut compared = Compared { states: Vec::new(), reasons: Vec::new(), extra: Vec::new() };
+        let (Some(state), Some(rendered)) = (self.clusters.get(cluster), &unit.rendered) else {
+            return compared;
+        };
+        for object in &rendered.objects {
+            let known = state.live.get(&object.key);
+            let mut comparison = match &known {
+                Known::Record(live) => compare(object.digest, Some(live), object.receipt.as_ref()),
+                Known::Other => Comparison::Unowned,
+                Known::Absent => Comparison::Missing,
+            };
+            let mut reason = Str::default();
+            if comparison != Comparison::InSync
+                && let Known::Record(live) = &known
+                && let Some(verdict) = unit.verdicts.get(&object.key)
+                && verdict.desired == object.digest
+                && verdict.resource_version == live.resource_version
+            {
+                if verdict.difference.is_empty() {
+                    comparison = Comparison::InSync;
+                } else {
+                    reason = verdict.difference.clone();
+                }
+            }
+            if reason.is_empty() && comparison != Comparison::InSync {
+                reason = reason_of(comparison);
+            }
+            compared.states.push(comparison);
+            compared.reasons.push(reason);
+        }
+        let declared: std::collections::HashSet<_> =
+            rendered.objects.iter().map(|object| &object.key).collect();
+        compared.extra = state
+            .live
+            .of_instance(&unit.lowered.unit.ownership.instance)
+            // What has an owner was made by a controller that copied the mark; its owner decides over it.
+            .filter(|live| !declared.contains(&live.key) && live.owners.is_empty())
+            .cloned()
+            .collect();
+        compared
+    }
+
+    /// What is done after a step ended: the Unit is looked at again at once.
+    pub(super) fn again(&mut self, id: &UnitId) {
+        self.dirty.insert(id.clone());
+    }
+
+    /// Ends a step of a Unit; the step's number or plan was the one that is current.
+    pub(super) fn idle(&mut self, unit: &mut UnitState) {
+        unit.activity = Activity::Idle;
+        self.dirty.insert(unit.id.clone());
+    }
+
+    /// A new number for a job.
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+}
+
+impl UnitState {
+    /// The digest of the lowered Unit's parts that rendering and preparing depend on.
+    pub(super) fn lowered_digest(&self) -> windlass_model::Digest {
+        use std::fmt::Write as _;
+        let unit = &self.lowered.unit;
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "{:?}{:?}{:?}{:?}",
+            unit.sources,
+            unit.target,
+            unit.ownership,
+            Arc::as_ptr(&self.lowered.permissions)
+        );
+        windlass_model::Digest::of_bytes(text.as_bytes())
+    }
+
+    /// Whether the object asks for an operation that was not carried out yet.
+    pub(super) fn pending_request(&self) -> bool {
+        self.lowered.request.is_some() && !self.request_is_done()
+    }
+}
+
+fn reason_of(comparison: Comparison) -> Str {
+    Str::new_static(match comparison {
+        Comparison::InSync => "",
+        Comparison::Missing => "declared, and not in the cluster",
+        Comparison::Changed => "what is declared has changed since it was applied",
+        Comparison::Drifted => "fields that were applied have been changed in the cluster",
+        Comparison::Unowned => "in the cluster, and not yet applied by this Application",
+        Comparison::Unverified => "fields read differently from what is declared",
+    })
+}

@@ -1,0 +1,421 @@
+//! What people declare: Applications, projects, Secrets and settings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use windlass_argo::{
+    Cluster, Lowered, Project, ProjectProblem, TrackingMethod, lower, previous, project_name,
+};
+use windlass_cluster::WatchEvent;
+use windlass_kube::{Object, Str, Value};
+use windlass_model::{Diagnostic, DiagnosticKind, UnitId};
+use windlass_source::{
+    Access, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy, RepositoryUrl, Secret,
+    TargetRevision,
+};
+
+use super::Core;
+use crate::clusters::ClusterSecret;
+use crate::source_hub::SourceKey;
+use crate::unit_state::{UnitState, asked_digest, operation_digest};
+
+/// The kind of the declaring objects.
+pub(crate) const APPLICATION_KIND: &str = "Application";
+
+/// The label that says what a Secret of the control plane is for.
+pub(crate) const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
+
+/// What a Secret of the control plane holds.
+#[derive(Clone, PartialEq)]
+pub(crate) enum ReadSecret {
+    /// Access to one repository: its normal address, the project it is for, and the access.
+    Repository(Str, Str, Box<Access>),
+    /// Access to every repository below an address.
+    Template(Str, Box<Access>),
+    /// A target cluster.
+    Cluster(Box<ClusterSecret>),
+}
+
+impl Core {
+    pub(super) fn on_application(&mut self, event: WatchEvent) {
+        match event {
+            WatchEvent::Listing => self.seen.clear(),
+            WatchEvent::Applied(object) => {
+                let id = UnitId(object.object_ref());
+                self.seen.insert(id.clone());
+                self.take_application(&id, &object);
+            }
+            WatchEvent::Deleted(object) => self.forget_unit(&UnitId(object.object_ref())),
+            WatchEvent::Listed => {
+                let gone: Vec<UnitId> =
+                    self.units.keys().filter(|id| !self.seen.contains(*id)).cloned().collect();
+                gone.iter().for_each(|id| self.forget_unit(id));
+                self.seen.clear();
+                self.listed.applications = true;
+            }
+            WatchEvent::NotServed => {
+                tracing::warn!(
+                    "the cluster does not serve Applications; run `windlass install | kubectl apply -f -`"
+                );
+            }
+            WatchEvent::Failing(problem) => tracing::warn!(%problem, "applications cannot be watched"),
+        }
+    }
+
+    fn take_application(&mut self, id: &UnitId, object: &Object) {
+        let asked = asked_digest(object);
+        if let Some(unit) = self.units.get_mut(id) {
+            unit.set_declared(object);
+            if unit.asked == asked {
+                return;
+            }
+            unit.asked = asked;
+            if object.at(&["operation"]).is_none_or(Value::is_null) {
+                unit.done_request = None;
+            }
+            let lowered = self.lower(object);
+            if let Some(unit) = self.units.get_mut(id) {
+                if lowered.refresh.is_none() {
+                    unit.refresh_taken = false;
+                }
+                if lowered.unit != unit.lowered.unit {
+                    unit.reset_backoff();
+                }
+                unit.lowered = Arc::new(lowered);
+            }
+        } else {
+            let lowered = self.lower(object);
+            let unit = UnitState::new(object, lowered, previous(object));
+            self.units.insert(id.clone(), unit);
+        }
+        self.bind_sources(id);
+        self.dirty.insert(id.clone());
+    }
+
+    fn lower(&self, object: &Object) -> Lowered {
+        let name = project_name(object);
+        let built_in;
+        let project = match self.projects.get(name) {
+            Some(project) => Ok(project),
+            None if name == "default" => {
+                built_in = Project::built_in();
+                Ok(&built_in)
+            }
+            None => Err(ProjectProblem::NotFound(name.into())),
+        };
+        let clusters: Vec<Cluster> = self
+            .cluster_secrets
+            .values()
+            .map(|secret| Cluster {
+                server: secret.server.clone(),
+                name: secret.name.clone(),
+                project: secret.project.clone(),
+            })
+            .collect();
+        lower(object, project, &self.settings, &clusters)
+    }
+
+    /// Lowers again every Unit for which `affected` holds: something beside it changed.
+    fn lower_again(&mut self, affected: impl Fn(&Object) -> bool) {
+        let ids: Vec<UnitId> = self.units.keys().cloned().collect();
+        for id in ids {
+            let Some(object) = self.units.get(&id).map(UnitState::declared) else { continue };
+            if !affected(&object) {
+                continue;
+            }
+            let lowered = self.lower(&object);
+            if let Some(unit) = self.units.get_mut(&id) {
+                unit.lowered = Arc::new(lowered);
+                unit.reset_backoff();
+            }
+            self.bind_sources(&id);
+            self.dirty.insert(id);
+        }
+    }
+
+    fn forget_unit(&mut self, id: &UnitId) {
+        let Some(unit) = self.units.remove(id) else { return };
+        for (key, spec) in unit.sources.iter().zip(&unit.lowered.unit.sources) {
+            self.unregister_reader(key, &spec.path, id);
+            self.hub.unfollow(key);
+            self.drop_unused_source(key);
+        }
+        for (key, path) in &unit.extra_reads {
+            self.unregister_reader(key, path, id);
+        }
+        for cluster in self.clusters.values_mut() {
+            cluster.wanted.retain(|_, units| {
+                units.remove(id);
+                !units.is_empty()
+            });
+        }
+        self.dirty.remove(id);
+    }
+
+    /// Follows the sources that a Unit names now, and no others.
+    pub(super) fn bind_sources(&mut self, id: &UnitId) {
+        let Some(mut unit) = self.units.remove(id) else { return };
+        let specs = unit.lowered.unit.sources.clone();
+        let overrides = unit.request_revisions().to_vec();
+        let mut keys = Vec::with_capacity(specs.len());
+        let mut problems = Vec::new();
+        for (idx, spec) in specs.iter().enumerate() {
+            let url = match RepositoryUrl::parse(&spec.repository) {
+                Ok(url) => url,
+                Err(error) => {
+                    let message = format!("repoURL cannot be used: {error}");
+                    problems.push(Diagnostic::new(DiagnosticKind::InvalidSpec, message));
+                    continue;
+                }
+            };
+            let revision = overrides.get(idx).filter(|text| !text.is_empty()).unwrap_or(&spec.revision);
+            let key = SourceKey {
+                repository: url.normalised().into(),
+                target: TargetRevision::parse(revision, &spec.tag_prefix),
+            };
+            keys.push((key, url, spec.path.clone()));
+        }
+        let old: Vec<SourceKey> = std::mem::take(&mut unit.sources);
+        let old_paths = std::mem::take(&mut unit.source_paths);
+        for (key, path) in old.iter().zip(&old_paths) {
+            self.unregister_reader(key, path, id);
+        }
+        for (key, url, path) in keys {
+            let access = self.access_for(&url, &unit);
+            self.hub.follow(&url, &access, &key);
+            self.sources.entry(key.clone()).or_default();
+            self.readers.entry(key.clone()).or_default().entry(path.clone()).or_default().insert(id.clone());
+            unit.sources.push(key);
+            unit.source_paths.push(path);
+        }
+        // Followed first, unfollowed then: what stays is not dropped in between.
+        for key in &old {
+            self.hub.unfollow(key);
+            self.drop_unused_source(key);
+        }
+        unit.source_problems = problems;
+        self.units.insert(id.clone(), unit);
+    }
+
+    fn unregister_reader(&mut self, key: &SourceKey, path: &Str, id: &UnitId) {
+        if let Some(readers) = self.readers.get_mut(key)
+            && let Some(units) = readers.get_mut(path)
+        {
+            units.remove(id);
+            if units.is_empty() {
+                readers.remove(path);
+            }
+        }
+    }
+
+    fn drop_unused_source(&mut self, key: &SourceKey) {
+        if self.readers.get(key).is_some_and(std::collections::BTreeMap::is_empty) {
+            self.readers.remove(key);
+            self.sources.remove(key);
+        }
+    }
+
+    fn access_for(&self, url: &RepositoryUrl, unit: &UnitState) -> Access {
+        let project = unit.lowered.permissions.project.as_str();
+        let own = self.repository_access.get(url.normalised());
+        let own = own.filter(|(for_project, _)| for_project.is_empty() || for_project == project);
+        own.map(|(_, access)| access)
+            .or_else(|| self.credential_templates.for_url(url))
+            .cloned()
+            .unwrap_or_else(|| Access { known_hosts: self.known_hosts.clone(), ..Access::default() })
+    }
+
+    pub(super) fn on_project(&mut self, event: WatchEvent) {
+        match event {
+            WatchEvent::Applied(object) => {
+                let project = Project::parse(&object);
+                let name = project.name.clone();
+                self.projects.insert(name.clone(), project);
+                self.lower_again(|application| project_name(application) == name);
+            }
+            WatchEvent::Deleted(object) => {
+                let name = Str::from(object.name());
+                self.projects.remove(&name);
+                self.lower_again(|application| project_name(application) == name);
+            }
+            WatchEvent::Listed | WatchEvent::NotServed => self.listed.projects = true,
+            WatchEvent::Listing => {}
+            WatchEvent::Failing(problem) => tracing::warn!(%problem, "projects cannot be watched"),
+        }
+    }
+
+    pub(super) fn on_settings(&mut self, event: WatchEvent) {
+        match event {
+            WatchEvent::Applied(object) => match object.name() {
+                "argocd-cm" => self.take_settings(&object),
+                "argocd-ssh-known-hosts-cm" => {
+                    self.known_hosts = KnownHosts::Strict(object.str_at(&["data", "ssh_known_hosts"]).into());
+                    self.rebind_all();
+                }
+                _ => {}
+            },
+            WatchEvent::Listed | WatchEvent::NotServed => self.listed.settings = true,
+            WatchEvent::Deleted(_) | WatchEvent::Listing => {}
+            WatchEvent::Failing(problem) => tracing::warn!(%problem, "settings cannot be watched"),
+        }
+    }
+
+    fn take_settings(&mut self, object: &Object) {
+        let before = self.settings.clone();
+        self.settings.tracking = match object.str_at(&["data", "application.resourceTrackingMethod"]) {
+            "label" => TrackingMethod::Label,
+            "annotation+label" => TrackingMethod::AnnotationAndLabel,
+            _ => TrackingMethod::Annotation,
+        };
+        if let Some(key) = object.at(&["data", "application.instanceLabelKey"]).and_then(Value::as_str) {
+            self.settings.instance_label = key.into();
+        }
+        self.settings.installation_id = object.str_at(&["data", "installationID"]).into();
+        if self.settings != before {
+            // Every record was read through the old settings.
+            self.clusters.clear();
+            self.lower_again(|_| true);
+        }
+    }
+
+    pub(super) fn on_secret(&mut self, event: WatchEvent) {
+        match event {
+            WatchEvent::Listing => self.seen_secrets.clear(),
+            WatchEvent::Applied(object) => {
+                let name = Str::from(object.name());
+                self.seen_secrets.insert(name.clone());
+                match read_secret(&object) {
+                    Ok(read) => self.set_secret(name, Some(read)),
+                    Err(problem) => {
+                        tracing::warn!(secret = %name, %problem, "secret cannot be used");
+                        self.set_secret(name, None);
+                    }
+                }
+            }
+            WatchEvent::Deleted(object) => self.set_secret(object.name().into(), None),
+            WatchEvent::Listed => {
+                let gone: Vec<Str> =
+                    self.secrets.keys().filter(|name| !self.seen_secrets.contains(*name)).cloned().collect();
+                gone.into_iter().for_each(|name| self.set_secret(name, None));
+                self.listed.secrets = true;
+            }
+            WatchEvent::NotServed => self.listed.secrets = true,
+            WatchEvent::Failing(problem) => tracing::warn!(%problem, "secrets cannot be watched"),
+        }
+    }
+
+    fn set_secret(&mut self, name: Str, read: Option<ReadSecret>) {
+        if self.secrets.get(&name) == read.as_ref() {
+            return;
+        }
+        match read {
+            Some(read) => self.secrets.insert(name, read),
+            None => self.secrets.remove(&name),
+        };
+        self.repository_access.clear();
+        self.credential_templates = CredentialTemplates::default();
+        let mut clusters = HashMap::new();
+        for read in self.secrets.values() {
+            match read {
+                ReadSecret::Repository(url, project, access) => {
+                    self.repository_access.insert(url.clone(), (project.clone(), access.as_ref().clone()));
+                }
+                ReadSecret::Template(prefix, access) => {
+                    self.credential_templates.insert(prefix, access.as_ref().clone());
+                }
+                ReadSecret::Cluster(secret) => {
+                    clusters.insert(secret.server.clone(), secret.as_ref().clone());
+                }
+            }
+        }
+        if clusters != self.cluster_secrets {
+            self.clusters.retain(|key, _| self.cluster_secrets.get(key) == clusters.get(key));
+            self.cluster_problems.clear();
+            self.cluster_secrets = clusters;
+            self.lower_again(|_| true);
+        }
+        self.rebind_all();
+    }
+
+    fn rebind_all(&mut self) {
+        let ids: Vec<UnitId> = self.units.keys().cloned().collect();
+        for id in ids {
+            self.bind_sources(&id);
+        }
+    }
+}
+
+impl UnitState {
+    /// The revisions that the operation which is asked for, or runs, overrides.
+    pub(super) fn request_revisions(&self) -> &[Str] {
+        let running = self.operation.as_ref().map(|run| &run.request);
+        let asked = self.lowered.request.as_ref().filter(|_| !self.request_is_done());
+        running.or(asked).map_or(&[], |request| &request.revisions)
+    }
+
+    /// Whether the operation that the object asks for was carried out already.
+    pub(super) fn request_is_done(&self) -> bool {
+        self.done_request.is_some() && operation_digest(&self.declared()) == self.done_request
+    }
+}
+
+fn read_secret(object: &Object) -> Result<ReadSecret, String> {
+    let data = decoded(object)?;
+    let text = |key: &str| {
+        data.get(key).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).filter(|text| !text.is_empty())
+    };
+    let kind = object.label(SECRET_TYPE).unwrap_or_default();
+    if kind == "cluster" {
+        return ClusterSecret::read(&data).map(Box::new).map(ReadSecret::Cluster);
+    }
+    if !matches!(kind, "repository" | "repo-creds") {
+        return Err(format!("a secret of type {kind:?} is not used"));
+    }
+    let url = text("url").ok_or("it has no url")?;
+    let is_true = |key: &str| text(key).as_deref() == Some("true");
+    let authentication = match (text("sshPrivateKey"), text("bearerToken"), text("password")) {
+        (Some(key), _, _) => Authentication::SshKey { private_key: Secret::new(key), passphrase: None },
+        (None, Some(token), _) => Authentication::Bearer(Secret::new(token)),
+        (None, None, Some(password)) => Authentication::Basic {
+            username: text("username").unwrap_or_default(),
+            password: Secret::new(password),
+        },
+        (None, None, None) => Authentication::Anonymous,
+    };
+    let mut access = Access { authentication, ..Access::default() };
+    access.tls.insecure_skip_verify = is_true("insecure");
+    access.credentials_over_http = is_true("insecure");
+    if let (Some(certificate), Some(key)) = (text("tlsClientCertData"), text("tlsClientCertKey")) {
+        access.tls.client = Some(ClientCertificate { certificate, key: Secret::new(key) });
+    }
+    access.tls.authorities = text("tlsCaData");
+    if let Some(proxy) = text("proxy") {
+        access.proxy = Some(Proxy { url: Secret::new(proxy), no_proxy: text("noProxy").unwrap_or_default() });
+    }
+    if let Some(known) = text("sshKnownHosts") {
+        access.known_hosts = KnownHosts::Strict(known);
+    } else if is_true("insecure") {
+        access.known_hosts = KnownHosts::AcceptAny;
+    }
+    if kind == "repo-creds" {
+        return Ok(ReadSecret::Template(url.into(), Box::new(access)));
+    }
+    let parsed = RepositoryUrl::parse(&url).map_err(|error| format!("its url cannot be used: {error}"))?;
+    let project = text("project").unwrap_or_default();
+    Ok(ReadSecret::Repository(parsed.normalised().into(), project.into(), Box::new(access)))
+}
+
+fn decoded(secret: &Object) -> Result<HashMap<Str, Arc<[u8]>>, String> {
+    let data = secret.at(&["data"]).and_then(Value::as_object);
+    data.into_iter()
+        .flat_map(windlass_kube::Map::iter)
+        .map(|(key, value)| {
+            let text = value.as_str().unwrap_or_default();
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .map_err(|_| format!("its {key} is not base64"))?;
+            Ok((key.clone(), bytes.into()))
+        })
+        .collect()
+}

@@ -1,0 +1,424 @@
+//! Work that is done outside of the loop: rendering, dry runs.
+
+use std::sync::Arc;
+
+use windlass_apply::Target;
+use windlass_kube::{Object, ObjectRef, Str, Value};
+use windlass_model::{Desired, Diagnostic, DiagnosticKind, Digest, Manifest, UnitId};
+use windlass_plan::{Comparison, Marks, prepare};
+use windlass_render::{RenderCache, Rendered};
+
+use super::{Core, Event, PreparedUnit};
+use crate::clusters::{ClusterKey, ClusterState};
+use crate::metrics::ResultLabel;
+use crate::source_hub::{ResolvedSource, SourceKey};
+use crate::target::ClusterTarget;
+use crate::unit_state::{Activity, DesiredObject, RenderedUnit, UnitState, Verdict};
+
+/// What a dry run found out about one object.
+pub(crate) struct CheckedObject {
+    key: ObjectRef,
+    desired: Digest,
+    /// The live object as it was read.
+    live: Option<Object>,
+    /// What applying would change, in words; empty for nothing. `Err` when it could not be found out.
+    difference: Result<Str, Str>,
+}
+
+/// What a preparation needs; it runs on a blocking thread.
+struct Preparation {
+    lowered: Arc<windlass_argo::Lowered>,
+    sources: Vec<(SourceKey, ResolvedSource)>,
+    renders: Arc<RenderCache>,
+    target: ClusterTarget,
+}
+
+impl Core {
+    /// Renders the sources of a Unit and makes the objects ready for its target.
+    pub(super) fn prepare(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        resolved: Vec<ResolvedSource>,
+    ) {
+        let Some(state) = self.clusters.get(cluster) else { return };
+        let preparation = Preparation {
+            lowered: unit.lowered.clone(),
+            sources: unit.sources.iter().cloned().zip(resolved).collect(),
+            renders: self.renders.clone(),
+            target: state.target.clone(),
+        };
+        let ticket = self.ticket();
+        unit.activity = Activity::Preparing(ticket);
+        let (events, permits, id) = (self.events.clone(), self.render_permits.clone(), unit.id.clone());
+        tokio::spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let job = tokio::task::spawn_blocking(move || preparation.run());
+            let result = job.await.unwrap_or_else(|_| {
+                let message = "rendering failed with a bug of ours; the log has its place";
+                Err(vec![Diagnostic::new(DiagnosticKind::Render, message)])
+            });
+            let _ = events.send(Event::Prepared(id, ticket, Box::new(result))).await;
+        });
+    }
+
+    pub(super) fn on_prepared(
+        &mut self,
+        id: &UnitId,
+        ticket: u64,
+        result: Result<PreparedUnit, Vec<Diagnostic>>,
+    ) {
+        self.metrics.renders.get_or_create(&ResultLabel::of(result.is_ok())).inc();
+        let Some(mut unit) = self.units.remove(id) else { return };
+        if matches!(unit.activity, Activity::Preparing(current) if current == ticket) {
+            self.take_prepared(&mut unit, result);
+            self.idle(&mut unit);
+        }
+        self.units.insert(id.clone(), unit);
+    }
+
+    fn take_prepared(&mut self, unit: &mut UnitState, result: Result<PreparedUnit, Vec<Diagnostic>>) {
+        let cluster = self.cluster_key(unit);
+        let discovery = cluster
+            .as_ref()
+            .and_then(|key| self.clusters.get(key))
+            .map_or(0, |state| state.discovery_version);
+        let revisions: Vec<Str> = unit
+            .sources
+            .iter()
+            .filter_map(|key| self.sources.get(key)?.latest.as_ref().map(|latest| latest.commit.clone()))
+            .collect();
+        let asked = unit.lowered_digest();
+        let before = unit.rendered.take();
+        let (prepared, failed) = match result {
+            Ok(prepared) => (prepared, false),
+            Err(diagnostics) => {
+                let nothing = PreparedUnit {
+                    desired: Vec::new(),
+                    diagnostics,
+                    source_types: Vec::new(),
+                    revisions,
+                    read_paths: Vec::new(),
+                };
+                (nothing, true)
+            }
+        };
+        self.set_extra_reads(unit, &prepared.read_paths);
+        let receipts: std::collections::HashMap<ObjectRef, windlass_model::Receipt> = before
+            .iter()
+            .flat_map(|before| &before.objects)
+            .filter_map(|object| Some((object.key.clone(), object.receipt?)))
+            .collect();
+        let objects: Vec<DesiredObject> = prepared
+            .desired
+            .iter()
+            .map(|desired| DesiredObject {
+                key: desired.key.clone(),
+                gvk: desired.gvk.clone(),
+                digest: desired.digest,
+                wave: desired.wave,
+                origin: desired.origin.clone(),
+                receipt: receipts.get(&desired.key).copied(),
+            })
+            .collect();
+        let digest = Digest::combine(
+            objects
+                .iter()
+                .flat_map(|object| [Digest::of_bytes(object.key.to_string().as_bytes()), object.digest]),
+        );
+        if before.as_ref().is_none_or(|before| before.digest != digest) {
+            unit.reset_backoff();
+        }
+        if let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) {
+            state.want(&unit.id, before.iter().flat_map(|before| &before.objects), &objects);
+        }
+        let rendered = RenderedUnit {
+            revisions: prepared.revisions,
+            asked,
+            discovery,
+            source_types: prepared.source_types,
+            diagnostics: prepared.diagnostics,
+            objects,
+            digest,
+            bodies: Some(prepared.desired),
+            failed,
+        };
+        if unit.synced.is_none() && unit.was_synced_at(&rendered.revisions) {
+            // The status of an earlier process says so.
+            unit.synced = Some(rendered.digest);
+        }
+        unit.rendered = Some(rendered);
+        unit.trouble.clear();
+        unit.waiting = None;
+    }
+
+    fn set_extra_reads(&mut self, unit: &mut UnitState, reads: &[(SourceKey, Vec<Str>)]) {
+        for (key, path) in std::mem::take(&mut unit.extra_reads) {
+            if let Some(units) = self.readers.get_mut(&key).and_then(|readers| readers.get_mut(&path)) {
+                units.remove(&unit.id);
+            }
+        }
+        for (key, paths) in reads {
+            let readers = self.readers.entry(key.clone()).or_default();
+            for path in paths {
+                readers.entry(path.clone()).or_default().insert(unit.id.clone());
+                unit.extra_reads.push((key.clone(), path.clone()));
+            }
+        }
+        // A folder of the Unit's own may have been emptied of readers above.
+        for (key, path) in unit.sources.iter().zip(&unit.source_paths) {
+            self.readers
+                .entry(key.clone())
+                .or_default()
+                .entry(path.clone())
+                .or_default()
+                .insert(unit.id.clone());
+        }
+    }
+
+    /// Finds out by dry runs whether applying these objects would change anything.
+    pub(super) fn check(&mut self, unit: &mut UnitState, cluster: &ClusterKey, objects: Vec<Desired>) {
+        let ticket = self.ticket();
+        let Some(state) = self.clusters.get(cluster) else { return };
+        unit.activity = Activity::Checking(ticket);
+        self.metrics.dry_runs.inc_by(objects.len() as u64);
+        let target = state.target.clone();
+        let manager = unit.lowered.unit.ownership.field_manager.clone();
+        let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
+        tokio::spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let mut checked = Vec::with_capacity(objects.len());
+            for desired in objects {
+                checked.push(check_one(&target, &manager, &desired).await);
+            }
+            let _ = events.send(Event::Checked(id, ticket, checked)).await;
+        });
+    }
+
+    pub(super) fn on_checked(&mut self, id: &UnitId, ticket: u64, objects: Vec<CheckedObject>) {
+        let Some(mut unit) = self.units.remove(id) else { return };
+        if matches!(unit.activity, Activity::Checking(current) if current == ticket) {
+            let cluster = self.cluster_key(&unit);
+            for checked in objects {
+                let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) else {
+                    continue;
+                };
+                let resource_version = match &checked.live {
+                    Some(live) => state.digest(live).resource_version,
+                    None => {
+                        state.live.remove(&checked.key);
+                        continue;
+                    }
+                };
+                let difference = checked.difference.unwrap_or_else(|problem| problem);
+                let verdict = Verdict { desired: checked.desired, resource_version, difference };
+                unit.verdicts.insert(checked.key, verdict);
+            }
+            self.idle(&mut unit);
+        }
+        self.units.insert(id.clone(), unit);
+    }
+}
+
+impl ClusterState {
+    /// Notes which objects a Unit declares.
+    pub(super) fn want<'a>(
+        &mut self,
+        id: &UnitId,
+        before: impl Iterator<Item = &'a DesiredObject>,
+        now: &[DesiredObject],
+    ) {
+        for object in before {
+            if let Some(units) = self.wanted.get_mut(&object.key) {
+                units.remove(id);
+                if units.is_empty() {
+                    self.wanted.remove(&object.key);
+                }
+            }
+        }
+        for object in now {
+            self.wanted.entry(object.key.clone()).or_default().insert(id.clone());
+        }
+    }
+}
+
+impl UnitState {
+    /// Whether the status said, when it was first seen, that a sync at these revisions had succeeded.
+    fn was_synced_at(&self, revisions: &[Str]) -> bool {
+        let previous = self.previous.operation.as_ref();
+        previous.is_some_and(|operation| {
+            operation.phase == windlass_model::OperationPhase::Succeeded && operation.revisions == revisions
+        })
+    }
+}
+
+impl Preparation {
+    fn run(self) -> Result<PreparedUnit, Vec<Diagnostic>> {
+        let unit = &self.lowered.unit;
+        let mut manifests: Vec<Manifest> = Vec::new();
+        let mut prepared = PreparedUnit {
+            desired: Vec::new(),
+            diagnostics: Vec::new(),
+            source_types: Vec::new(),
+            revisions: Vec::new(),
+            read_paths: Vec::new(),
+        };
+        for (spec, (key, source)) in unit.sources.iter().zip(&self.sources) {
+            let rendered = self
+                .renders
+                .render(&key.repository, source.tree.as_ref(), &spec.path, &spec.renderer)
+                .map_err(|error| {
+                    vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))]
+                })?;
+            prepared.source_types.push(rendered.source_type);
+            prepared.revisions.push(source.commit.clone());
+            prepared.diagnostics.extend(rendered.diagnostics.iter().cloned());
+            prepared.read_paths.push((key.clone(), reads_outside(&rendered, &spec.path)));
+            manifests.extend(rendered.manifests.iter().cloned());
+        }
+        let discovery = &self.target.discovery;
+        let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(discovery, gvk);
+        let ready = prepare(unit, &self.lowered.permissions, &manifests, scope, &Marks::ARGO);
+        prepared.desired = ready.desired;
+        prepared.diagnostics.extend(ready.diagnostics);
+        Ok(prepared)
+    }
+}
+
+fn reads_outside(rendered: &Rendered, folder: &str) -> Vec<Str> {
+    let inside = |path: &str| {
+        folder.is_empty()
+            || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    rendered.reads.paths().filter(|path| !inside(path)).cloned().collect()
+}
+
+async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired) -> CheckedObject {
+    let mut checked = CheckedObject {
+        key: desired.key.clone(),
+        desired: desired.digest,
+        live: None,
+        difference: Ok(Str::default()),
+    };
+    let resource = target
+        .discovery
+        .resource(&desired.gvk.group, &desired.gvk.version, &desired.gvk.kind)
+        .or_else(|| target.discovery.preferred(&desired.gvk.group, &desired.gvk.kind));
+    let Some(resource) = resource else { return checked };
+    match target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
+        Ok(live) => checked.live = Some(live),
+        Err(_) => return checked,
+    }
+    let predicted = target.apply(&desired.gvk, &desired.object, manager, true).await;
+    checked.difference = match (predicted, &checked.live) {
+        (Ok(predicted), Some(live)) => Ok(difference(&predicted, live).into()),
+        (Err(error), _) => Err(format!("would be refused: {error}").into()),
+        (Ok(_), None) => Ok(Str::default()),
+    };
+    checked
+}
+
+/// What differs between what applying would give and what is live, in words.
+pub(crate) fn difference(predicted: &Object, live: &Object) -> String {
+    /// More fields than this make a sentence that nobody reads.
+    const SHOWN: usize = 5;
+    let mut found = Vec::new();
+    walk(&comparable(predicted), &comparable(live), &mut String::new(), &mut found);
+    let n_more = found.len().saturating_sub(SHOWN);
+    found.truncate(SHOWN);
+    let mut text = found.join("; ");
+    if n_more > 0 {
+        text.push_str(&format!("; and {n_more} more"));
+    }
+    text
+}
+
+/// Without what changes at every write, and without the values of Secrets.
+pub(crate) fn comparable(object: &Object) -> Value {
+    let mut object = object.clone();
+    for path in [
+        &["metadata", "managedFields"][..],
+        &["metadata", "resourceVersion"],
+        &["metadata", "generation"],
+        &["metadata", "creationTimestamp"],
+        &["metadata", "uid"],
+        &["status"],
+    ] {
+        object.remove_at(path);
+    }
+    let is_secret = object.kind() == "Secret" && object.api_version() == "v1";
+    let mut value = object.into_value();
+    if is_secret {
+        for key in ["data", "stringData"] {
+            if let Some(Value::Object(data)) = value.as_object_mut().and_then(|map| map.get_mut(key)) {
+                for (_, value) in data.iter_mut() {
+                    // Equal values stay equal, and no value can be read off.
+                    *value = format!("(hidden, {})", Digest::of_value(value)).into();
+                }
+            }
+        }
+    }
+    value
+}
+
+fn walk(predicted: &Value, live: &Value, path: &mut String, found: &mut Vec<String>) {
+    if predicted == live {
+        return;
+    }
+    let length = path.len();
+    match (predicted, live) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, value) in a.iter() {
+                push_key(path, key);
+                walk(value, b.get(key).unwrap_or(&Value::Null), path, found);
+                path.truncate(length);
+            }
+            for (key, value) in b.iter().filter(|(key, _)| !a.contains_key(key)) {
+                push_key(path, key);
+                walk(&Value::Null, value, path, found);
+                path.truncate(length);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (idx, (a, b)) in a.iter().zip(b).enumerate() {
+                path.push_str(&format!("[{idx}]"));
+                walk(a, b, path, found);
+                path.truncate(length);
+            }
+        }
+        _ => found.push(format!("{path}: Git says {}, live {}", shown(predicted), shown(live))),
+    }
+}
+
+fn push_key(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
+}
+
+fn shown(value: &Value) -> String {
+    /// Longer values are cut: the place matters here, the diff shows the rest.
+    const LONGEST: usize = 60;
+    match value {
+        Value::Null => "nothing".into(),
+        Value::Object(_) => "an object".into(),
+        Value::Array(items) => format!("a list of {}", items.len()),
+        other => {
+            let text = format!("{other:?}");
+            if text.chars().count() > LONGEST {
+                text.chars().take(LONGEST).chain("…".chars()).collect()
+            } else {
+                text
+            }
+        }
+    }
+}
+
+/// Whether the answer to "is it as declared" is worth a dry run.
+pub(super) fn wants_check(comparison: Comparison) -> bool {
+    matches!(
+        comparison,
+        Comparison::Unowned | Comparison::Unverified | Comparison::Changed | Comparison::Drifted
+    )
+}

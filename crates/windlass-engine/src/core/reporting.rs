@@ -1,0 +1,262 @@
+//! From what is known of a Unit to its status, written once per change.
+
+use tokio::time::Instant;
+use windlass_argo::{Taken, patch, raise};
+use windlass_assess::{Member, MemberState};
+use windlass_cluster::ApiError;
+use windlass_kube::{Object, Str};
+use windlass_model::{
+    Diagnostic, DiagnosticKind, Health, HealthStatus, LiveRecord, ObjectReport, OperationPhase,
+    OperationReport, Report, SyncState, SyncStatus, UnitId,
+};
+use windlass_plan::Comparison;
+
+use super::advance::Compared;
+use super::declared::APPLICATION_KIND;
+use super::deletion::application_resource;
+use super::{Core, Event};
+use crate::clusters::ClusterKey;
+use crate::metrics::ResultLabel;
+use crate::unit_state::{Activity, UnitState};
+
+/// A status that could not be written is written again after this.
+const WRITE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Core {
+    /// Writes what was found out, if it is news.
+    pub(super) fn report(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: &Compared) {
+        let Some(state) = self.clusters.get(cluster) else { return };
+        let Some(rendered) = &unit.rendered else { return };
+        let mut objects = Vec::with_capacity(rendered.objects.len() + compared.extra.len());
+        let mut images: Vec<Str> = Vec::new();
+        for (idx, object) in rendered.objects.iter().enumerate() {
+            let live = state.live.record(&object.key);
+            images.extend(live.into_iter().flat_map(|live| live.images.iter().cloned()));
+            let missing = compared.states[idx] == Comparison::Missing;
+            objects.push(ObjectReport {
+                key: object.key.clone(),
+                gvk: object.gvk.clone(),
+                status: if compared.states[idx].needs_apply() {
+                    SyncStatus::OutOfSync
+                } else {
+                    SyncStatus::Synced
+                },
+                health: if missing { Some(HealthStatus::Missing.into()) } else { health_of(live) },
+                requires_pruning: false,
+                wave: object.wave,
+                reason: compared.reasons[idx].clone(),
+            });
+        }
+        for live in &compared.extra {
+            images.extend(live.images.iter().cloned());
+            objects.push(ObjectReport {
+                key: live.key.clone(),
+                gvk: live.gvk.clone(),
+                status: SyncStatus::OutOfSync,
+                health: health_of(Some(live)),
+                requires_pruning: true,
+                wave: 0,
+                reason: Str::new_static("in the cluster, and no longer declared"),
+            });
+        }
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        images.sort();
+        images.dedup();
+        let mut diagnostics = unit.lowered.unit.diagnostics.clone();
+        diagnostics.extend(rendered.diagnostics.iter().cloned());
+        diagnostics.extend(unit.trouble.iter().cloned());
+        for key in &unit.sources {
+            if let Some(problem) = self.sources.get(key).and_then(|state| state.problem.as_ref()) {
+                diagnostics.push(Diagnostic::new(DiagnosticKind::Source, problem.clone()));
+            }
+        }
+        let unclear = rendered.failed
+            || rendered.diagnostics.iter().any(|diagnostic| {
+                matches!(diagnostic.kind, DiagnosticKind::Render | DiagnosticKind::Compare)
+            });
+        let status = if unclear {
+            SyncStatus::Unknown
+        } else if objects.iter().any(|object| object.status != SyncStatus::Synced) {
+            SyncStatus::OutOfSync
+        } else {
+            SyncStatus::Synced
+        };
+        let members = objects.iter().map(|object| Member {
+            key: &object.key,
+            state: match state.live.record(&object.key) {
+                Some(live) if live.health_ignored || object.key == unit.id.0 => MemberState::Uncounted,
+                Some(live) => MemberState::Live(live.health.as_ref()),
+                None if object
+                    .health
+                    .as_ref()
+                    .is_some_and(|health| health.status == HealthStatus::Missing) =>
+                {
+                    MemberState::Missing
+                }
+                None => MemberState::Live(None),
+            },
+            is_unit: object.key.group == windlass_argo::GROUP && object.key.kind == APPLICATION_KIND,
+        });
+        let health = windlass_assess::roll_up(members);
+        let report = Report {
+            sync: SyncState { status, revisions: rendered.revisions.clone() },
+            health,
+            objects,
+            operation: unit.operation_report(),
+            deployment: unit.deployed.clone(),
+            diagnostics,
+            waiting: unit.waiting.clone(),
+            images,
+            source_types: rendered.source_types.clone(),
+            observed: self.now,
+        };
+        self.write(unit, report);
+    }
+
+    /// Writes that nothing can be said about a Unit, and why.
+    pub(super) fn report_unknown(&mut self, unit: &mut UnitState) {
+        let mut diagnostics = unit.lowered.unit.diagnostics.clone();
+        diagnostics.extend(unit.source_problems.iter().cloned());
+        diagnostics.extend(unit.trouble.iter().cloned());
+        let report = Report {
+            sync: SyncState { status: SyncStatus::Unknown, revisions: Vec::new() },
+            health: Health::new(HealthStatus::Unknown, ""),
+            objects: Vec::new(),
+            operation: unit.operation_report(),
+            deployment: None,
+            diagnostics,
+            waiting: unit.waiting.clone(),
+            images: Vec::new(),
+            source_types: Vec::new(),
+            observed: self.now,
+        };
+        self.write(unit, report);
+    }
+
+    /// Writes that a Unit is on its way out.
+    pub(super) fn report_deleting(&mut self, unit: &mut UnitState) {
+        let mut diagnostics = unit.lowered.unit.diagnostics.clone();
+        diagnostics.extend(unit.trouble.iter().cloned());
+        let Some(cluster) = self.cluster_key(unit) else { return };
+        let Some(state) = self.clusters.get(&cluster) else { return };
+        let objects: Vec<ObjectReport> = state
+            .live
+            .of_instance(&unit.lowered.unit.ownership.instance)
+            .map(|live| ObjectReport {
+                key: live.key.clone(),
+                gvk: live.gvk.clone(),
+                status: SyncStatus::OutOfSync,
+                health: health_of(Some(live)),
+                requires_pruning: true,
+                wave: 0,
+                reason: Str::new_static("its Application is being deleted"),
+            })
+            .collect();
+        let report = Report {
+            sync: SyncState { status: SyncStatus::OutOfSync, revisions: unit.previous.revisions.clone() },
+            health: Health::new(HealthStatus::Progressing, "being deleted"),
+            objects,
+            operation: unit.operation_report(),
+            deployment: None,
+            diagnostics,
+            waiting: unit.waiting.clone(),
+            images: Vec::new(),
+            source_types: Vec::new(),
+            observed: self.now,
+        };
+        self.write(unit, report);
+    }
+
+    fn write(&mut self, unit: &mut UnitState, report: Report) {
+        if unit.writing {
+            unit.unwritten = true;
+            return;
+        }
+        let declared = unit.declared();
+        let next = raise(&declared, &report, &unit.lowered);
+        let taken = Taken {
+            operation: unit.done_request.is_some() && unit.request_is_done(),
+            refresh: unit.refresh_taken && unit.lowered.refresh.is_some(),
+        };
+        // What is in the status is not told again, unless the write fails.
+        let told = (unit.ended.take(), unit.deployed.take());
+        let Some(patch) = patch(&declared, &next, taken) else { return };
+        unit.writing = true;
+        unit.told = Some(Box::new((declared.clone(), told.0, told.1)));
+        let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());
+        let permits = self.call_permits.clone();
+        // What the server will answer, so that a report made before the answer compares with it.
+        let mut expected = declared;
+        expected.set_at(&["status"], next);
+        unit.set_declared(&expected);
+        tokio::spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let resource = application_resource();
+            let written = client
+                .merge_patch(&resource, &id.0.namespace, &id.0.name, &patch, windlass_argo::FIELD_MANAGER)
+                .await;
+            let _ = events.send(Event::Written(id, written)).await;
+        });
+    }
+
+    pub(super) fn on_written(&mut self, id: &UnitId, result: Result<Object, ApiError>) {
+        self.metrics.status_writes.get_or_create(&ResultLabel::of(result.is_ok())).inc();
+        let Some(unit) = self.units.get_mut(id) else { return };
+        unit.writing = false;
+        match result {
+            Ok(object) => {
+                // The watch brings it too; this is sooner.
+                unit.told = None;
+                unit.set_declared(&object);
+                if std::mem::take(&mut unit.unwritten) {
+                    self.again(id);
+                }
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => {
+                tracing::warn!(unit = %id, %error, "status could not be written");
+                unit.unwritten = false;
+                if let Some(told) = unit.told.take() {
+                    let (declared, ended, deployed) = *told;
+                    unit.set_declared(&declared);
+                    unit.ended = unit.ended.take().or(ended);
+                    unit.deployed = unit.deployed.take().or(deployed);
+                }
+                self.wake_at(Instant::now() + WRITE_RETRY, id);
+            }
+        }
+    }
+}
+
+impl UnitState {
+    /// How the current or the last operation goes, if there is news of one.
+    fn operation_report(&self) -> Option<OperationReport> {
+        if let Some(ended) = &self.ended {
+            return Some(ended.clone());
+        }
+        let run = self.operation.as_ref()?;
+        if matches!(self.waiting, Some(windlass_model::Waiting::Backoff { .. })) {
+            // The status says how the last attempt went and when the next one comes.
+            return None;
+        }
+        let message = match (&self.waiting, &self.activity) {
+            (Some(waiting), _) => waiting.to_string(),
+            (None, Activity::Verifying(_)) => "trying the plan without effect".into(),
+            (None, _) => "applying".into(),
+        };
+        Some(OperationReport {
+            request: run.request.clone(),
+            phase: OperationPhase::Running,
+            message: message.into(),
+            started: run.started,
+            finished: None,
+            retries: run.retries,
+            revisions: run.revisions.clone(),
+            objects: run.objects.clone(),
+        })
+    }
+}
+
+fn health_of(live: Option<&LiveRecord>) -> Option<Health> {
+    live.and_then(|live| live.health.clone())
+}

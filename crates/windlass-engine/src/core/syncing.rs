@@ -1,0 +1,581 @@
+//! Whether a Unit is synced now, and how a plan is carried through.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
+use windlass_kube::{Object, ObjectRef, Str, Value};
+use windlass_model::{
+    Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, Initiator,
+    LiveRecord, OperationPhase, OperationReport, Outcome, OutcomeStatus, Receipt, SyncRequest, UnitId,
+    Waiting,
+};
+use windlass_plan::{Comparison, PlanInput, owned_form, plan};
+
+use super::advance::Compared;
+use super::jobs::wants_check;
+use super::{Core, Event};
+use crate::clusters::ClusterKey;
+use crate::live::Known;
+use crate::metrics::{PhaseLabel, ResultLabel};
+use crate::recorder::Notice;
+use crate::unit_state::{Activity, OperationRun, Run, UnitState, operation_digest};
+
+/// What a gate in front of a wave says.
+enum Gate {
+    Open,
+    /// These are not there yet.
+    Waiting(Vec<ObjectRef>),
+    /// This one will not get there by itself.
+    Broken(ObjectRef, Str),
+}
+
+impl Core {
+    /// Decides what to do about what was found, and does it.
+    pub(super) fn follow_policy(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: Compared) {
+        if let Activity::Gated(run, wave) = &unit.activity {
+            let (run, wave) = (run.clone(), *wave);
+            let current = unit.rendered.as_ref().map(|rendered| rendered.digest);
+            if current == Some(run.desired) && !unit.terminating() {
+                self.pass_gate(unit, cluster, &run, wave, compared);
+                return;
+            }
+            // A newer state supersedes what was being done; its plan starts from what is live now.
+            unit.activity = Activity::Idle;
+            tracing::debug!(unit = %unit.id, "plan superseded");
+        }
+        if unit.terminating() {
+            self.end_operation(unit, OperationPhase::Failed, "operation terminated");
+            self.report(unit, cluster, &compared);
+            return;
+        }
+        let Some(request) = self.wanted_sync(unit, &compared) else {
+            if self.check_unclear(unit, cluster, &compared) {
+                return;
+            }
+            self.report(unit, cluster, &compared);
+            self.drop_bodies(unit);
+            return;
+        };
+        if unit.rendered.as_ref().is_some_and(|rendered| rendered.bodies.is_none()) {
+            // What is to be applied was dropped while nothing was to be done; it comes back from the cache.
+            let resolved = unit
+                .sources
+                .iter()
+                .filter_map(|key| self.sources.get(key)?.latest.clone())
+                .collect::<Vec<_>>();
+            if resolved.len() == unit.sources.len() {
+                self.prepare(unit, cluster, resolved);
+            }
+            return;
+        }
+        self.start_sync(unit, cluster, request, compared);
+    }
+
+    /// The sync that is to be done now, if any. Sets what the Unit waits for otherwise.
+    fn wanted_sync(&mut self, unit: &mut UnitState, compared: &Compared) -> Option<SyncRequest> {
+        unit.waiting = None;
+        let rendered = unit.rendered.as_ref()?;
+        let digest = rendered.digest;
+        let failed = rendered.failed;
+        let out_of_sync = compared.states.iter().any(|state| state.needs_apply());
+        if unit.pending_request() && unit.operation.is_none() {
+            if failed {
+                self.fail_request(unit, "the source could not be rendered");
+                return None;
+            }
+            return unit.lowered.request.clone();
+        }
+        if failed {
+            return None;
+        }
+        let retrying = unit.operation.as_ref().map(|run| run.request.clone());
+        let request = match (retrying, unit.lowered.unit.policy.automation) {
+            (Some(request), _) => request,
+            (None, Automation::Manual) => {
+                if out_of_sync || !compared.extra.is_empty() {
+                    unit.waiting = Some(Waiting::Manual);
+                }
+                return None;
+            }
+            (None, Automation::Automatic { prune, self_heal, allow_empty }) => {
+                let prunable =
+                    prune && compared.extra.iter().any(|live| !live.keep_on_prune && !live.terminating);
+                if !out_of_sync && !prunable {
+                    if unit.failures == 0 {
+                        unit.synced = Some(digest);
+                    }
+                    return None;
+                }
+                if unit.synced == Some(digest) && !self_heal && !unit.retrying() {
+                    return None;
+                }
+                if prune && !allow_empty && compared.states.is_empty() && !compared.extra.is_empty() {
+                    let message = "the source declares nothing, and a sync would delete everything; set \
+                                   syncPolicy.automated.allowEmpty to allow that";
+                    unit.trouble = vec![Diagnostic::new(DiagnosticKind::Sync, message)];
+                    return None;
+                }
+                let initiator = Initiator { username: Str::default(), automated: true };
+                SyncRequest { prune, initiator, ..SyncRequest::default() }
+            }
+        };
+        if let Some(at) = unit.retry_at
+            && Instant::now() < at
+        {
+            let seconds = at.duration_since(Instant::now()).as_secs().max(1);
+            unit.waiting = Some(Waiting::Backoff { seconds, failures: unit.failures });
+            return None;
+        }
+        Some(request)
+    }
+
+    /// Starts dry runs where only they can tell whether an object is as declared. Answers whether it did.
+    fn check_unclear(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: &Compared) -> bool {
+        let Some(state) = self.clusters.get(cluster) else { return false };
+        let Some(rendered) = &unit.rendered else { return false };
+        let unclear: Vec<usize> = (0..compared.states.len())
+            .filter(|&idx| wants_check(compared.states[idx]))
+            .filter(|&idx| {
+                let object = &rendered.objects[idx];
+                match (unit.verdicts.get(&object.key), state.live.get(&object.key)) {
+                    (Some(verdict), Known::Record(live)) => {
+                        verdict.desired != object.digest || verdict.resource_version != live.resource_version
+                    }
+                    _ => true,
+                }
+            })
+            .collect();
+        if unclear.is_empty() {
+            return false;
+        }
+        match &rendered.bodies {
+            Some(bodies) => {
+                let bodies: Vec<Desired> =
+                    unclear.iter().filter_map(|&idx| bodies.get(idx).cloned()).collect();
+                self.check(unit, cluster, bodies);
+            }
+            None => {
+                let resolved: Vec<_> =
+                    unit.sources.iter().filter_map(|key| self.sources.get(key)?.latest.clone()).collect();
+                self.prepare(unit, cluster, resolved);
+            }
+        }
+        true
+    }
+
+    fn start_sync(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        request: SyncRequest,
+        compared: Compared,
+    ) {
+        let namespace = self.namespace_to_ensure(unit, cluster);
+        let Some(rendered) = &mut unit.rendered else { return };
+        let bodies = rendered.bodies.take().unwrap_or_default();
+        let desired: Vec<(Desired, Comparison)> =
+            bodies.into_iter().zip(compared.states.iter().copied()).collect();
+        // While a file cannot be read, what it declares is not known, and nothing may be taken for undeclared.
+        let complete =
+            !rendered.diagnostics.iter().any(|diagnostic| diagnostic.kind == DiagnosticKind::Render);
+        let extra: Vec<&LiveRecord> = compared.extra.iter().filter(|live| !live.terminating).collect();
+        unit.generation = unit.generation.next();
+        let mut made = plan(&PlanInput {
+            unit: &unit.lowered.unit,
+            generation: unit.generation,
+            desired: &desired,
+            extra: &extra,
+            prune: request.prune && complete,
+            selection: &request.selection,
+            namespace,
+        });
+        debug_assert_eq!(windlass_plan::check(&unit.lowered.unit, &made), vec![]);
+        made.verify_first |= request.dry_run;
+        let run = Arc::new(Run { plan: made, desired: rendered.digest, deletion: false });
+        let revisions = rendered.revisions.clone();
+        match &mut unit.operation {
+            Some(operation) => {
+                operation.retries += 1;
+                operation.objects.clear();
+                operation.revisions = revisions;
+            }
+            None => {
+                let asked = unit.pending_request().then(|| operation_digest(&unit.declared())).flatten();
+                unit.operation = Some(OperationRun {
+                    request,
+                    asked,
+                    started: self.now,
+                    clock: Instant::now(),
+                    retries: 0,
+                    objects: Vec::new(),
+                    revisions,
+                });
+            }
+        }
+        unit.trouble.clear();
+        tracing::debug!(unit = %unit.id, generation = unit.generation.0, steps = run.plan.steps().count(), "plan made");
+        let dry_run = unit.operation.as_ref().is_some_and(|operation| operation.request.dry_run);
+        if run.plan.is_empty() {
+            self.end_operation(unit, OperationPhase::Succeeded, "successfully synced (nothing to do)");
+            self.again(&unit.id);
+        } else if run.plan.verify_first || dry_run {
+            self.start_verify(unit, cluster, run);
+        } else {
+            self.start_wave(unit, cluster, run, 0);
+        }
+    }
+
+    fn start_verify(&mut self, unit: &mut UnitState, cluster: &ClusterKey, run: Arc<Run>) {
+        let Some(state) = self.clusters.get(cluster) else { return };
+        self.metrics.dry_runs.inc_by(run.plan.steps().count() as u64);
+        unit.activity = Activity::Verifying(run.clone());
+        let target = state.target.clone();
+        let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
+        tokio::spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let refusals = verify(&run.plan, &target).await;
+            let _ = events.send(Event::Verified(id, run.plan.generation, refusals)).await;
+        });
+    }
+
+    pub(super) fn on_verified(&mut self, id: &UnitId, generation: Generation, refusals: Vec<Refusal>) {
+        let Some(mut unit) = self.units.remove(id) else { return };
+        if let Activity::Verifying(run) = &unit.activity
+            && run.plan.generation == generation
+        {
+            let run = run.clone();
+            let cluster = self.cluster_key(&unit);
+            let dry_run = unit.operation.as_ref().is_some_and(|operation| operation.request.dry_run);
+            let transient = refusals.iter().any(|refusal| refusal.kind == CallErrorKind::Transient);
+            if !refusals.is_empty() {
+                let n_refused = refusals.len();
+                if let Some(operation) = &mut unit.operation {
+                    operation.objects = refusals.into_iter().map(|refusal| refusal.outcome).collect();
+                }
+                let message = if transient {
+                    "the dry run could not be completed".to_string()
+                } else {
+                    format!(
+                        "one or more objects failed to apply (dry run): {n_refused} refused, nothing was changed"
+                    )
+                };
+                self.fail_attempt(&mut unit, &message);
+                self.idle(&mut unit);
+            } else if dry_run {
+                self.end_operation(&mut unit, OperationPhase::Succeeded, "successfully synced (dry run)");
+                self.idle(&mut unit);
+            } else if let Some(cluster) = cluster {
+                self.start_wave(&mut unit, &cluster, run, 0);
+            }
+        }
+        self.units.insert(id.clone(), unit);
+    }
+
+    pub(super) fn start_wave(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        run: Arc<Run>,
+        wave: usize,
+    ) {
+        let Some(state) = self.clusters.get(cluster) else { return };
+        unit.activity = Activity::Applying(run.clone(), wave);
+        unit.waiting = None;
+        let target = state.target.clone();
+        let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
+        tokio::spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let results = run_wave(&run.plan, &run.plan.waves[wave], &target).await;
+            let _ = events.send(Event::WaveDone(id, run.plan.generation, results)).await;
+        });
+    }
+
+    pub(super) fn on_wave_done(&mut self, id: &UnitId, generation: Generation, results: Vec<StepResult>) {
+        let Some(mut unit) = self.units.remove(id) else { return };
+        let cluster = self.cluster_key(&unit);
+        let failed = results.iter().any(|result| result.outcome.status == OutcomeStatus::Failed);
+        let unknown_kind = results.iter().any(|result| result.failure == Some(CallErrorKind::UnknownKind));
+        for result in &results {
+            self.metrics.applies.get_or_create(&ResultLabel::of(result.failure.is_none())).inc();
+            self.take_result(&mut unit, cluster.as_ref(), result);
+        }
+        if unknown_kind && let Some(cluster) = &cluster {
+            self.discover(cluster);
+        }
+        if let Activity::Applying(run, wave) = &unit.activity
+            && run.plan.generation == generation
+        {
+            let (run, wave) = (run.clone(), *wave);
+            if let Some(operation) = &mut unit.operation {
+                operation.objects.extend(results.into_iter().map(|result| result.outcome));
+            }
+            if run.deletion {
+                if failed {
+                    unit.failures = unit.failures.saturating_add(1);
+                    unit.retry_at = Some(Instant::now() + unit.pause());
+                }
+                self.idle(&mut unit);
+            } else if failed {
+                self.fail_attempt(&mut unit, "one or more objects failed to apply");
+                self.idle(&mut unit);
+            } else if wave + 1 < run.plan.waves.len() {
+                unit.activity = Activity::Gated(run, wave + 1);
+                self.again(id);
+            } else {
+                unit.synced = Some(run.desired);
+                self.end_operation(
+                    &mut unit,
+                    OperationPhase::Succeeded,
+                    "successfully synced (all tasks run)",
+                );
+                self.idle(&mut unit);
+            }
+        }
+        self.units.insert(id.clone(), unit);
+    }
+
+    /// Takes in what a step returned: the live state, and the receipt for it.
+    fn take_result(&mut self, unit: &mut UnitState, cluster: Option<&ClusterKey>, result: &StepResult) {
+        let Some(state) = cluster.and_then(|key| self.clusters.get_mut(key)) else { return };
+        let Some(live) = &result.live else { return };
+        let record = state.digest(live);
+        let Some(object) = unit.rendered.as_mut().and_then(|rendered| rendered.object_mut(result.key()))
+        else {
+            return;
+        };
+        if let (Some(applied), Some(owned)) = (result.applied, record.owned) {
+            object.receipt = Some(Receipt { desired: applied, owned });
+        }
+    }
+
+    fn pass_gate(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        run: &Arc<Run>,
+        wave: usize,
+        compared: Compared,
+    ) {
+        match self.gate(cluster, &run.plan.waves[wave].after_healthy) {
+            Gate::Open => self.start_wave(unit, cluster, run.clone(), wave),
+            Gate::Waiting(objects) => {
+                unit.waiting = Some(Waiting::Healthy(objects));
+                self.report(unit, cluster, &compared);
+            }
+            Gate::Broken(object, message) => {
+                let text = if message.is_empty() {
+                    format!("{object} is degraded, so what comes after it was not started")
+                } else {
+                    format!("{object} is degraded ({message}), so what comes after it was not started")
+                };
+                unit.activity = Activity::Idle;
+                self.fail_attempt(unit, &text);
+                self.report(unit, cluster, &compared);
+            }
+        }
+    }
+
+    fn gate(&self, cluster: &ClusterKey, objects: &[ObjectRef]) -> Gate {
+        let Some(state) = self.clusters.get(cluster) else { return Gate::Waiting(objects.to_vec()) };
+        let mut waiting = Vec::new();
+        for key in objects {
+            // A namespace that was only ensured is not watched as part of the Unit.
+            if key.kind == "Namespace" && state.live.record(key).is_none() {
+                continue;
+            }
+            match state.live.record(key) {
+                None => waiting.push(key.clone()),
+                Some(live) => match live.health.as_ref().map(|health| (health.status, &health.message)) {
+                    None | Some((HealthStatus::Healthy | HealthStatus::Suspended, _)) => {}
+                    Some((HealthStatus::Degraded, message)) => {
+                        return Gate::Broken(key.clone(), message.clone());
+                    }
+                    Some(_) => waiting.push(key.clone()),
+                },
+            }
+        }
+        if waiting.is_empty() { Gate::Open } else { Gate::Waiting(waiting) }
+    }
+
+    /// The namespace that the policy wants and that is not as it should be.
+    fn namespace_to_ensure(&self, unit: &UnitState, cluster: &ClusterKey) -> Option<Arc<Object>> {
+        let policy = &unit.lowered.unit.policy.namespace;
+        let name = &unit.lowered.unit.target.namespace;
+        if !policy.create || name.is_empty() {
+            return None;
+        }
+        let key = ObjectRef::new("", "Namespace", "", name.clone());
+        let declared =
+            unit.rendered.iter().flat_map(|rendered| &rendered.objects).any(|object| object.key == key);
+        if declared {
+            return None;
+        }
+        let mut namespace = Value::object();
+        namespace.set_at(&["apiVersion"], "v1");
+        namespace.set_at(&["kind"], "Namespace");
+        namespace.set_at(&["metadata", "name"], name.clone());
+        for (field, pairs) in [("labels", &policy.labels), ("annotations", &policy.annotations)] {
+            for (key, value) in pairs {
+                namespace.set_at(&["metadata", field, key], value.clone());
+            }
+        }
+        let object = Object::try_new(namespace).ok()?;
+        let needed = match self.clusters.get(cluster)?.live.get(&key) {
+            Known::Absent => true,
+            Known::Other => !policy.labels.is_empty() || !policy.annotations.is_empty(),
+            Known::Record(live) => {
+                (!policy.labels.is_empty() || !policy.annotations.is_empty())
+                    && live.owned != Some(windlass_model::Digest::of_value(&owned_form(&object)))
+            }
+        };
+        needed.then(|| Arc::new(object))
+    }
+
+    /// Notes a failed attempt: it is repeated, ever slower, until an input changes or the request gives up.
+    fn fail_attempt(&mut self, unit: &mut UnitState, message: &str) {
+        unit.failures = unit.failures.saturating_add(1);
+        let Some(operation) = &unit.operation else { return };
+        let reasons: Vec<String> = operation
+            .objects
+            .iter()
+            .filter(|object| object.status == OutcomeStatus::Failed)
+            .map(|object| format!("{}: {}", object.key, object.message))
+            .collect();
+        let message = if reasons.is_empty() {
+            message.to_string()
+        } else {
+            format!("{message}: {}", reasons.join("; "))
+        };
+        let automated = operation.request.initiator.automated;
+        let retry = operation.request.retry.as_ref().unwrap_or(&unit.lowered.unit.policy.retry);
+        // What the policy asked for is never given up; what a person asked for ends when its limit is reached.
+        let given_up = !automated && retry.limit.is_some_and(|limit| unit.failures > limit);
+        unit.trouble = vec![Diagnostic::new(DiagnosticKind::Sync, message.clone())];
+        if given_up {
+            self.end_operation(unit, OperationPhase::Failed, &message);
+            unit.reset_backoff();
+            return;
+        }
+        let pause = retry.backoff.pause(unit.failures);
+        unit.retry_at = Some(Instant::now() + pause);
+        self.wake_at(Instant::now() + pause, &unit.id);
+        if let Some(operation) = unit.operation.take() {
+            unit.ended = Some(OperationReport {
+                message: format!("{message}. Retrying in {}s.", pause.as_secs()).into(),
+                phase: if automated { OperationPhase::Failed } else { OperationPhase::Running },
+                started: operation.started,
+                finished: Some(self.now),
+                retries: operation.retries,
+                revisions: operation.revisions.clone(),
+                objects: operation.objects.clone(),
+                request: operation.request.clone(),
+            });
+            self.notice(unit, true, "OperationFailed", &message);
+            // It goes on as the same operation at the next attempt.
+            unit.operation = Some(operation);
+        }
+    }
+
+    /// Ends what a person asked for before it could begin.
+    pub(super) fn fail_request(&mut self, unit: &mut UnitState, message: &str) {
+        if unit.operation.is_none() {
+            let Some(request) = unit.lowered.request.clone() else { return };
+            unit.operation = Some(OperationRun {
+                request,
+                asked: operation_digest(&unit.declared()),
+                started: self.now,
+                clock: Instant::now(),
+                retries: 0,
+                objects: Vec::new(),
+                revisions: Vec::new(),
+            });
+        }
+        self.end_operation(unit, OperationPhase::Error, message);
+    }
+
+    pub(super) fn end_operation(&mut self, unit: &mut UnitState, phase: OperationPhase, message: &str) {
+        let Some(operation) = unit.operation.take() else {
+            // Nothing ran here: a request to stop, or one that came before a restart.
+            if let Some(digest) = operation_digest(&unit.declared()) {
+                unit.done_request = Some(digest);
+            }
+            return;
+        };
+        self.metrics.operations.get_or_create(&PhaseLabel { phase: phase.as_str() }).inc();
+        self.metrics.operation_seconds.observe(operation.clock.elapsed().as_secs_f64());
+        unit.done_request = operation.asked.or(unit.done_request);
+        unit.retry_at = None;
+        if phase == OperationPhase::Succeeded {
+            unit.failures = 0;
+            let selective = !operation.request.selection.is_empty() || operation.request.dry_run;
+            let known = unit.newest_deployment();
+            let is_news = known != operation.revisions || !operation.request.initiator.automated;
+            if !selective && is_news && !operation.revisions.is_empty() {
+                unit.last_deployed = Some(operation.revisions.clone());
+                unit.deployed = Some(Deployment {
+                    revisions: operation.revisions.clone(),
+                    started: operation.started,
+                    deployed: self.now,
+                    initiator: operation.request.initiator.clone(),
+                });
+            }
+            let revision = operation.revisions.first().map_or("", |revision| revision.as_str()).to_string();
+            self.notice(unit, false, "OperationCompleted", &format!("{message} at {revision}"));
+        } else {
+            self.notice(unit, true, "OperationFailed", message);
+        }
+        unit.ended = Some(OperationReport {
+            request: operation.request,
+            phase,
+            message: message.into(),
+            started: operation.started,
+            finished: Some(self.now),
+            retries: operation.retries,
+            revisions: operation.revisions,
+            objects: operation.objects,
+        });
+    }
+
+    pub(super) fn notice(&self, unit: &UnitState, warning: bool, reason: &'static str, message: &str) {
+        self.recorder.record(Notice {
+            unit: unit.id.clone(),
+            uid: unit.uid.clone(),
+            warning,
+            reason,
+            message: message.to_string(),
+            at: self.now,
+        });
+    }
+
+    /// Drops the bodies of declared objects: they come back from the render cache when they are needed.
+    fn drop_bodies(&mut self, unit: &mut UnitState) {
+        if let Some(rendered) = &mut unit.rendered {
+            rendered.bodies = None;
+        }
+    }
+}
+
+impl UnitState {
+    /// Whether somebody asked to end the running operation.
+    fn terminating(&self) -> bool {
+        self.lowered.terminate && self.operation.is_some()
+    }
+
+    /// Whether a failed attempt of the policy is to be repeated.
+    fn retrying(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// The revisions deployed last, as far as is known.
+    fn newest_deployment(&self) -> Vec<Str> {
+        self.last_deployed.clone().unwrap_or_else(|| self.previous.last_deployed.clone())
+    }
+}
+
+/// The outcome of an operation, for whoever prints it.
+impl From<&OperationRun> for Outcome {
+    fn from(run: &OperationRun) -> Self {
+        Self { objects: run.objects.clone(), started: run.started, finished: run.started }
+    }
+}

@@ -1,0 +1,257 @@
+//! The live index: what is known of a cluster's objects, by name and by the Unit they belong to.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+
+use windlass_kube::{GroupKind, ObjectRef, Str};
+use windlass_model::LiveRecord;
+
+/// What is known of the objects of one cluster.
+///
+/// Objects that belong to a Unit are held as records; of the others, only that they are there.
+#[derive(Default)]
+pub(crate) struct LiveIndex {
+    records: HashMap<ObjectRef, LiveRecord>,
+    by_instance: HashMap<Str, BTreeSet<ObjectRef>>,
+    /// Hashes of the names of objects that belong to no Unit. Eight bytes an object; a collision costs one
+    /// needless call.
+    others: HashSet<u64>,
+    hasher: RandomState,
+    /// Kinds that are being listed, with the names seen so far: what is missing at the end is gone.
+    listing: HashMap<GroupKind, Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    records: HashSet<ObjectRef>,
+    others: HashSet<u64>,
+}
+
+/// Whose state a change touches.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    /// The object.
+    pub(crate) key: Option<ObjectRef>,
+    /// Instances that had or have it.
+    pub(crate) instances: Vec<Str>,
+}
+
+/// What the index knows of one name.
+pub(crate) enum Known<'a> {
+    /// An object that some Unit has.
+    Record(&'a LiveRecord),
+    /// An object that nobody has.
+    Other,
+    /// No object.
+    Absent,
+}
+
+impl LiveIndex {
+    /// What is known under `key`.
+    pub(crate) fn get(&self, key: &ObjectRef) -> Known<'_> {
+        match self.records.get(key) {
+            Some(record) => Known::Record(record),
+            None if self.others.contains(&self.hasher.hash_one(key)) => Known::Other,
+            None => Known::Absent,
+        }
+    }
+
+    /// The record under `key`.
+    pub(crate) fn record(&self, key: &ObjectRef) -> Option<&LiveRecord> {
+        self.records.get(key)
+    }
+
+    /// The objects marked as `instance`'s, sorted.
+    pub(crate) fn of_instance(&self, instance: &str) -> impl Iterator<Item = &LiveRecord> {
+        self.by_instance.get(instance).into_iter().flatten().filter_map(|key| self.records.get(key))
+    }
+
+    /// How many records are held.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Takes in the state of an object. `keep` says that it is wanted although it carries no mark.
+    ///
+    /// Answers whom it touches; nobody when nothing changed that matters.
+    pub(crate) fn upsert(&mut self, record: LiveRecord, keep: bool) -> Touched {
+        let key = record.key.clone();
+        let hash = self.hasher.hash_one(&key);
+        let wanted = keep || record.instance.is_some();
+        if let Some(seen) = self.listing.get_mut(&key.group_kind()) {
+            if wanted {
+                seen.records.insert(key.clone());
+            } else {
+                seen.others.insert(hash);
+            }
+        }
+        if !wanted {
+            let was_there = self.drop_record(&key);
+            self.others.insert(hash);
+            return match was_there {
+                Some(instance) => Touched { key: Some(key), instances: instance.into_iter().collect() },
+                None => Touched::default(),
+            };
+        }
+        self.others.remove(&hash);
+        let old = self.records.get(&key);
+        if old.is_some_and(|old| is_older(&record, old)) || old.is_some_and(|old| says_the_same(old, &record))
+        {
+            if let Some(old) = self.records.get_mut(&key)
+                && !is_older(&record, old)
+            {
+                old.resource_version = record.resource_version;
+            }
+            return Touched::default();
+        }
+        let mut instances: Vec<Str> = record.instance.iter().cloned().collect();
+        if let Some(old_instance) = old.and_then(|old| old.instance.clone())
+            && Some(&old_instance) != record.instance.as_ref()
+        {
+            self.unlink(&old_instance, &key);
+            instances.push(old_instance);
+        }
+        if let Some(instance) = &record.instance {
+            self.by_instance.entry(instance.clone()).or_default().insert(key.clone());
+        }
+        self.records.insert(key.clone(), record);
+        Touched { key: Some(key), instances }
+    }
+
+    /// Takes in that an object is gone.
+    pub(crate) fn remove(&mut self, key: &ObjectRef) -> Touched {
+        self.others.remove(&self.hasher.hash_one(key));
+        match self.drop_record(key) {
+            Some(instance) => Touched { key: Some(key.clone()), instances: instance.into_iter().collect() },
+            None => Touched { key: Some(key.clone()), instances: Vec::new() },
+        }
+    }
+
+    /// A list of `kind` begins.
+    pub(crate) fn begin_listing(&mut self, kind: GroupKind) {
+        self.listing.insert(kind, Seen::default());
+    }
+
+    /// The list of `kind` is complete: what it did not bring is gone.
+    pub(crate) fn end_listing(&mut self, kind: &GroupKind) -> Vec<Touched> {
+        let Some(seen) = self.listing.remove(kind) else { return Vec::new() };
+        let gone: Vec<ObjectRef> = self
+            .records
+            .keys()
+            .filter(|key| key.kind == kind.kind && key.group == kind.group && !seen.records.contains(*key))
+            .cloned()
+            .collect();
+        gone.iter().map(|key| self.remove(key)).collect()
+    }
+
+    /// Forgets every object of `kind`, because the cluster does not serve it any more.
+    pub(crate) fn forget_kind(&mut self, kind: &GroupKind) -> Vec<Touched> {
+        self.begin_listing(kind.clone());
+        self.end_listing(kind)
+    }
+
+    fn drop_record(&mut self, key: &ObjectRef) -> Option<Option<Str>> {
+        let record = self.records.remove(key)?;
+        if let Some(instance) = &record.instance {
+            self.unlink(instance, key);
+        }
+        Some(record.instance)
+    }
+
+    fn unlink(&mut self, instance: &str, key: &ObjectRef) {
+        if let Some(keys) = self.by_instance.get_mut(instance) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_instance.remove(instance);
+            }
+        }
+    }
+}
+
+/// Whether `new` is an earlier state of the same object than `old`: an apply's answer can overtake the watch.
+///
+/// Versions are opaque by contract; since Kubernetes 1.35 they are promised to be comparable integers, and every
+/// server in use has numbered them so. Where they are not numbers, the later arrival wins.
+fn is_older(new: &LiveRecord, old: &LiveRecord) -> bool {
+    if new.uid != old.uid {
+        return false;
+    }
+    match (new.resource_version.parse::<u128>(), old.resource_version.parse::<u128>()) {
+        (Ok(new), Ok(old)) => new < old,
+        _ => false,
+    }
+}
+
+fn says_the_same(old: &LiveRecord, new: &LiveRecord) -> bool {
+    old.uid == new.uid
+        && old.owned == new.owned
+        && old.health == new.health
+        && old.health_ignored == new.health_ignored
+        && old.instance == new.instance
+        && old.terminating == new.terminating
+        && old.keep_on_prune == new.keep_on_prune
+        && old.keep_on_delete == new.keep_on_delete
+        && old.images == new.images
+        && old.owners == new.owners
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_kube::Gvk;
+
+    use super::*;
+
+    fn record(name: &str, version: u64, instance: Option<&str>) -> LiveRecord {
+        LiveRecord {
+            key: ObjectRef::new("", "ConfigMap", "ns", name),
+            gvk: Gvk::new("", "v1", "ConfigMap"),
+            uid: format!("uid-{name}").into(),
+            resource_version: version.to_string().into(),
+            owners: Box::default(),
+            instance: instance.map(Str::from),
+            owned: Some(windlass_model::Digest::of_bytes(&version.to_le_bytes())),
+            health: None,
+            health_ignored: false,
+            terminating: false,
+            keep_on_prune: false,
+            keep_on_delete: false,
+            images: Box::default(),
+            last_writer: None,
+            created: Str::default(),
+        }
+    }
+
+    #[test]
+    fn an_older_state_never_replaces_a_newer_one() {
+        let mut index = LiveIndex::default();
+        index.upsert(record("a", 5, Some("app")), false);
+        assert_eq!(index.upsert(record("a", 4, Some("app")), false), Touched::default());
+        assert_eq!(index.record(&record("a", 0, None).key).unwrap().resource_version, "5");
+    }
+
+    #[test]
+    fn what_a_list_does_not_bring_is_gone() {
+        let mut index = LiveIndex::default();
+        index.upsert(record("a", 1, Some("app")), false);
+        index.upsert(record("b", 2, Some("app")), false);
+        let kind = GroupKind::new("", "ConfigMap");
+        index.begin_listing(kind.clone());
+        index.upsert(record("b", 3, Some("app")), false);
+        let touched = index.end_listing(&kind);
+        assert_eq!(touched.len(), 1);
+        assert_eq!(touched[0].instances, ["app"]);
+        assert_eq!(index.of_instance("app").count(), 1);
+    }
+
+    #[test]
+    fn an_object_that_loses_its_mark_leaves_its_unit() {
+        let mut index = LiveIndex::default();
+        index.upsert(record("a", 1, Some("app")), false);
+        let touched = index.upsert(record("a", 2, None), false);
+        assert_eq!(touched.instances, ["app"]);
+        assert!(matches!(index.get(&record("a", 0, None).key), Known::Other));
+        let touched = index.upsert(record("a", 3, None), true);
+        assert!(touched.instances.is_empty() && touched.key.is_some());
+        assert!(matches!(index.get(&record("a", 0, None).key), Known::Record(_)));
+    }
+}

@@ -1,0 +1,98 @@
+//! What the engine counts.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// A label `result`: `ok` or `error`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ResultLabel {
+    pub(crate) result: &'static str,
+}
+
+impl ResultLabel {
+    pub(crate) fn of(ok: bool) -> Self {
+        Self { result: if ok { "ok" } else { "error" } }
+    }
+}
+
+/// A label `phase` as in an Application's `operationState`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct PhaseLabel {
+    pub(crate) phase: &'static str,
+}
+
+/// The engine's counters; a clone shares them. The names are documented in `docs/metrics.md`.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(crate) units: Gauge,
+    pub(crate) live_objects: Gauge,
+    pub(crate) reconciles: Counter,
+    pub(crate) renders: Family<ResultLabel, Counter>,
+    pub(crate) applies: Family<ResultLabel, Counter>,
+    pub(crate) dry_runs: Counter,
+    pub(crate) status_writes: Family<ResultLabel, Counter>,
+    pub(crate) source_updates: Family<ResultLabel, Counter>,
+    pub(crate) operations: Family<PhaseLabel, Counter>,
+    pub(crate) operation_seconds: Histogram,
+    pub(crate) events_dropped: Counter,
+    pub(crate) live_events: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            units: Gauge::default(),
+            live_objects: Gauge::default(),
+            reconciles: Counter::default(),
+            renders: Family::default(),
+            applies: Family::default(),
+            dry_runs: Counter::default(),
+            status_writes: Family::default(),
+            source_updates: Family::default(),
+            operations: Family::default(),
+            // 5 ms to about 80 s.
+            operation_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
+            events_dropped: Counter::default(),
+            live_events: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers all of them.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("windlass");
+        registry.register("units", "Units that are kept in sync", self.units.clone());
+        registry.register("live_objects", "Live objects that belong to a Unit", self.live_objects.clone());
+        registry.register("reconciles", "Looks at a Unit", self.reconciles.clone());
+        registry.register("renders", "Renders of a Unit's sources", self.renders.clone());
+        registry.register("applies", "Objects applied or deleted", self.applies.clone());
+        registry.register("dry_runs", "Objects checked by a server dry run", self.dry_runs.clone());
+        registry.register(
+            "status_writes",
+            "Writes to a declaring object's status",
+            self.status_writes.clone(),
+        );
+        registry.register("source_updates", "Resolutions of a source", self.source_updates.clone());
+        registry.register("operations", "Sync operations that ended, by phase", self.operations.clone());
+        registry.register(
+            "operation_seconds",
+            "Seconds from the start of a sync operation to its end",
+            self.operation_seconds.clone(),
+        );
+        registry.register(
+            "events_dropped",
+            "Kubernetes Events that were not written because of the rate limit",
+            self.events_dropped.clone(),
+        );
+        registry.register(
+            "live_events",
+            "Changes of live objects that were digested",
+            self.live_events.clone(),
+        );
+    }
+}

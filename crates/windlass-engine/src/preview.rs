@@ -1,0 +1,208 @@
+//! What a sync would change, without changing anything: the same render, prepare and dry run as a sync.
+
+use std::sync::Arc;
+
+use windlass_apply::Target;
+use windlass_argo::{Project, Settings, lower, project_name};
+use windlass_cluster::{ApiError, ClusterClient};
+use windlass_kube::{Object, ObjectRef, Value};
+use windlass_model::{ClusterRef, Diagnostic, Manifest, tracking};
+use windlass_plan::{Marks, prepare};
+use windlass_source::{
+    Access, Freshness, ParseUrlError, RepositoryStore, RepositoryUrl, SourceError, TargetRevision,
+};
+
+use crate::clusters::ClusterState;
+use crate::core::jobs::comparable;
+use crate::target::ClusterTarget;
+
+/// What a sync of one Application would change.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The objects it has, declared or live, sorted.
+    pub objects: Vec<ObjectPreview>,
+    /// What could not be told, and why.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The revisions it was rendered from.
+    pub revisions: Vec<String>,
+}
+
+/// What a sync would do to one object.
+#[derive(Debug, Clone)]
+pub struct ObjectPreview {
+    /// Which object.
+    pub key: ObjectRef,
+    /// What would happen to it.
+    pub change: PreviewChange,
+    /// As it is now, without what changes at every write; values of Secrets are hidden. `None` when absent.
+    pub live: Option<Value>,
+    /// As it would be, in the same form. `None` when it would be deleted.
+    pub predicted: Option<Value>,
+}
+
+/// What would happen to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PreviewChange {
+    /// Nothing.
+    None,
+    /// It would be created.
+    Create,
+    /// It would be changed.
+    Update,
+    /// It is no longer declared, and would be deleted if pruning is on.
+    Prune,
+    /// The cluster would refuse it, with this sentence.
+    Refused(String),
+}
+
+/// Why there is no preview.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// A call failed.
+    #[error("the cluster could not be asked")]
+    Api(#[from] ApiError),
+    /// The source cannot be had.
+    #[error("the source could not be read")]
+    Source(#[from] SourceError),
+    /// The address is none.
+    #[error("repoURL {url:?} cannot be used")]
+    Url {
+        /// As declared.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        problem: ParseUrlError,
+    },
+    /// The source cannot be rendered.
+    #[error("the source could not be rendered")]
+    Render(#[from] windlass_render::RenderError),
+    /// Only the cluster that holds the Application can be looked at from here.
+    #[error("the destination is another cluster; a preview of those is not possible yet")]
+    OtherCluster,
+    /// The Application cannot be acted on.
+    #[error("the Application cannot be acted on: {0}")]
+    Invalid(String),
+}
+
+/// Finds out what a sync of `application` would change, with credentials `access`.
+///
+/// Blocks on Git: call it where that may take a while.
+///
+/// # Errors
+///
+/// [`PreviewError`] when nothing can be said at all.
+pub async fn preview(
+    client: &ClusterClient,
+    store: &Arc<RepositoryStore>,
+    application: &Object,
+    project: Option<&Object>,
+    access: &Access,
+    settings: &Settings,
+) -> Result<Preview, PreviewError> {
+    let project = match project {
+        Some(object) => Ok(Project::parse(object)),
+        None if project_name(application) == "default" => Ok(Project::built_in()),
+        None => Err(windlass_argo::ProjectProblem::NotFound(project_name(application).into())),
+    };
+    let lowered = lower(application, project.as_ref().map_err(Clone::clone), settings, &[]);
+    let unit = &lowered.unit;
+    if let Some(fatal) = unit.diagnostics.iter().find(|diagnostic| diagnostic.kind.is_error()) {
+        return Err(PreviewError::Invalid(fatal.to_string()));
+    }
+    if unit.target.cluster != ClusterRef::Local {
+        return Err(PreviewError::OtherCluster);
+    }
+    let mut manifests: Vec<Manifest> = Vec::new();
+    let mut diagnostics = unit.diagnostics.clone();
+    let mut revisions = Vec::new();
+    for spec in &unit.sources {
+        let url = RepositoryUrl::parse(&spec.repository)
+            .map_err(|problem| PreviewError::Url { url: spec.repository.to_string(), problem })?;
+        let repository = store.repository(&url, access)?;
+        let target = TargetRevision::parse(&spec.revision, &spec.tag_prefix);
+        let targets = std::collections::BTreeSet::from([target]);
+        let mut answers = repository.update_async(targets, Freshness::New).await;
+        let Some((_, snapshot)) = answers.pop_first() else { continue };
+        let snapshot = snapshot?;
+        revisions.push(snapshot.revision.commit.to_string());
+        let rendered = windlass_render::render(&snapshot.tree, &spec.path, &spec.renderer)?;
+        manifests.extend(rendered.manifests);
+        diagnostics.extend(rendered.diagnostics);
+    }
+    let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
+    let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(&target.discovery, gvk);
+    let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
+    diagnostics.extend(prepared.diagnostics);
+    let mut objects = Vec::new();
+    for desired in &prepared.desired {
+        let live = match target.discovery.preferred(&desired.key.group, &desired.key.kind) {
+            Some(resource) => found(client.get(resource, &desired.key.namespace, &desired.key.name).await)?,
+            None => None,
+        };
+        let predicted =
+            target.apply(&desired.gvk, &desired.object, &unit.ownership.field_manager, true).await;
+        let live = live.as_ref().map(comparable);
+        let (change, predicted) = match predicted {
+            Err(error)
+                if error.kind == windlass_apply::CallErrorKind::NamespaceMissing
+                    && unit.policy.namespace.create =>
+            {
+                (PreviewChange::Create, Some(comparable(&desired.object)))
+            }
+            Err(error) => (PreviewChange::Refused(error.to_string()), Some(comparable(&desired.object))),
+            Ok(predicted) => {
+                let predicted = comparable(&predicted);
+                let change = match &live {
+                    None => PreviewChange::Create,
+                    Some(live) if *live == predicted => PreviewChange::None,
+                    Some(_) => PreviewChange::Update,
+                };
+                (change, Some(predicted))
+            }
+        };
+        objects.push(ObjectPreview { key: desired.key.clone(), change, live, predicted });
+    }
+    for live in undeclared(client, &target, application, unit, &prepared.desired).await? {
+        objects.push(ObjectPreview {
+            key: live.object_ref(),
+            change: PreviewChange::Prune,
+            live: Some(comparable(&live)),
+            predicted: None,
+        });
+    }
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(Preview { objects, diagnostics, revisions })
+}
+
+/// Live objects that carry the Unit's mark and are not declared. Only kinds that the status or the source names
+/// are looked at.
+async fn undeclared(
+    client: &ClusterClient,
+    target: &ClusterTarget,
+    application: &Object,
+    unit: &windlass_model::Unit,
+    desired: &[windlass_model::Desired],
+) -> Result<Vec<Object>, ApiError> {
+    let previous = windlass_argo::previous(application);
+    let mut found = Vec::new();
+    for key in previous.objects.iter().filter(|key| !desired.iter().any(|desired| desired.key == **key)) {
+        let Some(resource) = target.discovery.preferred(&key.group, &key.kind) else { continue };
+        let Some(live) = self::found(client.get(resource, &key.namespace, &key.name).await)? else {
+            continue;
+        };
+        let instance =
+            tracking::instance_of(&live, &unit.ownership.tracking, unit.ownership.installation.as_ref());
+        if instance.as_ref() == Some(&unit.ownership.instance) {
+            found.push(live);
+        }
+    }
+    Ok(found)
+}
+
+fn found(answer: Result<Object, ApiError>) -> Result<Option<Object>, ApiError> {
+    match answer {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

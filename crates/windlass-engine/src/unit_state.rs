@@ -1,0 +1,267 @@
+//! What the engine knows of one Unit between two looks at it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use windlass_argo::{Lowered, Previous};
+use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
+use windlass_model::{
+    Deployment, Desired, Diagnostic, Digest, Generation, ObjectOutcome, OperationReport, Origin, Plan,
+    Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
+};
+
+use crate::source_hub::SourceKey;
+
+/// One Unit, with what was found out about it.
+pub(crate) struct UnitState {
+    /// Which one.
+    pub(crate) id: UnitId,
+    /// The declaring object as JSON without managed fields: parsed when it is needed, small when it is not.
+    declared: Box<[u8]>,
+    /// `metadata.uid` of it.
+    pub(crate) uid: Str,
+    /// The digest of all of it that can ask for something: not the status, not versions.
+    pub(crate) asked: Digest,
+    /// What it means.
+    pub(crate) lowered: Arc<Lowered>,
+    /// What its status said when the engine first saw it.
+    pub(crate) previous: Previous,
+    /// Its sources, in order.
+    pub(crate) sources: Vec<SourceKey>,
+    /// The folder in each of them, in the same order.
+    pub(crate) source_paths: Vec<Str>,
+    /// Files outside of those folders that were read: symbolic links lead there.
+    pub(crate) extra_reads: Vec<(SourceKey, Str)>,
+    /// What is wrong with the sources as named.
+    pub(crate) source_problems: Vec<Diagnostic>,
+    /// What its sources declare, once rendered.
+    pub(crate) rendered: Option<RenderedUnit>,
+    /// What it is doing.
+    pub(crate) activity: Activity,
+    /// Whether something happened while it was busy.
+    pub(crate) again: bool,
+    /// Counts plans.
+    pub(crate) generation: Generation,
+    /// The operation that runs, if one does.
+    pub(crate) operation: Option<OperationRun>,
+    /// The last operation that ended in this process, until it is in the status.
+    pub(crate) ended: Option<OperationReport>,
+    /// A deployment that is not in the history yet.
+    pub(crate) deployed: Option<Deployment>,
+    /// The revisions of the newest deployment in this process.
+    pub(crate) last_deployed: Option<Vec<Str>>,
+    /// The digest of the desired set that was last synced with success.
+    pub(crate) synced: Option<Digest>,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// Not before this moment is a failed sync tried again.
+    pub(crate) retry_at: Option<Instant>,
+    /// What the last attempt ran into.
+    pub(crate) trouble: Vec<Diagnostic>,
+    /// What it waits for.
+    pub(crate) waiting: Option<Waiting>,
+    /// What dry runs found out.
+    pub(crate) verdicts: HashMap<ObjectRef, Verdict>,
+    /// The digest of the `operation` that was carried out and may still be seen in stale states.
+    pub(crate) done_request: Option<Digest>,
+    /// Whether the refresh that the object asks for was taken.
+    pub(crate) refresh_taken: bool,
+    /// What a status write that is under way tells: the object before it, and what is told again if it fails.
+    pub(crate) told: Option<Box<(Object, Option<OperationReport>, Option<Deployment>)>>,
+    /// A status write that is under way.
+    pub(crate) writing: bool,
+    /// Whether the state changed since that write began.
+    pub(crate) unwritten: bool,
+}
+
+/// What a Unit is doing right now.
+pub(crate) enum Activity {
+    /// Nothing: it is looked at when something happens.
+    Idle,
+    /// Its sources are being rendered, for the request with this number.
+    Preparing(u64),
+    /// Dry runs find out whether live objects are as declared.
+    Checking(u64),
+    /// The whole plan is being tried without effect.
+    Verifying(Arc<Run>),
+    /// A wave of the plan is being carried out.
+    Applying(Arc<Run>, usize),
+    /// The plan waits until this wave may start.
+    Gated(Arc<Run>, usize),
+}
+
+/// A plan that is being carried out.
+pub(crate) struct Run {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// The digest of the desired set it was made for.
+    pub(crate) desired: Digest,
+    /// Whether the Unit is being deleted.
+    pub(crate) deletion: bool,
+}
+
+/// What the sources of a Unit declare.
+pub(crate) struct RenderedUnit {
+    /// The commits it was rendered from, one per source.
+    pub(crate) revisions: Vec<Str>,
+    /// The digest of what was asked for at the time.
+    pub(crate) asked: Digest,
+    /// The version of the cluster's discovery it was made with.
+    pub(crate) discovery: u64,
+    /// What each source turned out to be.
+    pub(crate) source_types: Vec<SourceType>,
+    /// What there is to say about it.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Its objects, without their bodies.
+    pub(crate) objects: Vec<DesiredObject>,
+    /// The digest of all of them.
+    pub(crate) digest: Digest,
+    /// The objects with their bodies, while they are needed.
+    pub(crate) bodies: Option<Vec<Desired>>,
+    /// Whether nothing could be rendered at all: live objects must not be taken for undeclared.
+    pub(crate) failed: bool,
+}
+
+/// A declared object, without its body.
+#[derive(Debug, Clone)]
+pub(crate) struct DesiredObject {
+    pub(crate) key: ObjectRef,
+    pub(crate) gvk: Gvk,
+    pub(crate) digest: Digest,
+    pub(crate) wave: i32,
+    pub(crate) origin: Origin,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// What a dry run found out about one object, and for which states that holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Verdict {
+    /// For this declared state.
+    pub(crate) desired: Digest,
+    /// For this live state.
+    pub(crate) resource_version: Str,
+    /// Empty when applying would change nothing, else what it would change, in words.
+    pub(crate) difference: Str,
+}
+
+/// An operation under way.
+pub(crate) struct OperationRun {
+    /// What was asked for.
+    pub(crate) request: SyncRequest,
+    /// The digest of the `operation` field, if that asked for it.
+    pub(crate) asked: Option<Digest>,
+    /// When it began.
+    pub(crate) started: Time,
+    /// When it began, for measuring.
+    pub(crate) clock: Instant,
+    /// How many attempts came before.
+    pub(crate) retries: u32,
+    /// What happened so far.
+    pub(crate) objects: Vec<ObjectOutcome>,
+    /// The revisions it applies.
+    pub(crate) revisions: Vec<Str>,
+}
+
+impl UnitState {
+    pub(crate) fn new(object: &Object, lowered: Lowered, previous: Previous) -> Self {
+        Self {
+            id: lowered.unit.id.clone(),
+            declared: without_managed_fields(object),
+            uid: object.uid().into(),
+            asked: asked_digest(object),
+            lowered: Arc::new(lowered),
+            previous,
+            sources: Vec::new(),
+            source_paths: Vec::new(),
+            extra_reads: Vec::new(),
+            source_problems: Vec::new(),
+            rendered: None,
+            activity: Activity::Idle,
+            again: false,
+            generation: Generation::default(),
+            operation: None,
+            ended: None,
+            deployed: None,
+            last_deployed: None,
+            synced: None,
+            failures: 0,
+            retry_at: None,
+            trouble: Vec::new(),
+            waiting: None,
+            verdicts: HashMap::new(),
+            done_request: None,
+            refresh_taken: false,
+            told: None,
+            writing: false,
+            unwritten: false,
+        }
+    }
+
+    /// The declaring object.
+    pub(crate) fn declared(&self) -> Object {
+        let value: Value = serde_json::from_slice(&self.declared).unwrap_or_default();
+        Object::try_new(value).expect("it was an object when it was kept")
+    }
+
+    /// Takes in a newer state of the declaring object.
+    pub(crate) fn set_declared(&mut self, object: &Object) {
+        self.declared = without_managed_fields(object);
+        self.uid = object.uid().into();
+    }
+
+    /// Whether something is under way that will call back.
+    pub(crate) fn is_busy(&self) -> bool {
+        !matches!(self.activity, Activity::Idle | Activity::Gated(..))
+    }
+
+    /// Forgets failures: an input changed, so the next attempt may come at once.
+    pub(crate) fn reset_backoff(&mut self) {
+        self.failures = 0;
+        self.retry_at = None;
+    }
+
+    /// The pause after the failures so far.
+    pub(crate) fn pause(&self) -> Duration {
+        self.lowered.unit.policy.retry.backoff.pause(self.failures)
+    }
+}
+
+impl RenderedUnit {
+    /// The declared object under `key`.
+    pub(crate) fn object_mut(&mut self, key: &ObjectRef) -> Option<&mut DesiredObject> {
+        self.objects.iter_mut().find(|object| object.key == *key)
+    }
+}
+
+/// The digest of everything in a declaring object that can ask for something.
+pub(crate) fn asked_digest(object: &Object) -> Digest {
+    let mut asked = Value::object();
+    for path in [
+        &["spec"][..],
+        &["operation"],
+        &["metadata", "annotations"],
+        &["metadata", "labels"],
+        &["metadata", "finalizers"],
+        &["metadata", "deletionTimestamp"],
+        &["metadata", "uid"],
+    ] {
+        if let Some(value) = object.at(path) {
+            asked.set_at(path, value.clone());
+        }
+    }
+    Digest::of_value(&asked)
+}
+
+/// The digest of the `operation` field.
+pub(crate) fn operation_digest(object: &Object) -> Option<Digest> {
+    object.at(&["operation"]).filter(|operation| !operation.is_null()).map(Digest::of_value)
+}
+
+fn without_managed_fields(object: &Object) -> Box<[u8]> {
+    let mut object = object.clone();
+    object.remove_at(&["metadata", "managedFields"]);
+    object.remove_at(&["metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"]);
+    serde_json::to_vec(object.as_map()).unwrap_or_default().into()
+}

@@ -1,0 +1,160 @@
+//! Remembers renders by what they read.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
+
+use windlass_kube::{Str, Value};
+use windlass_model::{Renderer, Tree};
+
+use crate::{RenderError, SharedRender, render};
+
+/// Renders that can be used again, bounded by an estimate of their bytes; the least recently used go first.
+///
+/// Shared by all Units: two that declare the same folder of equal content share one render.
+pub struct RenderCache {
+    state: Mutex<State>,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct State {
+    renders: HashMap<Parameters, Vec<Kept>>,
+    bytes: usize,
+    clock: u64,
+}
+
+/// Renders of one folder that are kept at once: one per revision in use.
+const KEPT_PER_FOLDER: usize = 4;
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Parameters {
+    path: Str,
+    renderer: Renderer,
+    /// Which repository: keeps equal folder names of different repositories apart.
+    repository: u64,
+}
+
+struct Kept {
+    render: SharedRender,
+    bytes: usize,
+    used: u64,
+}
+
+impl RenderCache {
+    /// A cache that keeps about `capacity` bytes.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { state: Mutex::default(), capacity }
+    }
+
+    /// The render of a folder: a kept one if everything it read is unchanged in `tree`, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`render`]. Failures are not kept.
+    pub fn render(
+        &self,
+        repository: &str,
+        tree: &dyn Tree,
+        path: &str,
+        renderer: &Renderer,
+    ) -> Result<SharedRender, RenderError> {
+        let mut hasher = DefaultHasher::new();
+        repository.hash(&mut hasher);
+        let parameters =
+            Parameters { path: path.into(), renderer: renderer.clone(), repository: hasher.finish() };
+        let candidates: Vec<SharedRender> = {
+            let state = self.lock();
+            state.renders.get(&parameters).into_iter().flatten().map(|kept| kept.render.clone()).collect()
+        };
+        for candidate in candidates.into_iter().rev() {
+            if candidate.reads.holds_in(tree)? {
+                self.touch(&parameters, &candidate);
+                return Ok(candidate);
+            }
+        }
+        let rendered = SharedRender::new(render(tree, path, renderer)?);
+        self.keep(parameters, rendered.clone());
+        Ok(rendered)
+    }
+
+    /// The estimated bytes kept now.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn touch(&self, parameters: &Parameters, render: &SharedRender) {
+        let mut state = self.lock();
+        state.clock += 1;
+        let now = state.clock;
+        let kept = state.renders.get_mut(parameters).into_iter().flatten();
+        for kept in kept.filter(|kept| SharedRender::ptr_eq(&kept.render, render)) {
+            kept.used = now;
+        }
+    }
+
+    fn keep(&self, parameters: Parameters, render: SharedRender) {
+        let bytes =
+            render.manifests.iter().map(|manifest| estimate(&manifest.object.to_value())).sum::<usize>()
+                + 256;
+        if bytes > self.capacity {
+            return;
+        }
+        let mut state = self.lock();
+        state.clock += 1;
+        let used = state.clock;
+        state.bytes += bytes;
+        let kept = state.renders.entry(parameters).or_default();
+        kept.push(Kept { render, bytes, used });
+        if kept.len() > KEPT_PER_FOLDER {
+            let oldest = kept.remove(0);
+            state.bytes -= oldest.bytes;
+        }
+        if state.bytes > self.capacity {
+            state.evict(self.capacity);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Drops the least recently used until a tenth of the capacity is free, so that this is rare.
+    fn evict(&mut self, capacity: usize) {
+        let mut by_age: Vec<u64> = self.renders.values().flatten().map(|kept| kept.used).collect();
+        by_age.sort_unstable();
+        let goal = capacity - capacity / 10;
+        // Half of the renders at a time until it fits; each pass is linear.
+        while self.bytes > goal && !by_age.is_empty() {
+            let cut = by_age[by_age.len() / 2];
+            let bytes = &mut self.bytes;
+            self.renders.retain(|_, kept| {
+                kept.retain(|kept| {
+                    let keep = kept.used > cut;
+                    if !keep {
+                        *bytes -= kept.bytes;
+                    }
+                    keep
+                });
+                !kept.is_empty()
+            });
+            by_age.retain(|used| *used > cut);
+        }
+    }
+}
+
+/// About how many bytes a value takes in memory.
+fn estimate(value: &Value) -> usize {
+    /// A value stands in 24 to 32 bytes of its container; strings up to 23 bytes need no more.
+    const NODE: usize = 32;
+    NODE + match value {
+        Value::String(text) if text.len() > 23 => text.len() + 16,
+        Value::Array(items) => 16 + items.iter().map(estimate).sum::<usize>(),
+        Value::Object(map) => 16 + map.values().map(|value| 24 + estimate(value)).sum::<usize>(),
+        _ => 0,
+    }
+}

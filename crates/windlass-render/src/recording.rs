@@ -1,0 +1,112 @@
+//! A Tree that remembers what was read from it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use windlass_kube::Str;
+use windlass_model::{Digest, Entry, Tree, TreeError};
+
+/// What a renderer read of a Tree, absences included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadSet {
+    /// Files and whether they were there, by the digest of their content.
+    entries: BTreeMap<Str, Option<Digest>>,
+    /// Folders that were listed, by the digest of their names and kinds; what stands below is not part of it.
+    listings: BTreeMap<Str, Option<Digest>>,
+}
+
+impl ReadSet {
+    /// Whether `tree` would answer every read as it was answered before.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the Tree answers.
+    pub fn holds_in(&self, tree: &dyn Tree) -> Result<bool, TreeError> {
+        for (path, digest) in &self.listings {
+            if tree.list(path)?.as_deref().map(listing_digest) != *digest {
+                return Ok(false);
+            }
+        }
+        for (path, digest) in &self.entries {
+            if tree.entry(path)?.map(|entry| entry.digest) != *digest {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The paths that were read, looked for or listed, sorted and without repetition.
+    pub fn paths(&self) -> impl Iterator<Item = &Str> {
+        let mut paths: Vec<&Str> = self.entries.keys().chain(self.listings.keys()).collect();
+        paths.sort();
+        paths.dedup();
+        paths.into_iter()
+    }
+}
+
+/// Passes reads on to a Tree and records them.
+pub struct RecordingTree<'a> {
+    tree: &'a dyn Tree,
+    reads: Mutex<ReadSet>,
+}
+
+impl<'a> RecordingTree<'a> {
+    /// Records the reads of `tree`.
+    #[must_use]
+    pub fn new(tree: &'a dyn Tree) -> Self {
+        Self { tree, reads: Mutex::default() }
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn into_reads(self) -> ReadSet {
+        self.reads.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn record(&self, record: impl FnOnce(&mut ReadSet)) {
+        record(&mut self.reads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+impl Tree for RecordingTree<'_> {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        let entry = self.tree.entry(path)?;
+        // Only that a folder is there matters here; its content counts when it is listed or read.
+        if entry.is_none_or(|entry| entry.kind == windlass_model::EntryKind::File) {
+            self.record(|reads| {
+                reads.entries.insert(path.into(), entry.map(|entry| entry.digest));
+            });
+        }
+        Ok(entry)
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError> {
+        let members = self.tree.list(path)?;
+        self.record(|reads| {
+            reads.listings.insert(path.into(), members.as_deref().map(listing_digest));
+        });
+        Ok(members)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
+        let digest = self.tree.entry(path)?.map(|entry| entry.digest);
+        self.record(|reads| {
+            reads.entries.insert(path.into(), digest);
+        });
+        self.tree.read(path, limit)
+    }
+}
+
+fn listing_digest(members: &[(Str, Entry)]) -> Digest {
+    let mut text = String::new();
+    for (name, entry) in members {
+        text.push_str(name);
+        // A name holds neither NUL nor a slash, so these separate.
+        text.push_str(match entry.kind {
+            windlass_model::EntryKind::File => "\0f/",
+            windlass_model::EntryKind::Directory => "\0d/",
+            windlass_model::EntryKind::Submodule => "\0s/",
+        });
+    }
+    Digest::of_bytes(text.as_bytes())
+}
