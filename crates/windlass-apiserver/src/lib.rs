@@ -8,11 +8,13 @@
 //! HTTP requests ([`Api::service`]) on which a Kubernetes client can be built without a socket.
 
 mod api;
+pub mod controllers;
 mod custom;
 pub mod defaults;
 mod recorded;
 mod registry;
 mod resource;
+pub mod simulator;
 mod status;
 pub mod store;
 pub mod tables;

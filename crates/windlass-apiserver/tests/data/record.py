@@ -111,12 +111,12 @@ if TOPIC == "validation":
             new = case["update"]
             line = {"old": scrub(answer), "new": new}
             status, answer = call("PUT", path, new)
-            call("DELETE", path)
+            call("DELETE", path + "?propagationPolicy=Background&gracePeriodSeconds=0")
         else:
             line = {"new": first}
             status, answer = call("POST", path + "?fieldValidation=Strict", first)
             if status < 300:
-                call("DELETE", path + "/" + answer["metadata"]["name"])
+                call("DELETE", path + "/" + answer["metadata"]["name"] + "?propagationPolicy=Background&gracePeriodSeconds=0")
         line["code"] = status
         if status >= 300:
             line["status"] = answer
@@ -144,7 +144,7 @@ if TOPIC == "tables":
             if status != 200:
                 sys.exit(f"{manifest['kind']} {manifest['metadata']['name']}: {answer.get('message')}")
         if "deleted" in manifest.get("metadata", {}).get("labels", {}):
-            call("DELETE", path)
+            call("DELETE", path + "?propagationPolicy=Background&gracePeriodSeconds=0")
         while True:
             now = int(time.time())
             _, answer = call("GET", path)
