@@ -269,12 +269,12 @@ pub(crate) fn object_schema(members: Vec<Member>) -> Value {
 /// Declares a struct whose fields are members of a Kubernetes object.
 ///
 /// `name "jsonName": Type` declares an optional member; `[required]` after the type makes the schema require it
-/// and the writer always write it.
+/// and the writer always write it, `[always]` only the latter.
 macro_rules! object {
     ($(
         $(#[doc = $doc:literal])*
         $name:ident {
-            $($(#[doc = $field_doc:literal])* $field:ident $key:literal : $type:ty $([$required:ident])?),* $(,)?
+            $($(#[doc = $field_doc:literal])* $field:ident $key:literal : $type:ty $([$flag:ident])?),* $(,)?
         }
     )*) => {$(
         $(#[doc = $doc])*
@@ -288,7 +288,7 @@ macro_rules! object {
                 $crate::field::object_schema(vec![$((
                     $key,
                     <$type as $crate::field::Field>::schema(),
-                    object!(@required $($required)?),
+                    object!(@required $($flag)?),
                     concat!($($field_doc),*),
                 )),*])
             }
@@ -312,7 +312,7 @@ macro_rules! object {
 
             fn write(&self) -> windlass_kube::Value {
                 let mut members = windlass_kube::Map::new();
-                $(if object!(@required $($required)?) || !$crate::field::Field::is_omitted(&self.$field) {
+                $(if object!(@always $($flag)?) || !$crate::field::Field::is_omitted(&self.$field) {
                     members.insert($key, $crate::field::Field::write(&self.$field));
                 })*
                 members.into()
@@ -324,7 +324,9 @@ macro_rules! object {
         }
     )*};
     (@required required) => { true };
-    (@required) => { false };
+    (@required $($other:ident)?) => { false };
+    (@always $flag:ident) => { true };
+    (@always) => { false };
 }
 
 impl Reader {

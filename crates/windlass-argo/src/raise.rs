@@ -12,10 +12,10 @@ use windlass_model::{Health, ObjectReport, Report, SyncStatus, Waiting};
 pub use patch::{Taken, patch, status_patch};
 
 use crate::Lowered;
-use crate::field::Any;
+use crate::field::{Any, Field};
 use crate::types::{
-    Application, ApplicationSpec, ComparedTo, HealthFields, ResourceStatus, Source, Status, Summary,
-    SyncStatusFields, Timestamp,
+    Application, ApplicationSpec, ComparedTo, Directory, HealthFields, ResourceStatus, Source, Status,
+    Summary, SyncStatusFields, Timestamp,
 };
 
 /// The status of `application` that says what `report` says.
@@ -116,10 +116,7 @@ fn revision_fields(multiple: bool, revisions: &[Str]) -> (Str, Box<[Str]>) {
 
 /// The sources as Argo CD stores them: without blocks that say nothing.
 fn declared_sources(spec: &ApplicationSpec) -> Box<[Source]> {
-    fn said<T: crate::field::Field>(block: &Option<Box<T>>) -> Option<Box<T>>
-    where
-        T: Clone,
-    {
+    fn said<T: Field + Clone>(block: &Option<Box<T>>) -> Option<Box<T>> {
         block.clone().filter(|block| crate::lower::is_set(&block.write()))
     }
     if let Some(hydrator) = &spec.source_hydrator {
@@ -137,7 +134,10 @@ fn declared_sources(spec: &ApplicationSpec) -> Box<[Source]> {
     let stored = |source: &Source| Source {
         helm: said(&source.helm),
         kustomize: said(&source.kustomize),
-        directory: said(&source.directory),
+        directory: said(&source.directory).map(|directory| {
+            let jsonnet = directory.jsonnet.clone().filter(|jsonnet| crate::lower::is_set(&jsonnet.write()));
+            Box::new(Directory { jsonnet, ..*directory })
+        }),
         ..source.clone()
     };
     spec.sources().iter().map(stored).collect()

@@ -104,7 +104,7 @@ fn is_set<T: Field>(block: Option<&T>) -> bool {
 }
 
 fn jsonnet_is_set(directory: Option<&Directory>) -> bool {
-    is_set(directory.map(|directory| &directory.jsonnet))
+    is_set(directory.and_then(|directory| directory.jsonnet.as_ref()))
 }
 
 /// A block that says nothing leaves it open what the folder is, as in Argo CD.

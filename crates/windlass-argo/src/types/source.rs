@@ -166,7 +166,7 @@ object! {
         /// Whether folders below are read too.
         recurse "recurse": bool,
         /// Options for Jsonnet files.
-        jsonnet "jsonnet": Jsonnet,
+        jsonnet "jsonnet": Option<Jsonnet>,
         /// Files that match this glob are left out.
         exclude "exclude": Str,
         /// Only files that match this glob are read.
@@ -216,7 +216,7 @@ object! {
     /// One parameter of a plugin.
     PluginParameter {
         /// Its name.
-        name "name": Str,
+        name "name": Str [always],
         /// Its value, if it is a text.
         string "string": Option<Str>,
         /// Its value, if it is a map.

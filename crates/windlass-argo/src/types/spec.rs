@@ -222,6 +222,12 @@ impl ApplicationSpec {
         }
     }
 
+    /// As it stands in an object.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        self.write()
+    }
+
     /// Whether the list of sources counts.
     #[must_use]
     pub fn has_multiple_sources(&self) -> bool {

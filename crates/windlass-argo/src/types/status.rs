@@ -216,7 +216,7 @@ object! {
     /// A hydration.
     Hydration {
         /// When it began.
-        started_at "startedAt": Timestamp,
+        started_at "startedAt": Timestamp [always],
         /// When it ended.
         finished_at "finishedAt": Timestamp,
         /// How far it is.
