@@ -5,9 +5,11 @@
 //! - every source file opens with a line that says what it is for;
 //! - nothing is called `utils`, `helpers` or `common`;
 //! - every crate inherits the lints, and its folder bears its name;
+//! - links in the documents lead somewhere, and the map shows every crate;
 //! - there is one TLS stack: neither `ring` nor OpenSSL is linked.
 
 mod crates;
+mod documents;
 mod rust_source;
 mod sources;
 
@@ -18,6 +20,7 @@ use std::{fmt, path::Path};
 pub(crate) fn check(root: &Path) -> Result<()> {
     let mut violations = crates::check(root)?;
     let n_files = sources::check(root, &mut violations)?;
+    documents::check(root, &mut violations)?;
     for violation in &violations {
         println!("{violation}");
     }
