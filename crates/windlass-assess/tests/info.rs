@@ -26,6 +26,23 @@ fn two() -> Value {
     value!({"containers": [{"name": "a", "image": "a:1"}, {"name": "b", "image": "b:1"}]})
 }
 
+/// Pods made at random, with the columns that Argo CD's own code gave them.
+#[test]
+fn pods_show_what_argo_cd_shows() {
+    let text = include_str!("data/pods.jsonl");
+    let mut pods = 0;
+    for line in text.lines().skip(1) {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let object = Object::try_new(case.get("object").unwrap().clone()).unwrap();
+        let expected: Vec<_> = case.items_at(&["info"]).iter().filter_map(Value::as_str).collect();
+        let columns: Vec<_> =
+            info(&object).iter().map(|column| format!("{}={}", column.name, column.value)).collect();
+        assert_eq!(columns, expected, "{object:?}");
+        pods += 1;
+    }
+    assert!(pods > 100, "{pods} pods");
+}
+
 #[test]
 fn a_pod_shows_its_containers() {
     let running =

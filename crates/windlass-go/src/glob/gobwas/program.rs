@@ -62,15 +62,15 @@ impl Program {
 
     /// Adds a state and all that are reached from it without taking a character.
     fn enter(&self, state: usize, states: &mut States) {
-        let mut pending = vec![state];
-        while let Some(state) = pending.pop() {
+        states.pending.push(state);
+        while let Some(state) = states.pending.pop() {
             if std::mem::replace(&mut states.is_in[state], true) {
                 continue;
             }
             match self.steps[state] {
                 Step::Take(_) | Step::Accept => states.list.push(state),
-                Step::Jump(to) => pending.push(to),
-                Step::Fork(a, b) => pending.extend([b, a]),
+                Step::Jump(to) => states.pending.push(to),
+                Step::Fork(a, b) => states.pending.extend([b, a]),
             }
         }
     }
@@ -137,12 +137,14 @@ fn compile_alternatives(alternatives: &[Sequence], steps: &mut Vec<Step>) {
 
 struct States {
     list: Vec<usize>,
+    /// Empty but while states are entered; kept for its memory.
+    pending: Vec<usize>,
     is_in: Vec<bool>,
 }
 
 impl States {
     fn new(len: usize) -> Self {
-        Self { list: Vec::new(), is_in: vec![false; len] }
+        Self { list: Vec::new(), pending: Vec::new(), is_in: vec![false; len] }
     }
 
     fn clear(&mut self) {
