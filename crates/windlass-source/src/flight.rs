@@ -132,54 +132,59 @@ mod tests {
         keys.iter().copied().collect()
     }
 
-    /// Runs a first job that waits for a sign, asks again meanwhile, and counts the jobs.
-    fn jobs_for(freshness: Freshness, askers: usize) -> usize {
+    #[test]
+    fn those_who_need_news_share_one_further_job() {
         let flight = Flight::<u32, u32>::default();
         let jobs = AtomicUsize::new(0);
         let (started, wait_for_start) = mpsc::channel();
         let (go, wait_for_go) = mpsc::channel::<()>();
+        let (flight, jobs) = (&flight, &jobs);
+        let answer = |keys: &BTreeSet<u32>| keys.iter().map(|key| (*key, key * 10)).collect();
         thread::scope(|scope| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 flight.ask(&set(&[1]), Freshness::New, |keys| {
                     jobs.fetch_add(1, Ordering::SeqCst);
                     started.send(()).unwrap();
                     wait_for_go.recv().unwrap();
-                    keys.iter().map(|key| (*key, key * 10)).collect()
+                    answer(keys)
                 })
             });
             wait_for_start.recv().unwrap();
-            let threads: Vec<_> = (0..askers)
-                .map(|_| {
-                    scope.spawn(|| {
-                        flight.ask(&set(&[1]), freshness, |keys| {
+            let threads: Vec<_> = (2..10)
+                .map(|key| {
+                    scope.spawn(move || {
+                        flight.ask(&set(&[1, key]), Freshness::New, |keys| {
                             jobs.fetch_add(1, Ordering::SeqCst);
-                            keys.iter().map(|key| (*key, key * 10)).collect()
+                            answer(keys)
                         })
                     })
                 })
                 .collect();
-            // Those who wait for a new answer have all to be in line; those who share have no line to look at.
-            while freshness == Freshness::New
-                && Arc::strong_count(
-                    flight.lock().waiting.as_ref().map_or(
-                        &Arc::new(Batch { keys: Mutex::default(), answers: OnceLock::new() }),
-                        |it| it,
-                    ),
-                ) <= askers
-            {
+            // The first job ends when all the others stand in line.
+            while flight.lock().waiting.as_ref().is_none_or(|batch| batch.keys().len() < 9) {
                 thread::yield_now();
             }
             go.send(()).unwrap();
-            for thread in threads {
-                assert_eq!(thread.join().unwrap()[&1], 10);
+            for (key, thread) in (2..10).zip(threads) {
+                assert_eq!(thread.join().unwrap(), [(1, 10), (key, key * 10)].into());
             }
         });
-        jobs.load(Ordering::SeqCst)
+        assert_eq!(jobs.load(Ordering::SeqCst), 2);
     }
 
     #[test]
-    fn those_who_need_news_share_one_further_job() {
-        assert_eq!(jobs_for(Freshness::New, 8), 2);
+    fn those_who_share_join_the_job_that_runs() {
+        let flight = Flight::<u32, u32>::default();
+        let batch = Arc::new(Batch { keys: Mutex::new(set(&[1, 2])), answers: OnceLock::new() });
+        flight.lock().running = Some(batch.clone());
+        thread::scope(|scope| {
+            let sharing =
+                scope.spawn(|| flight.ask(&set(&[2]), Freshness::Shared, |_| panic!("a second job")));
+            batch.answers.set([(2, 20)].into()).unwrap();
+            drop(flight.lock());
+            flight.changed.notify_all();
+            assert_eq!(sharing.join().unwrap(), [(2, 20)].into());
+        });
     }
 
     #[test]

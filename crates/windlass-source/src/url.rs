@@ -180,6 +180,10 @@ impl RepositoryUrl {
         if before.contains('/') {
             return Err(ParseUrlError::RelativePath);
         }
+        // `ext::…` and its like name a program that Git would run.
+        if path.starts_with(':') {
+            return Err(ParseUrlError::UnknownScheme);
+        }
         let (user, host) = match before.rsplit_once('@') {
             Some((user, host)) => (Some(user.to_string()), host),
             None => (None, before),
@@ -486,7 +490,7 @@ mod tests {
         for (text, why) in [
             ("", ParseUrlError::Empty),
             ("ftp://h/x", ParseUrlError::UnknownScheme),
-            ("ext::sh -c id", ParseUrlError::InvalidHost),
+            ("ext::sh -c id", ParseUrlError::UnknownScheme),
             ("https://h", ParseUrlError::NoPath),
             ("https:///x", ParseUrlError::NoHost),
             ("https://h:0/x", ParseUrlError::InvalidPort),

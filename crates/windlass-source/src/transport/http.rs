@@ -523,3 +523,25 @@ impl Write for PostBody {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_does_not_resolve() {
+        let resolve = |policy: Policy, proxy_host: Option<&str>| {
+            let resolver =
+                CheckedResolver { policy: Arc::new(policy), proxy_host: proxy_host.map(str::to_string) };
+            reqwest::dns::Resolve::resolve(&resolver, "localhost".parse().expect("a host name"))
+        };
+        let refused = resolve(Policy::default(), None).await.err().expect("localhost is this machine");
+        assert!(find_cause::<Refused>(&*refused).is_some(), "{refused}");
+        let proxied = resolve(Policy::default(), Some("localhost")).await;
+        assert!(
+            proxied.is_ok_and(|mut addresses| addresses.next().is_some()),
+            "the operator's proxy may be inside"
+        );
+        assert!(resolve(Policy::trusting(), None).await.is_ok());
+    }
+}
