@@ -10,9 +10,11 @@
 //! - [`load`], [`load_with`], [`load_all`]: YAML to [`Value`], by the rules of `sigs.k8s.io/yaml` or yaml.v3.
 //! - [`load_manifest`], [`documents`]: the objects of a manifest, each with its own result and line.
 //! - [`to_yaml`]: values to YAML, byte-equal to Go's.
+//! - [`parse_nodes`], [`nodes_to_yaml`], [`edit`]: YAML with its comments, and edits that keep all other bytes.
 //! - [`json`]: JSON in and out, as Go's `encoding/json` and Kubernetes' own decoder have it.
 
 mod base64;
+pub mod edit;
 mod emit;
 mod error;
 mod float;

@@ -69,6 +69,8 @@ pub struct Node {
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
+    /// Whether it stands inside `[…]` or `{…}`.
+    pub in_flow: bool,
     /// The bytes of a scalar or alias without its properties, or of a collection from its first token to its
     /// last.
     pub span: Range<usize>,
@@ -119,6 +121,7 @@ impl Node {
             foot_comment: String::new(),
             line: 0,
             column: 0,
+            in_flow: false,
             span: 0..0,
         }
     }
@@ -198,7 +201,8 @@ pub fn parse_nodes(text: &str, limits: &Limits) -> Result<Vec<DocumentNode>, Yam
                     return Err(YamlError::new(YamlErrorKind::Limit, problem, start.position()));
                 }
                 anchors.extend(properties.anchor);
-                stack.push(Open { node: node_of(event), in_value: false });
+                let in_flow = is_in_flow(&stack);
+                stack.push(Open { node: Node { in_flow, ..node_of(event) }, in_value: false });
             }
             EventKind::SequenceEnd | EventKind::MappingEnd => {
                 let mut node = stack.pop().expect("every end has its start").node;
@@ -211,14 +215,20 @@ pub fn parse_nodes(text: &str, limits: &Limits) -> Result<Vec<DocumentNode>, Yam
                     let problem = format!("unknown anchor '{name}' referenced");
                     return Err(YamlError::new(YamlErrorKind::Anchor, problem, start.position()));
                 }
-                give(&mut stack, &mut root, node_of(event));
+                let in_flow = is_in_flow(&stack);
+                give(&mut stack, &mut root, Node { in_flow, ..node_of(event) });
             }
             EventKind::Scalar { properties, .. } => {
                 anchors.extend(properties.anchor);
-                give(&mut stack, &mut root, node_of(event));
+                let in_flow = is_in_flow(&stack);
+                give(&mut stack, &mut root, Node { in_flow, ..node_of(event) });
             }
         }
     }
+}
+
+fn is_in_flow(stack: &[Open]) -> bool {
+    stack.last().is_some_and(|open| open.node.in_flow || open.node.style == NodeStyle::Flow)
 }
 
 fn short_tag(tag: &str) -> String {

@@ -5,6 +5,8 @@
 //! assert_eq!(to_yaml(&value!({"on": ["yes", 1, "a: b"]})), "\"on\":\n- \"yes\"\n- 1\n- 'a: b'\n");
 //! ```
 
+pub(crate) use scalar::scalar_line;
+
 mod analysis;
 mod node;
 mod order;

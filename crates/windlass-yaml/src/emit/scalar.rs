@@ -1,7 +1,9 @@
 //! Scalars in each style.
 
-use super::analysis::{Analysis, is_break, is_printable};
+use super::YamlStyle;
+use super::analysis::{Analysis, analyze, is_break, is_printable};
 use super::writer::{Place, Writer};
+use crate::node::NodeStyle;
 use crate::scanner::ScalarStyle;
 
 /// What tags leave open about a scalar.
@@ -297,4 +299,21 @@ impl Writer {
             }
         }
     }
+}
+
+/// A scalar on one line, by itself.
+pub(crate) fn scalar_line(text: &str, style: NodeStyle, in_flow: bool, layout: &YamlStyle) -> String {
+    let mut writer = Writer::new(YamlStyle { width: None, ..*layout });
+    writer.flow_level = usize::from(in_flow);
+    let wanted = match style {
+        NodeStyle::SingleQuoted => ScalarStyle::SingleQuoted,
+        NodeStyle::DoubleQuoted => ScalarStyle::DoubleQuoted,
+        _ => ScalarStyle::Plain,
+    };
+    // A simple key is what may not take more than a line.
+    let place = Place { simple_key: true, ..Place::default() };
+    let analysis = analyze(text, !writer.is_v3());
+    let style = writer.select_style(text, wanted, analysis, place, Implicit::ALL);
+    writer.write_scalar(text, style, place, &mut String::new());
+    writer.out
 }
