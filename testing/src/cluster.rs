@@ -23,12 +23,11 @@ mod shared;
 pub use api::{ApiClient, ApiError};
 pub use namespace::Namespace;
 
-use crate::{Error, Result, background, tool, tools};
+use crate::{Kubectl, Result, background, tools};
 use control_plane::{ControlPlane, Settings};
 use std::{
     ops::Deref,
     path::{Path, PathBuf},
-    process::Command,
 };
 use tokio::sync::{Mutex, OnceCell};
 
@@ -117,19 +116,7 @@ impl Cluster {
     /// # Errors
     /// When kubectl is not there, or fails; the error holds what it complained of.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(tool("kubectl")?);
-        command.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
-        // Discovery is cached by address, and a port may belong to another cluster the next time.
-        command.arg("--cache-dir").arg(self.kubeconfig.with_file_name("kubectl-cache"));
-        let output = command.output().map_err(Error::io("run kubectl"))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(Error::Program {
-            program: format!("kubectl {}", arguments.join(" ")),
-            status: output.status.to_string(),
-            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        })
+        Kubectl::new(&self.kubeconfig).run(arguments)
     }
 }
 

@@ -7,6 +7,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Cluster`] | etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok; nodes are ready, pods run |
+//! | [`Kubectl`] | the real kubectl, against any API that a kubeconfig leads to |
 //! | [`GitServer`] | `git http-backend` over HTTP or HTTPS, with authentication, a request log and faults |
 //! | [`SshGitServer`] | Git over a real `sshd`, with its own host key and client key |
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
@@ -38,6 +39,7 @@ mod error;
 mod eventually;
 pub mod git;
 mod keeper;
+mod kubectl;
 mod port;
 mod process;
 mod proxy;
@@ -52,6 +54,7 @@ pub use eventually::{Overdue, eventually, eventually_blocking};
 pub use git::{
     CommitBuilder, CommitId, Fault, GitRequest, GitServer, GitServerBuilder, Repository, SshGitServer,
 };
+pub use kubectl::Kubectl;
 pub use port::free_port;
 pub use process::{Process, ProcessBuilder};
 pub use proxy::Proxy;

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-use windlass_testing::{Cluster, Namespace, eventually, eventually_blocking};
+use windlass_testing::{Cluster, Kubectl, Namespace, eventually, eventually_blocking};
 
 /// Set in the process that is to be killed.
 const OWNER: &str = "WINDLASS_TESTING_OWNER";
@@ -49,6 +49,10 @@ async fn a_deployment_becomes_ready() {
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/web");
     cluster.api().apply(&path, "tester", &deployment("web", 3)).await.unwrap();
     becomes_ready(cluster, &namespace, "web", 3).await;
+    let kubectl = Kubectl::new(cluster.kubeconfig());
+    let manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}";
+    let applied = kubectl.run_with_input(&["apply", "-n", namespace.name(), "-f", "-"], manifest).unwrap();
+    assert_eq!(applied, "configmap/a created\n");
     let pods = cluster.kubectl(&["get", "pods", "-n", namespace.name(), "--no-headers"]).unwrap();
     assert_eq!(pods.matches("Running").count(), 3, "{pods}");
 }
