@@ -25,6 +25,12 @@ const CONTROLLERS: &str =
 /// `TaintNodesByCondition` the nodes of kwok stay tainted, and pods pending.
 const DISABLED_ADMISSION: &str = "ServiceAccount,TaintNodesByCondition";
 
+/// Somebody else may take a port between finding and using it; not three times in a row.
+const PORT_ATTEMPTS: usize = 3;
+
+/// What Go programs say then.
+const PORT_IS_TAKEN: &str = "address already in use";
+
 /// What a caller may choose.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -102,6 +108,18 @@ impl ControlPlane {
 
     /// Starts the programs in a process group, and waits until the nodes are ready.
     pub(super) async fn start(settings: Settings, files: Files, group: i32) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            match Self::try_start(settings.clone(), files.clone(), group).await {
+                Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains(PORT_IS_TAKEN) => {
+                    attempt += 1
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_start(settings: Settings, files: Files, group: i32) -> Result<Self> {
         let port = free_port()?;
         let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
         let token = random_token()?;
