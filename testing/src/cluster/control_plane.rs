@@ -112,7 +112,7 @@ impl ControlPlane {
         loop {
             match Self::try_start(settings.clone(), files.clone(), group).await {
                 Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains(PORT_IS_TAKEN) => {
-                    attempt += 1
+                    attempt += 1;
                 }
                 result => return result,
             }
