@@ -1,5 +1,7 @@
 //! Applications in, Units out.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fmt::Write as _;

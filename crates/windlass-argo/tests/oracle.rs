@@ -1,5 +1,7 @@
 //! Project rules and tracking marks against the answers of Argo CD's own code (see `tools/oracle-argo`).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use windlass_argo::{Project, Settings, TrackingMethod, types};
 use windlass_kube::{GroupKind, Object, Value, merge_patch, value};
 use windlass_model::{Ownership, tracking};

@@ -1,5 +1,7 @@
 //! Reports in, statuses out.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::path::PathBuf;
@@ -218,7 +220,7 @@ fn what_does_not_change_is_not_written() {
         ..report(3)
     };
     let application = raise_all(SINGLE, std::slice::from_ref(&first));
-    let later = Report { observed: time(300), ..first.clone() };
+    let later = Report { observed: time(300), ..first };
     let status = raise(&application, &later, &lowered(&application));
     assert_eq!(patch(&application, &status, Taken { operation: true, refresh: true }), None);
 
@@ -303,7 +305,8 @@ fn a_request_on_the_object_is_kept_in_the_operation_state_and_removed_when_taken
     assert_eq!(patched.annotation("keep"), Some("me"));
 
     // The request is still told in full when the same operation is raised again.
-    let again = raise(&patched, &done, &support::lowered(&[patched.clone()], &Settings::default(), &[]).1);
+    let lowered_again = support::lowered(std::slice::from_ref(&patched), &Settings::default(), &[]).1;
+    let again = raise(&patched, &done, &lowered_again);
     assert_eq!(status_patch(&status, &again), None);
     let read = previous(&patched).operation.unwrap();
     assert_eq!(
@@ -358,7 +361,7 @@ fn a_huge_unit_has_a_small_status() {
         .collect();
     let mut syncing = operation(OperationPhase::Failed, OutcomeStatus::Synced);
     let outcome = syncing.objects[0].clone();
-    syncing.objects = vec![outcome.clone(); 5_000];
+    syncing.objects = vec![outcome; 5_000];
     syncing.objects[4_000].status = OutcomeStatus::Failed;
     huge.operation = Some(syncing);
     huge.diagnostics = (0..100)

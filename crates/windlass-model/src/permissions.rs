@@ -148,3 +148,27 @@ impl Pattern {
         self.glob.as_ref().is_some_and(|glob| glob.is_match(text)) != self.denies
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // How patterns match is held to Argo CD's own answers in `windlass-argo/tests/oracle.rs`.
+
+    #[test]
+    fn everything_permits_everything_and_nothing_nothing() {
+        let (everything, nothing) = (Permissions::everything("all"), Permissions::default());
+        let role = GroupKind::new("rbac.authorization.k8s.io", "ClusterRole");
+        assert_eq!(everything.permits_kind(&role, false, "admin"), Ok(()));
+        assert_eq!(everything.permits_destination("https://a", "", "b"), Ok(()));
+        assert!(nothing.permits_kind(&role, false, "admin").is_err());
+        assert!(nothing.permits_destination("https://a", "", "b").is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_what_and_by_whom() {
+        let rules = Permissions { project: "team".into(), ..Permissions::default() };
+        let why = rules.permits_kind(&GroupKind::new("", "Namespace"), false, "a").unwrap_err();
+        assert_eq!(why, "resource :Namespace is not permitted in project team");
+    }
+}

@@ -89,7 +89,7 @@ fn walk(value: &Value, path: &str, table_path: &str, found: &mut impl FnMut(&str
         return;
     }
     let below = |entry: &&str| entry.strip_prefix(table_path).is_some_and(|rest| rest.starts_with('.'));
-    let descend = ACTED_ON.iter().any(|entry| below(&entry)) || NAMED_BY_MEMBER.contains(&table_path);
+    let descend = ACTED_ON.iter().any(below) || NAMED_BY_MEMBER.contains(&table_path);
     match value {
         Value::Object(members) if descend => {
             for (key, value) in members.iter() {

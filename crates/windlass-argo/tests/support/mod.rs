@@ -1,6 +1,6 @@
 //! Reads test inputs, and compares results with recorded texts.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part, and fails by panicking")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use windlass_argo::{Cluster, Lowered, Project, ProjectProblem, Settings, lower, 
 use windlass_kube::Object;
 
 /// The objects of a YAML text.
-pub fn objects(yaml: &str) -> Vec<Object> {
+pub(crate) fn objects(yaml: &str) -> Vec<Object> {
     let documents = windlass_yaml::load_all(yaml, &windlass_yaml::LoadOptions::default())
         .unwrap_or_else(|error| panic!("{error}\n{yaml}"));
     documents.into_iter().map(|document| Object::try_new(document.value).unwrap()).collect()
 }
 
 /// Lowers the Application among `objects` under the AppProject among them, or the built-in one.
-pub fn lowered(objects: &[Object], settings: &Settings, clusters: &[Cluster]) -> (Object, Lowered) {
+pub(crate) fn lowered(objects: &[Object], settings: &Settings, clusters: &[Cluster]) -> (Object, Lowered) {
     let application = objects.iter().find(|object| object.kind() == "Application").unwrap();
     let wanted = project_name(application);
     let declared = objects.iter().find(|object| object.kind() == "AppProject" && object.name() == wanted);
@@ -30,7 +30,7 @@ pub fn lowered(objects: &[Object], settings: &Settings, clusters: &[Cluster]) ->
 }
 
 /// The inputs of `tests/data/<folder>`, by name.
-pub fn inputs(folder: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn inputs(folder: &str) -> Vec<(PathBuf, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
     let mut inputs: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -44,7 +44,7 @@ pub fn inputs(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// Compares `text` with the file that stands beside `input` with another extension; `UPDATE=1` writes it instead.
-pub fn check(input: &std::path::Path, extension: &str, text: &str) {
+pub(crate) fn check(input: &std::path::Path, extension: &str, text: &str) {
     let file = input.with_extension(extension);
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, text).unwrap();
