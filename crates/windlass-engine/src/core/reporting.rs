@@ -175,7 +175,8 @@ impl Core {
         let declared = unit.declared();
         let next = raise(&declared, &report, &unit.lowered);
         let taken = Taken {
-            operation: unit.done_request.is_some() && unit.request_is_done(),
+            operation: unit.lowered.refused.is_some()
+                || (unit.done_request.is_some() && unit.request_is_done()),
             refresh: unit.refresh_taken && unit.lowered.refresh.is_some(),
         };
         // What is in the status is not told again, unless the write fails.
