@@ -178,7 +178,8 @@ const MAX_INTERNED: usize = 4096;
 impl<'a> Loader<'a> {
     fn new(text: &'a str, options: LoadOptions) -> Self {
         Self {
-            parser: Parser::new(text, options.dialect == Dialect::V3, false),
+            // Reading comments is part of how yaml.v3 finds its tokens.
+            parser: Parser::new(text, options.dialect == Dialect::V3, options.dialect == Dialect::V3),
             options,
             frames: Vec::new(),
             anchors: HashMap::new(),
@@ -313,12 +314,12 @@ impl<'a> Loader<'a> {
     }
 
     fn count(&mut self, aliased: u64, at: Mark) {
-        self.decoded += 1;
+        self.decoded = self.decoded.saturating_add(1);
         if aliased == 0 {
             return;
         }
-        self.decoded += aliased;
-        self.aliased += aliased;
+        self.decoded = self.decoded.saturating_add(aliased);
+        self.aliased = self.aliased.saturating_add(aliased);
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
         let ratio = self.aliased as f64 / self.decoded as f64;
         let excessive =

@@ -8,7 +8,13 @@ impl<'a> Scanner<'a> {
     pub(super) fn fetch(&mut self) -> Result<(), SyntaxError> {
         if !self.started {
             self.started = true;
-            self.keys.push(SimpleKey { possible: false, required: false, token_number: 0, mark: self.at });
+            self.keys.push(SimpleKey {
+                possible: false,
+                required: false,
+                indexed: false,
+                token_number: 0,
+                mark: self.at,
+            });
             self.push(TokenKind::StreamStart, self.at, self.at);
             return Ok(());
         }
@@ -158,6 +164,7 @@ impl<'a> Scanner<'a> {
         let key = SimpleKey {
             possible: true,
             required,
+            indexed: true,
             token_number: self.taken + self.queue.len(),
             mark: self.at,
         };
@@ -198,10 +205,18 @@ impl<'a> Scanner<'a> {
         }
         let token = Token { kind, start: mark, end: mark };
         match number {
-            Some(number) => self.queue.insert(number - self.taken, token),
+            Some(number) => self.insert(number, token),
             None => self.queue.push_back(token),
         }
         Ok(())
+    }
+
+    /// Puts a token in the place of token `number`; last, if that one was handed out already.
+    fn insert(&mut self, number: usize, token: Token<'a>) {
+        match number.checked_sub(self.taken) {
+            Some(idx) => self.queue.insert(idx.min(self.queue.len()), token),
+            None => self.queue.push_back(token),
+        }
     }
 
     /// Closes the block collections deeper than `column`.
@@ -242,7 +257,13 @@ impl<'a> Scanner<'a> {
     fn fetch_flow_start(&mut self, kind: TokenKind<'a>) -> Result<(), SyntaxError> {
         self.save_key()?;
         let token_number = self.taken + self.queue.len();
-        self.keys.push(SimpleKey { possible: false, required: false, token_number, mark: self.at });
+        self.keys.push(SimpleKey {
+            possible: false,
+            required: false,
+            indexed: false,
+            token_number,
+            mark: self.at,
+        });
         self.flow_level += 1;
         if self.flow_level > MAX_SYNTAX_DEPTH {
             return Err(self.error(self.at, "exceeded max depth of 10000"));
@@ -256,7 +277,13 @@ impl<'a> Scanner<'a> {
         self.remove_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
-            self.keys.pop();
+            let ended = self.keys.pop();
+            let outer = self.keys.last_mut();
+            if let (Some(ended), Some(outer)) = (ended, outer)
+                && ended.token_number == outer.token_number
+            {
+                outer.indexed = false;
+            }
         }
         self.key_allowed = false;
         self.push_indicator(kind, 1);
@@ -294,7 +321,7 @@ impl<'a> Scanner<'a> {
         if self.key_is_valid(last)? {
             let key = self.keys[last];
             let token = Token { kind: TokenKind::Key, start: key.mark, end: key.mark };
-            self.queue.insert(key.token_number - self.taken, token);
+            self.insert(key.token_number, token);
             self.roll_indent(
                 key.mark.column,
                 Some(key.token_number),

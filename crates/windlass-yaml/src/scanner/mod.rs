@@ -121,6 +121,11 @@ impl SyntaxError {
 struct SimpleKey {
     possible: bool,
     required: bool,
+    /// Whether the token at its place is held back until the key is decided.
+    ///
+    /// libyaml's bookkeeping forgets the key when an empty flow collection there ends, so that `[]: a` is not a
+    /// mapping in yaml.v2.
+    indexed: bool,
     token_number: usize,
     mark: Mark,
 }
@@ -204,9 +209,6 @@ impl<'a> Scanner<'a> {
             if self.queue.len() > spare && !self.head_may_be_key()? {
                 break;
             }
-            if self.queue.back().is_some_and(|token| token.kind == TokenKind::StreamEnd) {
-                break;
-            }
             self.fetch()?;
         }
         self.head_ready = true;
@@ -219,7 +221,7 @@ impl<'a> Scanner<'a> {
         let found = self.keys[first..]
             .iter()
             .take_while(|key| key.token_number == head)
-            .position(|key| key.possible)
+            .position(|key| key.possible && key.indexed)
             .map(|idx| first + idx);
         match found {
             Some(idx) => self.key_is_valid(idx),
