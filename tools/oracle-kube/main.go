@@ -1,7 +1,7 @@
 // Records what Kubernetes' own libraries and a real kube-apiserver do, as the expected values of the tests of
 // windlass-kube. Each command prints one JSON document a line, the first of them naming versions.
 //
-//	go run . fields|json-patch|merge-patch|selectors|quantities|strategic|names > data.jsonl
+//	go run . fields|json-patch|merge-patch|selectors|quantities|strategic|names|take-over > data.jsonl
 //	go run . schema URL TOKEN > schema.json
 //	go run . apply URL TOKEN > data.jsonl
 package main
@@ -47,7 +47,7 @@ func main() {
 	commands := map[string]func(){
 		"fields": recordFields, "json-patch": recordJSONPatch, "merge-patch": recordMergePatch,
 		"selectors": recordSelectors, "quantities": recordQuantities, "strategic": recordStrategic,
-		"names": recordNames, "schema": recordSchema, "apply": recordApply,
+		"names": recordNames, "take-over": recordTakeOver, "schema": recordSchema, "apply": recordApply,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: oracle-kube COMMAND [URL TOKEN]")

@@ -36,6 +36,7 @@ mod last_applied;
 mod managers;
 mod reconcile;
 mod remove;
+mod take_over;
 mod typed;
 mod validate;
 
@@ -44,6 +45,7 @@ use std::sync::LazyLock;
 pub use conflict::{Conflict, Conflicts, StatusCause};
 pub use last_applied::LAST_APPLIED_ANNOTATION;
 pub use managers::{MAX_UPDATE_MANAGERS, keep_times_of_unchanged};
+pub use take_over::take_over;
 pub use validate::{ValidationError, ValidationErrors};
 
 use crate::fields::{FieldSet, Operation, PathElement};
@@ -134,12 +136,25 @@ pub fn apply(
         let of = format!("{namespace}/{name}; {}/{}, Kind={}", gvk.group, gvk.version, gvk.kind);
         ApplyError::Typed { of, errors }
     })?;
+    let live_value = live.map_or_else(Value::object, Object::to_value);
+    let merged =
+        combine::combine(request.object_type, &live_value, &config_value).map_err(ApplyError::Merge)?;
+    let mut set = typed::field_set(request.object_type, &config_value);
+    if let Some(ignored) = request.ignored {
+        set = set.recursive_difference(ignored);
+    }
+    let is_kubectl = request.manager == last_applied::MANAGER;
+    if let (Some(live), None, false) = (live, &merged, is_kubectl)
+        && managers::owns_just(live, request, config.api_version(), &set.difference(&NEVER_OWNED))
+    {
+        return Ok(Applied { object: live.clone(), changed: false });
+    }
     let managed = match live {
         Some(live) => Managed::decode(live).map_err(ApplyError::ManagedFields)?,
         None => Managed::default(),
     };
-    let attempt = Attempt { live, config: &config_value, api_version: config.api_version(), request };
-    let is_kubectl = request.manager == last_applied::MANAGER;
+    let api_version = config.api_version();
+    let attempt = Attempt { live, live_value, merged, set, api_version, request };
     let outcome = match attempt.run(managed.clone(), force) {
         Err(ApplyError::Conflicts(conflicts)) if is_kubectl => {
             let allowed =
@@ -164,6 +179,21 @@ pub fn apply(
     }
     managed.encode(&mut object);
     Ok(Applied { object, changed })
+}
+
+/// The fields that applying an object makes its applier own: all it sets, but for those nobody owns.
+#[must_use]
+pub fn fields_of(object_type: &ObjectType, object: &Object) -> FieldSet {
+    typed::field_set(object_type, &object.to_value()).difference(&NEVER_OWNED)
+}
+
+/// Checks an object against its type, as [`apply`] does first.
+///
+/// # Errors
+///
+/// All that does not fit.
+pub fn validate(object_type: &ObjectType, object: &Object) -> Result<(), ValidationErrors> {
+    validate::validate(object_type, &object.to_value(), false)
 }
 
 /// Records who owns what after a create (`old` is `None`), an update or any patch other than apply.
@@ -236,7 +266,12 @@ fn track_update(
 
 struct Attempt<'a> {
     live: Option<&'a Object>,
-    config: &'a Value,
+    /// The live object, an empty one where there is none.
+    live_value: Value,
+    /// The configuration over the live object; `None` when that is the live object.
+    merged: Option<Value>,
+    /// What the configuration sets.
+    set: FieldSet,
     api_version: &'a str,
     request: &'a Request<'a>,
 }
@@ -245,7 +280,7 @@ impl Attempt<'_> {
     /// The merged value, `None` when it is the live one; and who owns what then.
     fn run(&self, mut managed: Managed, force: bool) -> Result<(Option<Value>, Managed), ApplyError> {
         let object_type = self.request.object_type;
-        let live = self.live.map_or_else(Value::object, Object::to_value);
+        let live = &self.live_value;
         if let (true, Some(object)) = (managed.is_empty(), self.live) {
             let empty = empty_object(object, object_type);
             let mut stripped = object.clone();
@@ -256,29 +291,30 @@ impl Attempt<'_> {
                     .map_err(ApplyError::Merge)?;
         }
         let mut managed = reconcile::reconcile(managed, object_type);
-        let merged = combine::combine(object_type, &live, self.config).map_err(ApplyError::Merge)?;
-        let mut set = typed::field_set(object_type, self.config);
-        if let Some(ignored) = self.request.ignored {
-            set = set.recursive_difference(ignored);
-        }
         let id = ManagerId::new(self.request.manager, Operation::Apply, "", self.request.subresource);
         let previous = managed.take(&id);
-        managed.put(Entry::new(id.clone(), self.api_version, set, previous.as_ref().and_then(Entry::time)));
-        let mut new = merged.unwrap_or_else(|| live.clone());
+        managed.put(Entry::new(
+            id.clone(),
+            self.api_version,
+            self.set.clone(),
+            previous.as_ref().and_then(Entry::time),
+        ));
+        let mut new = self.merged.clone().unwrap_or_else(|| live.clone());
         if let Some(previous) = previous.filter(|previous| !previous.set.is_empty())
             && let Some(pruned) = remove::prune(object_type, &new, &managed, &previous.set)
         {
             new = pruned;
         }
-        let comparison = compare::compare(object_type, &live, &new).map_err(ApplyError::Merge)?;
+        let comparison = compare::compare(object_type, live, &new).map_err(ApplyError::Merge)?;
         let comparison = comparison.without(self.request.ignored);
         settle_others(&mut managed, &id, &comparison, force)?;
         managed.drop_empty();
+        // Not before: what nobody owns is not to be pruned either.
         if let Some(entry) = managed.get_mut(&id) {
             entry.set = entry.set.difference(&NEVER_OWNED);
         }
         managed.drop_empty();
-        let changed = self.live.is_none() || new != live;
+        let changed = self.live.is_none() || new != *live;
         if let (true, Some(entry)) = (changed, managed.get_mut(&id)) {
             entry.set_time(self.request.now);
         }

@@ -6,11 +6,12 @@ mod recorded;
 
 use std::collections::HashMap;
 
-use recorded::{Report, lines};
-use windlass_kube::fields::{FieldSet, extract, managed_fields};
-use windlass_kube::merge::{ApplyError, Request, apply, keep_times_of_unchanged, update};
+use proptest::prelude::*;
+use recorded::{Report, cases, lines};
+use windlass_kube::fields::{FieldSet, Operation, extract, extract_owned, managed_fields, owned_by};
+use windlass_kube::merge::{ApplyError, Request, apply, keep_times_of_unchanged, take_over, update};
 use windlass_kube::schema::{ObjectType, Types};
-use windlass_kube::{Gvk, Object, Value};
+use windlass_kube::{Gvk, Object, Value, value};
 
 /// The types of the recorded kinds: built-in ones from OpenAPI v3, custom ones from their structural schemas.
 fn object_types(recording: &Value) -> HashMap<String, ObjectType> {
@@ -249,4 +250,151 @@ fn merges_and_owns_as_the_server_does() {
         }
     }
     report.finish(800);
+}
+
+#[test]
+fn ownership_of_client_side_apply_is_taken_over() {
+    let mut report = Report::default();
+    for case in cases("take-over.jsonl") {
+        let object = Object::try_new(case.get("object").unwrap().clone()).unwrap();
+        let ours = take_over(&object, "csa", "ssa", "");
+        // A list that only encodes anew is no change.
+        let before = object.at(&["metadata", "managedFields"]);
+        let expected = case.get("managedFields").filter(|after| Some(*after) != before).cloned();
+        report.check(|| format!("{case:?}"), &ours, &expected);
+    }
+    report.finish(40);
+}
+
+#[test]
+fn what_is_extracted_by_manager_is_what_it_owns() {
+    let mut report = Report::default();
+    for scenario in &lines("apply.jsonl")[1..] {
+        for response in scenario.items_at(&["steps"]).iter().filter_map(|step| step.get("response")) {
+            let object = Object::try_new(response.clone()).unwrap();
+            for manager in ["m1", "m2", "kubectl", "nobody"] {
+                let expected =
+                    owned_by(&object, manager, Operation::Apply).map(|set| extract(response, &set));
+                report.check(
+                    || format!("{manager} of {object:?}"),
+                    &extract_owned(&object, manager),
+                    &expected,
+                );
+            }
+        }
+    }
+    report.finish(2000);
+}
+
+proptest! {
+    #[test]
+    fn applying_twice_is_applying_once(live in spec(), first in spec(), second in spec(), force in any::<bool>()) {
+        let recording = &lines("apply.jsonl")[0];
+        let types = [
+            ObjectType::from_crd(recording.at(&["schemas", "Lamp"]).unwrap(), false).unwrap(),
+            ObjectType::deduced(),
+        ];
+        for object_type in types {
+            let request = Request { manager: "a", object_type: &object_type, subresource: "", now: "2026-01-01T00:00:00Z", ignored: None };
+            let created = update(None, &lamp(&live), &Request { manager: "creator", ..request });
+            let Ok(once) = apply(Some(&created), &lamp(&first), &request, force) else { continue };
+            let later = Request { now: "2027-01-01T00:00:00Z", ..request };
+            let twice = apply(Some(&once.object), &lamp(&first), &later, false).unwrap();
+            prop_assert!(!twice.changed);
+            prop_assert_eq!(&twice.object, &once.object);
+            if first == Value::object() {
+                continue;
+            }
+            let mine = extract_owned(&once.object, "a").unwrap_or_default();
+            let wanted = extract(&lamp(&first).to_value(), &owned_by(&once.object, "a", Operation::Apply).unwrap_or_default());
+            prop_assert_eq!(sorted(mine), sorted(wanted));
+            // Leaving everything out gives it all back.
+            let forced = apply(Some(&once.object), &lamp(&second), &later, true).unwrap();
+            let gone = apply(Some(&forced.object), &lamp(&Value::object()), &later, true).unwrap();
+            prop_assert_eq!(owned_by(&gone.object, "a", Operation::Apply).unwrap_or_default().to_string(), ".spec");
+        }
+    }
+}
+
+/// Lists that merge keep the order of the live object.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.into_iter().map(sorted).collect();
+            items.sort_by(Value::total_cmp);
+            Value::from(items)
+        }
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(name, value)| (name, sorted(value))).collect())
+        }
+        scalar => scalar,
+    }
+}
+
+fn lamp(spec: &Value) -> Object {
+    let lamp = value!({"apiVersion": "example.com/v1", "kind": "Lamp", "metadata": {"name": "l"}, "spec": (spec.clone())});
+    Object::try_new(lamp).unwrap()
+}
+
+fn spec() -> impl Strategy<Value = Value> {
+    let colour = prop::option::of(prop::sample::select(vec!["red", "blue"]));
+    let tags = prop::option::of(prop::sample::subsequence(vec!["a", "b", "c"], 1..3).prop_shuffle());
+    let bulb = |name: &'static str| {
+        prop::option::of(prop::option::of(0..3_i64)).prop_map(move |watt| {
+            watt.map(|watt| value!({"name": name, "port": 80, "watt": (watt.map_or(1, |watt| watt + 5))}))
+        })
+    };
+    let bulbs = (bulb("p"), bulb("q"), bulb("r"))
+        .prop_map(|(p, q, r)| [p, q, r].into_iter().flatten().collect::<Vec<Value>>())
+        .prop_shuffle();
+    let map = prop::collection::btree_map("[a-c]", "[12]", 0..3);
+    (colour, tags, bulbs, map).prop_map(|(colour, tags, bulbs, map)| {
+        let mut spec = Value::object();
+        if let Some(colour) = colour {
+            spec.set_at(&["colour"], colour);
+        }
+        if let Some(tags) = tags {
+            spec.set_at(&["tags"], tags.into_iter().map(Value::from).collect::<Vec<Value>>());
+        }
+        if !bulbs.is_empty() {
+            spec.set_at(&["bulbs"], bulbs);
+        }
+        for (name, value) in map {
+            spec.set_at(&["map", &name], value);
+        }
+        spec
+    })
+}
+
+#[test]
+fn depth_is_bounded() {
+    let mut deep = Value::from("x");
+    for _ in 0..5000 {
+        deep = value!({"a": (deep)});
+    }
+    let config = lamp(&deep);
+    let deduced = ObjectType::deduced();
+    let request = Request {
+        manager: "a",
+        object_type: &deduced,
+        subresource: "",
+        now: "2026-01-01T00:00:00Z",
+        ignored: None,
+    };
+    let refused = apply(None, &config, &request, false).unwrap_err().to_string();
+    assert!(
+        refused.ends_with("nests deeper than MAX_DEPTH (256) levels"),
+        "{}",
+        &refused[refused.len() - 80..]
+    );
+    // An update is never refused here: the object is stored, its ownership is not tracked.
+    assert_eq!(update(None, &config, &request).at(&["metadata", "managedFields"]), None);
+    let mut fields = value!({"f:x": (Value::object())});
+    for _ in 0..300 {
+        fields = value!({"f:a": (fields)});
+    }
+    let refused = FieldSet::from_value(&fields).unwrap_err().to_string();
+    assert_eq!(refused, "fieldsV1 nests deeper than MAX_DEPTH (256) levels");
+    // Taking such a value apart is the tree's own business, and needs more stack than a test has.
+    std::mem::forget((deep, config));
 }

@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn a_diff_leads_from_one_document_to_the_other(from in document(), to in document()) {
         let patch = merge_patch::diff(&from, &to);
-        prop_assert_eq!(merge_patch::apply(&from, &patch), to.clone());
-        prop_assert_eq!(merge_patch::apply(&to, &patch), to);
+        prop_assert_eq!(&merge_patch::apply(&from, &patch), &to);
+        prop_assert_eq!(&merge_patch::apply(&to, &patch), &to);
     }
 }

@@ -1,6 +1,8 @@
 //! fieldsV1: how sets of fields are written down in `metadata.managedFields`.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::MAX_DEPTH;
 use super::element::PathElement;
@@ -117,7 +119,7 @@ fn read_level(value: &Value, depth: usize) -> Result<(FieldSet, bool), ParseFiel
     }
     let below = depth.checked_sub(1).ok_or(ParseFieldsError::TooDeep)?;
     let mut is_member = false;
-    let mut level = SetBuilder::default();
+    let mut level = SetBuilder::with_capacity(map.len());
     for (key, value) in map.iter() {
         if key == "." {
             is_member = true;
@@ -145,12 +147,10 @@ impl PathElement {
         let (kind, rest) = key.split_at(2);
         Ok(Some(match kind {
             "f:" => Self::Field(Str::new(rest)),
-            "k:" => match serde_json::from_str(rest).map_err(|_| wrong())? {
-                Value::Object(map) => {
-                    Self::Key(map.into_iter().map(|(name, v)| (name, as_read(v))).collect())
-                }
-                _ => return Err(wrong()),
-            },
+            "k:" => {
+                let KeyFields(fields) = serde_json::from_str(rest).map_err(|_| wrong())?;
+                Self::key(fields)
+            }
             "v:" => Self::Value(as_read(serde_json::from_str(rest).map_err(|_| wrong())?)),
             "i:" => Self::Index(rest.parse().map_err(|_| wrong())?),
             _ => return Ok(None),
@@ -192,6 +192,33 @@ impl PathElement {
         let mut out = String::new();
         self.write_key(&mut out);
         out
+    }
+}
+
+/// The members of a `k:` as they are written.
+struct KeyFields(Vec<(Str, Value)>);
+
+impl<'de> Deserialize<'de> for KeyFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = KeyFields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of key fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeyFields, A::Error> {
+                let mut fields = Vec::with_capacity(2);
+                while let Some((name, value)) = map.next_entry::<Str, Value>()? {
+                    fields.push((name, as_read(value)));
+                }
+                Ok(KeyFields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 

@@ -233,6 +233,28 @@ impl Managed {
     }
 }
 
+/// Whether the applier owns just `set` already, at that version: then an apply that merges to the live object
+/// changes nothing at all.
+pub(super) fn owns_just(
+    live: &Object,
+    request: &super::Request<'_>,
+    api_version: &str,
+    set: &FieldSet,
+) -> bool {
+    let mut own = managed_fields(live).filter(|entry| {
+        entry.manager == request.manager
+            && entry.operation == Some(Operation::Apply)
+            && entry.subresource == request.subresource
+    });
+    match (own.next(), own.next()) {
+        (Some(only), None) => {
+            only.api_version == api_version
+                && only.fields().is_ok_and(|fields| fields == *set && !set.is_empty())
+        }
+        _ => false,
+    }
+}
+
 /// Takes `metadata.managedFields` away.
 pub(super) fn strip(object: &mut Object) {
     if object.at(&["metadata", "managedFields"]).is_some() {
