@@ -8,22 +8,29 @@
 //! HTTP requests ([`Api::service`]) on which a Kubernetes client can be built without a socket.
 
 mod api;
+mod authorize;
 pub mod controllers;
 mod custom;
 pub mod defaults;
+mod http;
+mod protobuf;
 mod recorded;
 mod registry;
 mod resource;
 pub mod simulator;
+mod server;
 mod status;
 pub mod store;
 pub mod tables;
 mod time;
+mod tokens;
 pub mod validation;
 
 pub use api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
     Watch, WatchEvent, WatchOptions, WriteOptions, Written,
 };
+pub use crate::http::{ApiService, Body, MAX_IN_FLIGHT, MAX_REQUEST_BYTES};
 pub use resource::{GroupResource, Gvr, Resource, Subresource};
+pub use server::{Config, Data, Server, StartError};
 pub use status::{Cause, Details, Status};

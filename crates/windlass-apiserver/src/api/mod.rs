@@ -5,11 +5,12 @@ mod effects;
 mod managed;
 mod options;
 mod patch;
-mod read;
+pub(crate) mod read;
 mod rules;
+mod scale;
 mod selection;
-mod watch;
-mod write;
+pub(crate) mod watch;
+pub(crate) mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,9 @@ use crate::defaults::ServiceAllocator;
 use crate::registry::Registry;
 use crate::resource::{Gvr, Resource};
 use crate::status::Status;
+use crate::http::ApiService;
 use crate::store::Store;
+use crate::tokens::Tokens;
 
 pub use options::{
     DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
@@ -41,6 +44,7 @@ pub struct Api {
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
+    tokens: Tokens,
     services: Mutex<ServiceAllocator>,
     /// Of each definition that is served, its spec.
     served: Mutex<HashMap<Str, Value>>,
@@ -58,6 +62,7 @@ impl Api {
         let shared = Shared {
             store,
             registry: Registry::new(),
+            tokens: Tokens::default(),
             services: Mutex::new(ServiceAllocator::new()),
             served: Mutex::default(),
             cleaning: Mutex::default(),
@@ -111,6 +116,17 @@ impl Api {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// The API as a service of HTTP requests, as this handle's user: what a Kubernetes client can be built
+    /// on without a socket.
+    #[must_use]
+    pub fn service(&self) -> ApiService {
+        ApiService::new(self.clone())
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.shared.tokens
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -2,22 +2,22 @@
 
 use windlass_kube::Object;
 
-use crate::custom;
 use crate::resource::Resource;
 use crate::status::Cause;
+use crate::{custom, validation};
 
 /// What is wrong with a new object.
 pub(super) fn create(resource: &Resource, object: &Object) -> Vec<Cause> {
     if resource.storage == super::effects::DEFINITIONS {
         return custom::validate_definition(&object.to_value());
     }
-    Vec::new()
+    validation::validate_create(&resource.gvk(), &object.to_value())
 }
 
 /// What is wrong with a changed object.
-pub(super) fn update(resource: &Resource, new: &Object, _old: &Object, subresource: &str) -> Vec<Cause> {
+pub(super) fn update(resource: &Resource, new: &Object, old: &Object, subresource: &str) -> Vec<Cause> {
     if resource.storage == super::effects::DEFINITIONS && subresource.is_empty() {
         return custom::validate_definition(&new.to_value());
     }
-    Vec::new()
+    validation::validate_update(&resource.gvk(), &new.to_value(), &old.to_value())
 }

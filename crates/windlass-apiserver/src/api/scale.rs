@@ -1,0 +1,121 @@
+//! The `scale` subresource, and the binding of pods.
+
+use std::sync::Arc;
+
+use windlass_kube::selector::LabelSelector;
+use windlass_kube::{Object, Str, Value, value};
+
+use super::read::presented;
+use super::write::Made;
+use super::{Api, WriteOptions};
+use crate::resource::Resource;
+use crate::status::{Cause, Status};
+
+impl Api {
+    /// The scale of an object.
+    pub(crate) fn scale(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Value, Status> {
+        Ok(scale_of(resource, &presented(resource, &*self.stored(resource, namespace, name)?)))
+    }
+
+    /// Changes how many replicas an object is to have.
+    pub(crate) async fn set_scale(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        options: &WriteOptions,
+        mut make: impl FnMut(&Value) -> Result<Value, Status>,
+    ) -> Result<Value, Status> {
+        let written = self
+            .change(resource, namespace, name, options, Vec::new(), |old, _| {
+                let scale = make(&scale_of(resource, old))?;
+                let replicas = scale.int_at(&["spec", "replicas"]).unwrap_or(0);
+                if replicas < 0 {
+                    let detail = "must be greater than or equal to 0";
+                    let cause = Cause::invalid("spec.replicas", &Value::Int(replicas), detail);
+                    return Err(Status::invalid("autoscaling", "Scale", name, vec![cause]));
+                }
+                let mut new = old.clone();
+                new.set_at(&borrowed(&replicas_path(resource)), replicas);
+                match scale.str_at(&["metadata", "resourceVersion"]) {
+                    Some(version) if !version.is_empty() && version != old.resource_version() => {
+                        new.set_at(&["metadata", "resourceVersion"], version);
+                    }
+                    _ => {
+                        new.remove_at(&["metadata", "resourceVersion"]);
+                    }
+                }
+                Ok(Made::Tracked(new))
+            })
+            .await?;
+        Ok(scale_of(resource, &written.object))
+    }
+
+    /// Puts a pod on a node.
+    pub(crate) async fn bind(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        node: &str,
+    ) -> Result<(), Status> {
+        let options = WriteOptions::default();
+        self.change(resource, namespace, name, &options, Vec::new(), |old, _| {
+            let bound = old.str_at(&["spec", "nodeName"]);
+            if !bound.is_empty() {
+                let why = format!("pod {name} is already assigned to node {bound:?}");
+                return Err(Status::conflict(&resource.group_resource(), name, &why));
+            }
+            let mut new = old.clone();
+            new.set_at(&["spec", "nodeName"], node);
+            Ok(Made::Tracked(new))
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn replicas_path(resource: &Resource) -> Vec<Str> {
+    match resource.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+        Some(scale) => scale.spec_replicas.clone(),
+        None => vec!["spec".into(), "replicas".into()],
+    }
+}
+
+fn borrowed(path: &[Str]) -> Vec<&str> {
+    path.iter().map(Str::as_str).collect()
+}
+
+fn scale_of(resource: &Resource, object: &Object) -> Value {
+    let (status_replicas, selector) = match resource.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+        Some(scale) => {
+            let selector = object.str_at(&borrowed(&scale.label_selector)).to_owned();
+            (scale.status_replicas.clone(), selector)
+        }
+        None => {
+            let selector = object.at(&["spec", "selector"]);
+            let parsed = if resource.kind == "ReplicationController" {
+                selector.and_then(Value::as_object).map(LabelSelector::from_map)
+            } else {
+                LabelSelector::from_object(selector).ok()
+            };
+            (vec!["status".into(), "replicas".into()], parsed.map(|parsed| parsed.to_string()).unwrap_or_default())
+        }
+    };
+    let count = |path: &[Str]| object.at(&borrowed(path)).and_then(Value::as_int).unwrap_or(0);
+    let mut scale = value!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {"name": (object.name())},
+        "spec": {"replicas": (count(&replicas_path(resource)))},
+        "status": {"replicas": (count(&status_replicas))}
+    });
+    if !selector.is_empty() {
+        scale.set_at(&["status", "selector"], selector);
+    }
+    for field in ["namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object.at(&["metadata", field]) {
+            scale.set_at(&["metadata", field], value.clone());
+        }
+    }
+    scale
+}

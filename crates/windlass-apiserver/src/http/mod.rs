@@ -1,0 +1,220 @@
+//! The Kubernetes API as an HTTP service.
+
+mod accept;
+mod answer;
+mod body;
+mod columns;
+mod discovery;
+mod open_api;
+mod path;
+mod present;
+mod reviews;
+mod verbs;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Limited};
+use tokio::sync::Semaphore;
+use windlass_kube::Str;
+
+pub use body::Body;
+
+use crate::api::{Api, UserInfo};
+use crate::resource::GroupResource;
+use crate::status::Status;
+use discovery::Discovery;
+use path::{Query, Target};
+use verbs::Call;
+
+/// How large a request may be: kube-apiserver's own limit.
+pub const MAX_REQUEST_BYTES: usize = 3 << 20;
+
+/// How many requests are worked on at once, watches not counted: kube-apiserver's 400 reads and 200 writes.
+/// More are told to come back.
+pub const MAX_IN_FLIGHT: usize = 600;
+
+/// The API as a service of HTTP requests, as one user. Clones share everything.
+#[derive(Clone)]
+pub struct ApiService {
+    api: Api,
+    shared: Arc<Shared>,
+}
+
+/// What all services of one API share.
+struct Shared {
+    in_flight: Semaphore,
+    discovery: Discovery,
+}
+
+impl ApiService {
+    pub(crate) fn new(api: Api) -> Self {
+        let shared = Shared { in_flight: Semaphore::new(MAX_IN_FLIGHT), discovery: Discovery::default() };
+        Self { api, shared: Arc::new(shared) }
+    }
+
+    /// The same service as another user.
+    pub(crate) fn as_user(&self, user: UserInfo) -> Self {
+        Self { api: self.api.as_user(user), shared: self.shared.clone() }
+    }
+
+    /// Whom a bearer token names.
+    pub(crate) fn user_of_token(&self, token: &str) -> Option<UserInfo> {
+        self.api.tokens().user(token)
+    }
+
+    /// Answers one request.
+    pub async fn answer<B>(self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body,
+        B::Data: Buf,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self.try_answer(request).await {
+            Ok(response) => response,
+            Err(status) => answer::status(&status),
+        }
+    }
+
+    async fn try_answer<B>(self, request: Request<B>) -> Result<Response<Body>, Status>
+    where
+        B: http_body::Body,
+        B::Data: Buf,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let path = parts.uri.path();
+        let segments = path::segments(path).ok_or_else(Status::no_such_resource)?;
+        let api = self.impersonated(&parts.headers)?;
+        let is_watch = query.flag("watch");
+        let permit = if is_watch { None } else { Some(self.shared.in_flight.try_acquire().map_err(|_| too_many())?) };
+        let Some(target) = Target::parse(&segments) else {
+            let response = self.answer_about_itself(&parts, &query, &segments);
+            drop(permit);
+            return response;
+        };
+        let body = read_body(body).await?;
+        let manager = user_agent_manager(&parts.headers);
+        let call = Call { api: api.with_field_manager(manager), target, query, parts, body };
+        let response = call.answer().await;
+        drop(permit);
+        response
+    }
+
+    /// The user that the request says it acts as, if its own user may.
+    fn impersonated(&self, headers: &http::HeaderMap) -> Result<Api, Status> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some(name) = text("impersonate-user") else { return Ok(self.api.clone()) };
+        if !self.api.user().is_in("system:masters") {
+            let why = format!("User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope", self.api.user().name);
+            return Err(Status::forbidden(&GroupResource::new("", "users"), name, why));
+        }
+        let mut groups: Vec<Str> = headers
+            .get_all("impersonate-group")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(Str::new)
+            .collect();
+        if let Some(account) = name.strip_prefix("system:serviceaccount:") {
+            if groups.is_empty() {
+                groups.push("system:serviceaccounts".into());
+                if let Some((namespace, _)) = account.split_once(':') {
+                    groups.push(format!("system:serviceaccounts:{namespace}").into());
+                }
+            }
+        }
+        groups.push("system:authenticated".into());
+        let uid = text("impersonate-uid").unwrap_or_default().into();
+        Ok(self.api.as_user(UserInfo { name: name.into(), uid, groups }))
+    }
+
+    /// Discovery, documents, health: what is not a resource.
+    fn answer_about_itself(
+        &self,
+        parts: &http::request::Parts,
+        query: &Query,
+        segments: &[String],
+    ) -> Result<Response<Body>, Status> {
+        let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let accept = header_text(parts, header::ACCEPT);
+        if parts.method != http::Method::GET && parts.method != http::Method::HEAD {
+            return Err(Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+        }
+        let registry = self.api.registry();
+        match words.as_slice() {
+            [] => Ok(self.shared.discovery.root(registry)),
+            ["healthz" | "livez" | "readyz", ..] => {
+                Ok(if query.has("verbose") { answer::text(200, format!("[+]ping ok\n[+]store ok\n{} check passed\n", words[0])) } else { answer::text(200, "ok") })
+            }
+            ["version"] => Ok(answer::json(200, discovery::version())),
+            ["api" | "apis", ..] => self.shared.discovery.answer(registry, &words, parts, accept),
+            ["openapi", "v2"] => open_api::version_2(registry, accept),
+            ["openapi", "v3", rest @ ..] => open_api::version_3(registry, rest, parts),
+            [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => Err(Status::no_such_resource()),
+            _ => Ok(answer::text(404, "404 page not found\n")),
+        }
+    }
+}
+
+/// The answer to a request that is refused before it is read.
+pub(crate) fn refusal(status: &Status) -> Response<Body> {
+    answer::status(status)
+}
+
+fn too_many() -> Status {
+    let mut status =
+        Status::new(429, "TooManyRequests", "Too many requests, please try again later.");
+    status.details.retry_after_seconds = 1;
+    status
+}
+
+fn header_text(parts: &http::request::Parts, name: header::HeaderName) -> &str {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Who owns the fields a client writes where it does not say: the program's name in its user agent.
+fn user_agent_manager(headers: &http::HeaderMap) -> Str {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let manager = agent.split('/').next().unwrap_or_default();
+    if manager.is_empty() { "unknown".into() } else { manager.chars().take(128).collect::<String>().into() }
+}
+
+async fn read_body<B>(body: B) -> Result<Bytes, Status>
+where
+    B: http_body::Body,
+    B::Data: Buf,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let limited = std::pin::pin!(Limited::new(body, MAX_REQUEST_BYTES));
+    match limited.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Status::too_large(MAX_REQUEST_BYTES)),
+        Err(error) => Err(Status::bad_request(format!("the body of the request could not be read: {error}"))),
+    }
+}
+
+impl<B> tower::Service<Request<B>> for ApiService
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}

@@ -1,0 +1,158 @@
+//! Objects and lists in the form the client asked for.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use windlass_kube::{Map, Object, Value, value};
+
+use super::accept::Form;
+use super::answer::json_bytes;
+use super::columns;
+use crate::api::read::{Page, presented, presented_json};
+use crate::resource::Resource;
+use crate::tables;
+
+/// How much of an object a table row carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Included {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl Included {
+    pub(super) fn parse(parameter: &str) -> Self {
+        match parameter {
+            "None" => Self::Nothing,
+            "Object" => Self::Object,
+            _ => Self::Metadata,
+        }
+    }
+}
+
+/// What is known of a table or list beside its items.
+fn list_metadata(revision: &str, page: Option<&Page>) -> Value {
+    let mut metadata = value!({"resourceVersion": revision});
+    if let Some(page) = page {
+        if !page.continue_token.is_empty() {
+            metadata.set_at(&["continue"], page.continue_token.clone());
+        }
+        if let Some(remaining) = page.remaining {
+            metadata.set_at(&["remainingItemCount"], i64::try_from(remaining).unwrap_or(i64::MAX));
+        }
+    }
+    metadata
+}
+
+/// Only names, labels, owners and the like.
+fn metadata_only(object: &Value) -> Value {
+    let metadata = object.get("metadata").cloned().unwrap_or_else(Value::object);
+    value!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+}
+
+fn row(resource: &Resource, object: &Value, included: Included, now: SystemTime) -> Value {
+    let carried = match included {
+        Included::Nothing => Value::Null,
+        Included::Metadata => metadata_only(object),
+        Included::Object => object.clone(),
+    };
+    match &resource.custom {
+        Some(custom) => {
+            let cells = columns::cells(custom, object, now);
+            value!({"cells": cells, "object": carried})
+        }
+        None => tables::row(&resource.gvk(), object, now).into_value(carried),
+    }
+}
+
+fn table(resource: &Resource, metadata: Value, rows: Vec<Value>) -> Value {
+    let columns = match &resource.custom {
+        Some(custom) => columns::definitions(custom),
+        None => tables::columns(&resource.gvk()),
+    };
+    value!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        "columnDefinitions": columns, "rows": rows
+    })
+}
+
+/// One object.
+pub(super) fn object(
+    resource: &Resource,
+    object: &Object,
+    json: Bytes,
+    form: Form,
+    included: Included,
+) -> Bytes {
+    match form {
+        Form::Whole => json,
+        Form::Metadata => json_bytes(&metadata_only(&object.to_value())),
+        Form::Table => {
+            let row = row(resource, &object.to_value(), included, SystemTime::now());
+            let metadata = list_metadata(object.resource_version(), None);
+            json_bytes(&table(resource, metadata, vec![row]))
+        }
+    }
+}
+
+/// One object of a watch event, as a value; only for forms other than the whole.
+pub(super) fn event_object(resource: &Resource, object: &Object, form: Form, included: Included) -> Value {
+    match form {
+        Form::Whole => object.to_value(),
+        Form::Metadata => metadata_only(&object.to_value()),
+        Form::Table => {
+            let row = row(resource, &object.to_value(), included, SystemTime::now());
+            table(resource, list_metadata(object.resource_version(), None), vec![row])
+        }
+    }
+}
+
+/// A page of a list.
+pub(super) fn list(resource: &Resource, page: &Page, form: Form, included: Included) -> Bytes {
+    let revision = page.revision.to_string();
+    let metadata = list_metadata(&revision, Some(page));
+    match form {
+        Form::Whole => whole_list(resource, page, &metadata),
+        Form::Metadata => {
+            let items: Vec<Value> =
+                page.objects.iter().map(|stored| metadata_only(&presented(resource, stored).to_value())).collect();
+            json_bytes(&value!({
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                "metadata": metadata, "items": items
+            }))
+        }
+        Form::Table => {
+            let now = SystemTime::now();
+            let rows = page
+                .objects
+                .iter()
+                .map(|stored| row(resource, &presented(resource, stored).to_value(), included, now))
+                .collect();
+            json_bytes(&table(resource, metadata, rows))
+        }
+    }
+}
+
+/// The stored bytes of the objects, one after the other.
+fn whole_list(resource: &Resource, page: &Page, metadata: &Value) -> Bytes {
+    let n_bytes: usize = page.objects.iter().map(|stored| stored.json().len() + 1).sum();
+    let mut json = Vec::with_capacity(n_bytes + 256);
+    let head: Map = [
+        ("apiVersion", Value::from(resource.gvr.group_version())),
+        ("kind", Value::from(format!("{}List", resource.kind))),
+        ("metadata", metadata.clone()),
+    ]
+    .into_iter()
+    .collect();
+    let head = json_bytes(&head.into());
+    json.extend_from_slice(&head[..head.len() - 1]);
+    json.extend_from_slice(b",\"items\":[");
+    for (idx, stored) in page.objects.iter().enumerate() {
+        if idx > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(&presented_json(resource, stored));
+    }
+    json.extend_from_slice(b"]}");
+    json.into()
+}

@@ -1,0 +1,571 @@
+//! Requests on resources: from method, path and body to the verb of the API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Method, Response, header};
+use windlass_kube::{Str, Value, value};
+
+use super::accept::{Form, form};
+use super::body::Body;
+use super::path::{Query, Target};
+use super::present::{self, Included};
+use super::{answer, header_text, reviews};
+use crate::api::watch::{Told, bookmark};
+use crate::api::{
+    Api, DeleteOptions, Deleted, FieldValidation, ListOptions, Patch, Propagation, Watch, WatchOptions,
+    WriteOptions, Written,
+};
+use crate::authorize::{Attributes, authorize};
+use crate::protobuf;
+use crate::resource::Resource;
+use crate::status::Status;
+use crate::store::watch_line;
+
+/// How often a watch that wants bookmarks gets one; kube-apiserver sends one a minute.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a watch lasts that does not say; kube-apiserver chooses between 30 and 60 minutes.
+const WATCH_FOR: Duration = Duration::from_secs(45 * 60);
+
+/// What bodies may be.
+const BODY_TYPES: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+/// What patches may be.
+const PATCH_TYPES: [&str; 4] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
+
+/// One request on a resource.
+pub(super) struct Call {
+    pub(super) api: Api,
+    pub(super) target: Target,
+    pub(super) query: Query,
+    pub(super) parts: http::request::Parts,
+    pub(super) body: Bytes,
+}
+
+impl Call {
+    pub(super) async fn answer(self) -> Result<Response<Body>, Status> {
+        let resource = match self.api.resource(&self.target.gvr) {
+            Ok(resource) => resource,
+            Err(status) => {
+                let known = self.api.registry().current().has_group_version(&self.target.gvr.group, &self.target.gvr.version);
+                // Below a group that is not served nothing is routed at all.
+                return if known { Err(status) } else { Ok(answer::text(404, "404 page not found\n")) };
+            }
+        };
+        let verb = self.verb();
+        let namespace = self.namespace(&resource);
+        authorize(
+            &self.api,
+            &Attributes {
+                verb,
+                group: &resource.gvr.group,
+                resource: &resource.gvr.resource,
+                subresource: &self.target.subresource,
+                namespace: &namespace,
+                name: self.target.name.as_deref().unwrap_or_default(),
+            },
+        )?;
+        if !self.target.subresource.is_empty() {
+            return self.answer_subresource(&resource, &namespace).await;
+        }
+        if !resource.has_verb(verb) {
+            return Err(method_not_allowed());
+        }
+        if resource.namespaced && self.target.namespace.is_none() && self.target.name.is_some() {
+            return Err(Status::no_such_resource());
+        }
+        match (verb, self.target.name.as_deref()) {
+            ("get", Some(name)) => self.get(&resource, &namespace, name),
+            ("list", None) => self.list(&resource),
+            ("watch", name) => self.watch(&resource, name),
+            ("create", None) if !resource.has_verb("get") => {
+                let review = self.read_body(&resource)?;
+                reviews::answer(&self.api, &resource, &namespace, review).map(|review| answer::value(201, &review))
+            }
+            ("create", None) => {
+                let body = self.read_body(&resource)?;
+                let written = self.api.create_on(&resource, &namespace, body, &self.write_options("")?).await?;
+                self.written(&resource, &written)
+            }
+            ("update", Some(name)) => {
+                let body = self.read_body(&resource)?;
+                let options = self.write_options("")?;
+                let written = self.api.update_on(&resource, &namespace, name, body, &options).await?;
+                self.written(&resource, &written)
+            }
+            ("patch", Some(name)) => {
+                let options = self.write_options("")?;
+                let patch = self.read_patch(&options)?;
+                let written = self.api.patch_on(&resource, &namespace, name, &patch, &options).await?;
+                self.written(&resource, &written)
+            }
+            ("delete", Some(name)) => {
+                let options = self.delete_options()?;
+                let deleted = self.api.delete_on(&resource, &namespace, name, &options).await?;
+                Ok(self.deleted(&resource, deleted))
+            }
+            ("deletecollection", None) => {
+                let options = self.delete_options()?;
+                let namespace = self.target.namespace.as_deref();
+                let objects =
+                    self.api.delete_collection_on(&resource, namespace, &self.list_options(), &options).await?;
+                let items: Vec<Value> = objects.into_iter().map(Value::from).collect();
+                let kind = format!("{}List", resource.kind);
+                let api_version = resource.gvr.group_version();
+                let revision = self.api.store().revision().to_string();
+                Ok(answer::value(
+                    200,
+                    &value!({
+                        "apiVersion": api_version, "kind": kind,
+                        "metadata": {"resourceVersion": revision}, "items": items
+                    }),
+                ))
+            }
+            _ => Err(method_not_allowed()),
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        let named = self.target.name.is_some();
+        match (&self.parts.method, named) {
+            (&Method::GET | &Method::HEAD, _) if self.query.flag("watch") => "watch",
+            (&Method::GET | &Method::HEAD, true) => "get",
+            (&Method::GET | &Method::HEAD, false) => "list",
+            (&Method::POST, _) => "create",
+            (&Method::PUT, _) => "update",
+            (&Method::PATCH, _) => "patch",
+            (&Method::DELETE, true) => "delete",
+            (&Method::DELETE, false) => "deletecollection",
+            _ => "",
+        }
+    }
+
+    fn namespace(&self, resource: &Resource) -> String {
+        if resource.namespaced { self.target.namespace.clone().unwrap_or_default() } else { String::new() }
+    }
+
+    fn form(&self) -> Result<Form, Status> {
+        form(header_text(&self.parts, header::ACCEPT)).ok_or_else(|| {
+            Status::not_acceptable(&["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"])
+        })
+    }
+
+    fn included(&self) -> Included {
+        Included::parse(self.query.get("includeObject"))
+    }
+
+    fn accepts_gzip(&self) -> bool {
+        header_text(&self.parts, header::ACCEPT_ENCODING).contains("gzip")
+    }
+
+    fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
+        let form = self.form()?;
+        let stored = self.api.stored(resource, namespace, name)?;
+        let json = crate::api::read::presented_json(resource, &stored);
+        let json = if form == Form::Whole {
+            json
+        } else {
+            let object = crate::api::read::presented(resource, &stored);
+            present::object(resource, &object, json, form, self.included())
+        };
+        Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
+    }
+
+    fn list_options(&self) -> ListOptions {
+        let revision = self.query.number("resourceVersion");
+        ListOptions {
+            label_selector: self.query.get("labelSelector").into(),
+            field_selector: self.query.get("fieldSelector").into(),
+            limit: self.query.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0),
+            continue_token: self.query.get("continue").into(),
+            resource_version: revision,
+            exact: self.query.get("resourceVersionMatch") == "Exact",
+        }
+    }
+
+    fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
+        let form = self.form()?;
+        if self.query.get("sendInitialEvents") != "" {
+            let mut status = Status::new(422, "Invalid", "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
+            status.details.group = "meta.k8s.io".into();
+            status.details.kind = "ListOptions".into();
+            return Err(status);
+        }
+        let page = self.api.page(resource, self.target.namespace.as_deref(), &self.list_options())?;
+        let json = present::list(resource, &page, form, self.included());
+        Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
+    }
+
+    fn watch(&self, resource: &Arc<Resource>, name: Option<&str>) -> Result<Response<Body>, Status> {
+        let form = self.form()?;
+        let mut field_selector = self.query.get("fieldSelector").to_owned();
+        if let Some(name) = name {
+            if !field_selector.is_empty() {
+                field_selector.push(',');
+            }
+            field_selector.push_str(&format!("metadata.name={name}"));
+        }
+        let send_initial_events = self.query.flag("sendInitialEvents");
+        let options = WatchOptions {
+            label_selector: self.query.get("labelSelector").into(),
+            field_selector: field_selector.into(),
+            resource_version: self.query.number("resourceVersion"),
+            bookmarks: self.query.flag("allowWatchBookmarks"),
+            send_initial_events,
+        };
+        let timeout = self.query.number("timeoutSeconds").map_or(WATCH_FOR, Duration::from_secs);
+        let mut response = match self.api.watch_on(resource.clone(), self.target.namespace.as_deref(), &options) {
+            Ok(watch) => {
+                let until = tokio::time::Instant::now() + timeout;
+                let follower = Follower {
+                    watch,
+                    form,
+                    included: self.included(),
+                    until,
+                    next_bookmark: options.bookmarks.then(|| tokio::time::Instant::now() + BOOKMARK_EVERY),
+                    ended: false,
+                };
+                Response::new(Body::stream(stream::unfold(follower, Follower::step)))
+            }
+            // What is too old is said in the stream: that is how the client's reflector expects it.
+            Err(status) if status.code == 410 => {
+                Response::new(Body::whole(watch_line("ERROR", &answer::json_bytes(&status.to_value()))))
+            }
+            Err(status) => return Err(status),
+        };
+        let content_type = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        let cache = http::HeaderValue::from_static("no-cache, private");
+        response.headers_mut().insert(header::CACHE_CONTROL, cache);
+        Ok(response)
+    }
+
+    /// The object in the body, in whichever format it was sent.
+    fn read_body(&self, _resource: &Resource) -> Result<Value, Status> {
+        self.read_value()
+    }
+
+    pub(super) fn read_value(&self) -> Result<Value, Status> {
+        let content_type = header_text(&self.parts, header::CONTENT_TYPE);
+        match content_type.split(';').next().unwrap_or_default().trim() {
+            "" | "application/json" | "*/*" | "application/x-www-form-urlencoded" => read_json(&self.body),
+            "application/yaml" => read_yaml(&self.body),
+            "application/vnd.kubernetes.protobuf" => protobuf::decode(&self.body)
+                .map_err(|error| Status::bad_request(format!("unable to decode the protobuf body: {error}"))),
+            _ => Err(Status::unsupported_media_type(&BODY_TYPES)),
+        }
+    }
+
+    fn read_patch(&self, options: &WriteOptions) -> Result<Patch, Status> {
+        let content_type = header_text(&self.parts, header::CONTENT_TYPE);
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if options.force && media_type != "application/apply-patch+yaml" {
+            return Err(Status::new(
+                422,
+                "Invalid",
+                "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch",
+            ));
+        }
+        match media_type {
+            "application/json-patch+json" => Ok(Patch::Json(read_json(&self.body)?)),
+            "application/merge-patch+json" => Ok(Patch::Merge(read_json(&self.body)?)),
+            "application/strategic-merge-patch+json" => Ok(Patch::Strategic(read_json(&self.body)?)),
+            "application/apply-patch+yaml" if self.query.get("fieldManager").is_empty() => Err(Status::new(
+                422,
+                "Invalid",
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
+            )),
+            "application/apply-patch+yaml" => Ok(Patch::Apply(read_yaml(&self.body)?)),
+            _ => Err(Status::unsupported_media_type(&PATCH_TYPES)),
+        }
+    }
+
+    fn dry_run(&self) -> Result<bool, Status> {
+        match self.query.get("dryRun") {
+            "" => Ok(false),
+            "All" => Ok(true),
+            other => Err(Status::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+        }
+    }
+
+    fn write_options(&self, subresource: &str) -> Result<WriteOptions, Status> {
+        let field_validation = match self.query.get("fieldValidation") {
+            "Strict" => FieldValidation::Strict,
+            "Ignore" => FieldValidation::Ignore,
+            "" | "Warn" => FieldValidation::Warn,
+            other => {
+                return Err(Status::bad_request(format!(
+                    "fieldValidation: Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
+                )));
+            }
+        };
+        Ok(WriteOptions {
+            dry_run: self.dry_run()?,
+            field_manager: self.query.get("fieldManager").into(),
+            field_validation,
+            force: self.query.flag("force"),
+            subresource: subresource.into(),
+        })
+    }
+
+    fn delete_options(&self) -> Result<DeleteOptions, Status> {
+        let body = if self.body.is_empty() { Value::object() } else { self.read_value()? };
+        let propagation = match body
+            .str_at(&["propagationPolicy"])
+            .filter(|policy| !policy.is_empty())
+            .unwrap_or_else(|| self.query.get("propagationPolicy"))
+        {
+            "Orphan" => Some(Propagation::Orphan),
+            "Background" => Some(Propagation::Background),
+            "Foreground" => Some(Propagation::Foreground),
+            _ if body.bool_at(&["orphanDependents"]) == Some(true) => Some(Propagation::Orphan),
+            _ => None,
+        };
+        let grace = body.int_at(&["gracePeriodSeconds"]);
+        let precondition = |key: &str| body.str_at(&["preconditions", key]).filter(|text| !text.is_empty()).map(Str::new);
+        let dry_run = body.items_at(&["dryRun"]).iter().any(|word| word.as_str() == Some("All"));
+        Ok(DeleteOptions {
+            dry_run: dry_run || self.dry_run()?,
+            propagation,
+            grace_period_seconds: grace.or_else(|| self.query.get("gracePeriodSeconds").parse().ok()),
+            uid: precondition("uid"),
+            resource_version: precondition("resourceVersion"),
+        })
+    }
+
+    fn written(&self, resource: &Resource, written: &Written) -> Result<Response<Body>, Status> {
+        let form = self.form()?;
+        let code = if written.created { 201 } else { 200 };
+        let json = present::object(resource, &written.object, written.json.clone(), form, self.included());
+        Ok(answer::warn(answer::json(code, json), &written.warnings))
+    }
+
+    fn deleted(&self, resource: &Resource, deleted: Deleted) -> Response<Body> {
+        let object = match deleted {
+            Deleted::Terminating(object) => return answer::value(200, &object.into_value()),
+            Deleted::Gone(object) => object,
+        };
+        if resource.storage == "/pods" {
+            return answer::value(200, &object.into_value());
+        }
+        let mut details = Value::object();
+        details.set_at(&["name"], object.name());
+        if !resource.gvr.group.is_empty() {
+            details.set_at(&["group"], resource.gvr.group.clone());
+        }
+        details.set_at(&["kind"], resource.gvr.resource.clone());
+        details.set_at(&["uid"], object.uid());
+        answer::value(
+            200,
+            &value!({
+                "kind": "Status", "apiVersion": "v1", "metadata": (windlass_kube::Map::new()),
+                "status": "Success", "details": details
+            }),
+        )
+    }
+
+    async fn answer_subresource(&self, resource: &Arc<Resource>, namespace: &str) -> Result<Response<Body>, Status> {
+        let Some(name) = self.target.name.as_deref() else { return Err(Status::no_such_resource()) };
+        let subresource = self.target.subresource.as_str();
+        let Some(known) = resource.subresource(subresource) else { return Err(Status::no_such_resource()) };
+        let method = &self.parts.method;
+        if subresource == "scale" && !known.kind.group.is_empty() {
+            return self.answer_scale(resource, namespace, name).await;
+        }
+        match (subresource, method) {
+            ("log", &Method::GET) => self.log(resource, namespace, name),
+            ("exec" | "attach" | "portforward" | "proxy", _) => {
+                self.api.stored(resource, namespace, name)?;
+                Err(Status::bad_request(format!("pod {name} does not have a host assigned")))
+            }
+            ("eviction", &Method::POST) => {
+                let body = self.read_value()?;
+                let mut options = DeleteOptions::default();
+                options.dry_run = self.dry_run()?;
+                options.grace_period_seconds = body.int_at(&["deleteOptions", "gracePeriodSeconds"]);
+                self.api.delete_on(resource, namespace, name, &options).await?;
+                Ok(answer::value(201, &success()))
+            }
+            ("binding", &Method::POST) => {
+                let body = self.read_value()?;
+                let node = body.str_at(&["target", "name"]).unwrap_or_default().to_owned();
+                self.api.bind(resource, namespace, name, &node).await?;
+                Ok(answer::value(201, &success()))
+            }
+            ("token", &Method::POST) => {
+                let body = self.read_value()?;
+                reviews::token(&self.api, namespace, name, body).map(|token| answer::value(201, &token))
+            }
+            (_, &Method::GET) => self.get(resource, namespace, name),
+            (_, &Method::PUT) => {
+                let body = self.read_value()?;
+                let options = self.write_options(subresource)?;
+                let written = self.api.update_on(resource, namespace, name, body, &options).await?;
+                self.written(resource, &written)
+            }
+            (_, &Method::PATCH) => {
+                let options = self.write_options(subresource)?;
+                let patch = self.read_patch(&options)?;
+                let written = self.api.patch_on(resource, namespace, name, &patch, &options).await?;
+                self.written(resource, &written)
+            }
+            _ => Err(method_not_allowed()),
+        }
+    }
+
+    async fn answer_scale(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Response<Body>, Status> {
+        let options = self.write_options("scale")?;
+        let scale = match self.parts.method {
+            Method::GET => self.api.scale(resource, namespace, name)?,
+            Method::PUT => {
+                let body = self.read_value()?;
+                self.api.set_scale(resource, namespace, name, &options, |_| Ok(body.clone())).await?
+            }
+            Method::PATCH => {
+                let patch = self.read_patch(&options)?;
+                self.api
+                    .set_scale(resource, namespace, name, &options, |scale| match &patch {
+                        Patch::Json(patch) => windlass_kube::json_patch::apply(scale, patch)
+                            .map_err(|error| Status::bad_request(error.to_string())),
+                        Patch::Merge(patch) | Patch::Strategic(patch) | Patch::Apply(patch) => {
+                            Ok(windlass_kube::merge_patch::apply(scale, patch))
+                        }
+                    })
+                    .await?
+            }
+            _ => return Err(method_not_allowed()),
+        };
+        Ok(answer::value(200, &scale))
+    }
+
+    /// Nothing runs here, so there is nothing to read: as a cluster answers before a pod is scheduled.
+    fn log(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
+        let pod = self.api.stored(resource, namespace, name)?.object();
+        if pod.str_at(&["spec", "nodeName"]).is_empty() {
+            return Ok(answer::text(200, ""));
+        }
+        Ok(answer::text(200, "This pod is simulated: no container runs, and there is no log.\n"))
+    }
+}
+
+fn success() -> Value {
+    value!({"kind": "Status", "apiVersion": "v1", "metadata": (windlass_kube::Map::new()), "status": "Success", "code": 201})
+}
+
+fn method_not_allowed() -> Status {
+    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}
+
+pub(super) fn read_json(bytes: &[u8]) -> Result<Value, Status> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+    })
+}
+
+fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
+    // Clients send JSON as YAML: reading it as what it is saves time.
+    if bytes.first() == Some(&b'{') {
+        if let Ok(value) = serde_json::from_slice(bytes) {
+            return Ok(value);
+        }
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;
+    windlass_yaml::load(text).map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))
+}
+
+/// A watch as it is sent.
+struct Follower {
+    watch: Watch,
+    form: Form,
+    included: Included,
+    until: tokio::time::Instant,
+    next_bookmark: Option<tokio::time::Instant>,
+    ended: bool,
+}
+
+impl Follower {
+    /// The next piece of the stream: one event, and those that are ready behind it.
+    async fn step(mut self) -> Option<(Bytes, Self)> {
+        /// How many bytes of ready events go out at once.
+        const PIECE: usize = 64 << 10;
+        if self.ended {
+            return None;
+        }
+        let bookmark_at = self.next_bookmark.unwrap_or(self.until);
+        let told = tokio::select! {
+            biased;
+            told = self.watch.told() => told,
+            () = tokio::time::sleep_until(self.until.min(bookmark_at)) => {
+                if tokio::time::Instant::now() >= self.until {
+                    return None;
+                }
+                self.next_bookmark = Some(tokio::time::Instant::now() + BOOKMARK_EVERY);
+                let revision = self.watch.progress().unwrap_or(0);
+                Ok(Told::Bookmark { revision, initial: false })
+            }
+        };
+        match told {
+            Ok(told) => {
+                let first = self.line(&told);
+                let Some(second) = self.watch.told_now() else { return Some((first, self)) };
+                let mut piece = first.to_vec();
+                piece.extend_from_slice(&self.line(&second));
+                while piece.len() < PIECE {
+                    let Some(told) = self.watch.told_now() else { break };
+                    piece.extend_from_slice(&self.line(&told));
+                }
+                Some((piece.into(), self))
+            }
+            Err(status) => {
+                self.ended = true;
+                Some((watch_line("ERROR", &answer::json_bytes(&status.to_value())), self))
+            }
+        }
+    }
+
+    fn line(&self, told: &Told) -> Bytes {
+        if self.form == Form::Whole {
+            return self.watch.line(told);
+        }
+        let resource = self.watch.resource();
+        match told {
+            Told::Bookmark { revision, initial } => {
+                let object = bookmark(resource, *revision, *initial).to_value();
+                let metadata = object.get("metadata").cloned().unwrap_or_default();
+                let shown = match self.form {
+                    Form::Table => value!({
+                        "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+                        "metadata": {"resourceVersion": (revision.to_string())}, "columnDefinitions": [],
+                        "rows": [{"cells": [], "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}}]
+                    }),
+                    _ => value!({
+                        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata
+                    }),
+                };
+                watch_line("BOOKMARK", &answer::json_bytes(&shown))
+            }
+            Told::Initial(_) | Told::Change(..) => {
+                let kind = match told {
+                    Told::Change(_, kind, _) => kind.as_str(),
+                    _ => "ADDED",
+                };
+                let Some(object) = self.watch.told_object(told) else { return Bytes::new() };
+                let shown = present::event_object(resource, &object, self.form, self.included);
+                watch_line(kind, &answer::json_bytes(&shown))
+            }
+        }
+    }
+}
