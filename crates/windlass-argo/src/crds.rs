@@ -77,7 +77,8 @@ impl Definition {
         let mut members = vec![
             ("apiVersion", value!({"type": "string"}), false, "The version of this object's schema."),
             ("kind", value!({"type": "string"}), false, "The kind of this object."),
-            ("metadata", value!({"type": "object"}), true, "What all objects have."),
+            // The API server refuses anything more here, a description included.
+            ("metadata", value!({"type": "object"}), true, ""),
         ];
         members.extend(self.members);
         let mut schema = object_schema(members);

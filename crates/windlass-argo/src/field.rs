@@ -254,7 +254,9 @@ pub(crate) fn object_schema(members: Vec<Member>) -> Value {
     let properties: Map = members
         .into_iter()
         .map(|(key, mut schema, _, description)| {
-            schema.set_at(&["description"], description.trim());
+            if !description.is_empty() {
+                schema.set_at(&["description"], description.trim());
+            }
             (key, schema)
         })
         .collect();
