@@ -248,7 +248,10 @@ impl Repository {
         };
         let resolved: BTreeMap<_, _> = targets
             .iter()
-            .map(|target| (target.clone(), self.resolve_one(target, &references, Some(&objects))))
+            .map(|target| {
+                let revision = self.resolve_one(target, &references, Some(&objects), Some(&mut session));
+                (target.clone(), revision)
+            })
             .collect();
         let wants: BTreeSet<CommitId> = resolved.values().flatten().map(|revision| revision.commit).collect();
         let fetched = self.fetch(&mut session, &wants);
@@ -291,19 +294,25 @@ impl Repository {
         targets: &BTreeSet<TargetRevision>,
     ) -> BTreeMap<TargetRevision, Result<Revision, SourceError>> {
         let objects = self.slot.objects(&self.url);
+        let mut session = None;
         let references = match (&objects, self.url.scheme()) {
             (Ok(objects), Scheme::Local) => self.list_local(objects),
             (Err(error), Scheme::Local) => Err(error.clone()),
             _ => {
                 let _permit = self.shared.permits.acquire();
-                self.connect_and_list(targets).map(|(_, references)| references)
+                self.connect_and_list(targets).map(|(opened, references)| {
+                    session = Some(opened);
+                    references
+                })
             }
         };
         targets
             .iter()
             .map(|target| {
                 let revision = match &references {
-                    Ok(references) => self.resolve_one(target, references, objects.as_deref().ok()),
+                    Ok(references) => {
+                        self.resolve_one(target, references, objects.as_deref().ok(), session.as_mut())
+                    }
                     Err(error) => Err(error.clone()),
                 };
                 (target.clone(), revision)
@@ -318,7 +327,7 @@ impl Repository {
         let attempt = |target: &TargetRevision| {
             let objects = self.slot.objects(&self.url)?;
             let references = self.list_local(&objects)?;
-            let revision = self.resolve_one(target, &references, Some(&objects))?;
+            let revision = self.resolve_one(target, &references, Some(&objects), None)?;
             if !objects.contains(revision.commit) {
                 return Err(SourceError::CommitNotFound {
                     repository: self.url.to_string(),
@@ -355,17 +364,37 @@ impl Repository {
         target: &TargetRevision,
         references: &[Reference],
         objects: Option<&Objects>,
+        session: Option<&mut Session>,
     ) -> Result<Revision, SourceError> {
         let repository = || self.url.to_string();
         match target.resolve(references, &self.url)? {
             Resolved::Known(revision) => Ok(revision),
-            Resolved::Short(prefix) => match objects.map(|objects| objects.find_short(&prefix)) {
-                Some(Ok(Some(commit))) => Ok(Revision { commit, reference: None, tag: None }),
-                Some(Err(Ambiguous)) => {
-                    Err(SourceError::AmbiguousCommit { repository: repository(), prefix })
+            Resolved::Short(prefix) => {
+                let mut found = objects.and_then(|objects| objects.find_short(&prefix).transpose());
+                if found.is_none()
+                    && let Some(session) = session
+                {
+                    let tips: BTreeSet<CommitId> = references.iter().map(|it| it.commit).collect();
+                    let tips: Vec<CommitId> = tips.into_iter().collect();
+                    let shared = &self.shared;
+                    found = self.slot.find_in_history(
+                        session,
+                        &tips,
+                        &prefix,
+                        &shared.limits,
+                        &shared.interrupt,
+                    )?;
                 }
-                _ => Err(SourceError::ReferenceNotFound { repository: repository(), reference: prefix }),
-            },
+                match found {
+                    Some(Ok(commit)) => Ok(Revision { commit, reference: None, tag: None }),
+                    Some(Err(Ambiguous)) => {
+                        Err(SourceError::AmbiguousCommit { repository: repository(), prefix })
+                    }
+                    None => {
+                        Err(SourceError::ReferenceNotFound { repository: repository(), reference: prefix })
+                    }
+                }
+            }
         }
     }
 

@@ -32,6 +32,15 @@ pub(crate) struct Session {
     failure: FailureSlot,
 }
 
+/// What is wanted of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The commit and its files, none of its history.
+    Files,
+    /// The commit and its history, no files.
+    History,
+}
+
 /// What a fetch may use and where it puts things.
 pub(crate) struct FetchInto<'a> {
     /// The bare repository's folder.
@@ -61,7 +70,7 @@ impl Session {
             Vec::new(),
             &mut gix::progress::Discard,
         )
-        .map_err(|error| failure.explain(repository, error))?;
+        .map_err(|error| failure.explain(repository, &error))?;
         Ok(Self { repository: repository.clone(), transport, handshake, failure })
     }
 
@@ -75,12 +84,27 @@ impl Session {
         let command = LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent());
         let listed = command
             .invoke_blocking(&mut self.transport, &mut gix::progress::Discard, false)
-            .map_err(|error| self.failure.explain(&self.repository, error))?;
+            .map_err(|error| self.failure.explain(&self.repository, &error))?;
         Ok(refs::from_protocol(listed))
     }
 
-    /// Fetches `wants` with all they contain and none of their history, and installs the pack.
-    pub(crate) fn fetch(&mut self, wants: &[CommitId], into: &FetchInto<'_>) -> Result<(), SourceError> {
+    /// Whether the server can send commits without their files.
+    pub(crate) fn can_send_history_alone(&self) -> bool {
+        self.handshake.server_protocol_version == Protocol::V2
+            && self
+                .handshake
+                .capabilities
+                .capability("fetch")
+                .is_some_and(|fetch| fetch.supports("filter").unwrap_or(false))
+    }
+
+    /// Fetches `wants`, and installs the pack.
+    pub(crate) fn fetch(
+        &mut self,
+        wants: &[CommitId],
+        content: Content,
+        into: &FetchInto<'_>,
+    ) -> Result<(), SourceError> {
         let can_be_shallow = self.handshake.server_protocol_version != Protocol::V2
             && self.handshake.capabilities.contains("shallow")
             || self
@@ -88,9 +112,12 @@ impl Session {
                 .capabilities
                 .capability("fetch")
                 .is_some_and(|fetch| fetch.supports("shallow").unwrap_or(false));
-        let shallow =
-            if can_be_shallow { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
-        let mut negotiation = Wants { wants, haves: into.haves };
+        let shallow = if can_be_shallow && content == Content::Files {
+            Shallow::DepthAtRemote(NonZeroU32::MIN)
+        } else {
+            Shallow::NoChange
+        };
+        let mut negotiation = Wants { wants, haves: into.haves, content };
         let pack_dir = into.git_dir.join("objects").join("pack");
         let mut too_large = false;
         let mut installed = None;
@@ -146,18 +173,18 @@ impl Session {
             Err(_) if into.interrupt.load(Ordering::Relaxed) => {
                 Err(SourceError::Cancelled { repository: self.repository.to_string() })
             }
-            Err(error) => Err(self.explain_fetch(error, wants, &pack_dir)),
+            Err(error) => Err(self.explain_fetch(&error, wants, &pack_dir)),
         }
     }
 
-    fn explain_fetch(&self, error: gix::Error, wants: &[CommitId], folder: &Path) -> SourceError {
+    fn explain_fetch(&self, error: &gix::Error, wants: &[CommitId], folder: &Path) -> SourceError {
         let repository = self.repository.to_string();
         let io_errors = || error.iter_errors().filter_map(|part| part.downcast_ref::<io::Error>());
         if io_errors().any(is_disk_full) {
             return SourceError::DiskFull { repository, folder: folder.to_path_buf() };
         }
         // Git's own words (upload-pack.c), which every server based on it repeats.
-        let text = flatten(&error);
+        let text = flatten(error);
         let missing = wants.iter().find(|want| text.contains(&want.to_string()));
         if (text.contains("not our ref") || text.contains("unadvertised object"))
             && let Some(commit) = missing.or(wants.first())
@@ -182,6 +209,7 @@ fn sync(path: &Path) -> Result<(), SourceError> {
 struct Wants<'a> {
     wants: &'a [CommitId],
     haves: &'a [CommitId],
+    content: Content,
 }
 
 impl Negotiate for Wants<'_> {
@@ -192,6 +220,9 @@ impl Negotiate for Wants<'_> {
     fn add_wants(&mut self, arguments: &mut Arguments, _remote_ref_target_known: &[bool]) -> bool {
         for want in self.wants {
             arguments.want(want.to_git());
+        }
+        if self.content == Content::History && arguments.can_use_filter() {
+            arguments.filter("tree:0");
         }
         !self.wants.is_empty()
     }

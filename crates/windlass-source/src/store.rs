@@ -11,11 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::credentials::Access;
 use crate::error::{Message, SourceError, is_disk_full};
-use crate::objects::Objects;
+use crate::objects::{Ambiguous, Objects};
 use crate::policy::Policy;
 use crate::repository::Repository;
 use crate::revision::CommitId;
-use crate::session::{FetchInto, Session};
+use crate::session::{Content, FetchInto, Session};
 use crate::transport::http::Clients;
 use crate::transport::ssh::SshRuntime;
 use crate::url::{RepositoryUrl, Scheme};
@@ -55,7 +55,8 @@ impl Default for Limits {
 /// that met it and nothing else.
 pub struct RepositoryStore {
     shared: Arc<Shared>,
-    repositories: Mutex<Vec<Arc<Repository>>>,
+    /// By normalised address; one for each way in.
+    repositories: Mutex<HashMap<String, Vec<Arc<Repository>>>>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
     root: PathBuf,
     /// Held while the store is open.
@@ -119,12 +120,13 @@ impl RepositoryStore {
             .check(url)
             .map_err(|source| SourceError::Refused { repository: url.to_string(), source })?;
         let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = repositories.iter().find(|known| known.is_for(url, access)) {
+        let same_place = repositories.entry(url.normalised().to_string()).or_default();
+        if let Some(known) = same_place.iter().find(|known| known.is_for(url, access)) {
             return Ok(known.clone());
         }
         let repository =
             Arc::new(Repository::new(url.clone(), access.clone(), self.slot(url), self.shared.clone()));
-        repositories.push(repository.clone());
+        same_place.push(repository.clone());
         Ok(repository)
     }
 
@@ -149,10 +151,12 @@ impl RepositoryStore {
     pub fn retain(&self, keep: &HashSet<RepositoryUrl>) -> Result<(), SourceError> {
         let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        repositories
-            .retain(|repository| keep.contains(repository.url()) || Arc::strong_count(repository) > 1);
+        repositories.retain(|_, same_place| {
+            same_place.retain(|it| keep.contains(it.url()) || Arc::strong_count(it) > 1);
+            !same_place.is_empty()
+        });
         let mut names: HashSet<String> = keep.iter().map(folder_name).collect();
-        names.extend(repositories.iter().map(|repository| folder_name(repository.url())));
+        names.extend(repositories.values().flatten().map(|repository| folder_name(repository.url())));
         slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         let entries = fs::read_dir(&self.root)
             .map_err(|error| SourceError::store("read the folder", &self.root, error))?;
@@ -399,6 +403,7 @@ impl Slot {
     ) -> Result<(), SourceError> {
         session.fetch(
             wants,
+            Content::Files,
             &FetchInto {
                 git_dir: objects.path(),
                 objects: objects.fresh_handle(),
@@ -414,6 +419,47 @@ impl Slot {
                 source: Message::cause(format!("it sent a pack without the commit {commit}")),
             }),
         }
+    }
+
+    /// Finds the commit that a short id stands for in the history of `tips`; `None` when the server cannot send
+    /// history alone.
+    ///
+    /// The commits are fetched without files, looked at, and thrown away: the one found is then fetched like any
+    /// other, and recognised by its short id from then on.
+    pub(crate) fn find_in_history(
+        &self,
+        session: &mut Session,
+        tips: &[CommitId],
+        prefix: &str,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<Option<Result<CommitId, Ambiguous>>, SourceError> {
+        if !session.can_send_history_alone() || tips.is_empty() {
+            return Ok(None);
+        }
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.folder.join("history.tmp");
+        let _ = fs::remove_dir_all(&path);
+        Objects::create(&path).map_err(|error| SourceError::store("create the repository", &path, error))?;
+        let history = Objects::open_own(&path).map_err(|error| SourceError::Store {
+            action: "open the repository",
+            path: path.clone(),
+            source: Message::cause(crate::transport::flatten(&error)),
+        })?;
+        // Gone when this function returns, whatever it returns.
+        history.supersede();
+        session.fetch(
+            tips,
+            Content::History,
+            &FetchInto {
+                git_dir: history.path(),
+                objects: history.fresh_handle(),
+                haves: &[],
+                limit: limits.pack_bytes,
+                interrupt,
+            },
+        )?;
+        Ok(history.find_short(prefix).transpose())
     }
 
     /// Notes that commits are complete, newest first. Losing the note costs a larger pack, nothing else.

@@ -25,12 +25,12 @@ impl FailureSlot {
     }
 
     /// What went wrong: the transport's own account, or else what gix says.
-    pub(crate) fn explain(&self, url: &RepositoryUrl, error: gix::Error) -> SourceError {
+    pub(crate) fn explain(&self, url: &RepositoryUrl, error: &gix::Error) -> SourceError {
         if let Some(own) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return own;
         }
         let repository = url.to_string();
-        let cause = Message::cause(flatten(&error));
+        let cause = Message::cause(flatten(error));
         let broken_off = error.iter_errors().any(|part| {
             part.downcast_ref::<io::Error>().is_some_and(|io| io.kind() != io::ErrorKind::InvalidData)
         });

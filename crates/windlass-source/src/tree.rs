@@ -74,17 +74,17 @@ impl Nodes for GitTree {
     }
 
     fn member(&self, folder: &ObjectId, name: &str) -> Result<Option<(RawKind, ObjectId)>, TreeError> {
-        let members = self.objects.folder(*folder).map_err(|error| store(name, error))?;
+        let members = self.objects.folder(*folder).map_err(|error| store(name, &error))?;
         let at = members.binary_search_by(|member| (*member.name).cmp(name));
         Ok(at.ok().map(|at| (members[at].kind, members[at].id)))
     }
 
     fn link_target(&self, id: &ObjectId) -> Result<String, TreeError> {
-        let size = self.objects.size(*id).map_err(|error| store("link", error))?;
+        let size = self.objects.size(*id).map_err(|error| store("link", &error))?;
         if size > MAX_LINK_BYTES {
             return Err(TreeError::TooLarge { path: "symbolic link".into(), size, limit: MAX_LINK_BYTES });
         }
-        let target = self.objects.blob(*id).map_err(|error| store("link", error))?;
+        let target = self.objects.blob(*id).map_err(|error| store("link", &error))?;
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 }
@@ -101,7 +101,7 @@ impl Tree for GitTree {
         if folder.kind != RawKind::Directory {
             return Ok(None);
         }
-        let members = self.objects.folder(folder.id).map_err(|error| store(path, error))?;
+        let members = self.objects.folder(folder.id).map_err(|error| store(path, &error))?;
         let mut listed = Vec::with_capacity(members.len());
         for member in members.iter() {
             let resolved = match member.kind {
@@ -127,11 +127,11 @@ impl Tree for GitTree {
         if found.kind != RawKind::File {
             return Ok(None);
         }
-        let size = self.objects.size(found.id).map_err(|error| store(path, error))?;
+        let size = self.objects.size(found.id).map_err(|error| store(path, &error))?;
         if size > limit {
             return Err(TreeError::TooLarge { path: path.into(), size, limit });
         }
-        let bytes = self.objects.blob(found.id).map_err(|error| store(path, error))?;
+        let bytes = self.objects.blob(found.id).map_err(|error| store(path, &error))?;
         Ok(Some(bytes.into()))
     }
 }
@@ -145,6 +145,6 @@ fn entry(kind: RawKind, id: ObjectId) -> Entry {
     Entry { kind, digest: Digest::from_foreign(id.as_bytes()) }
 }
 
-fn store(path: &str, error: gix::Error) -> TreeError {
-    TreeError::Store { path: path.into(), source: crate::transport::flatten(&error).into() }
+fn store(path: &str, error: &gix::Error) -> TreeError {
+    TreeError::Store { path: path.into(), source: crate::transport::flatten(error).into() }
 }

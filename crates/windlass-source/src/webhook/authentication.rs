@@ -70,7 +70,7 @@ fn is_equal(given: &str, secret: &Secret) -> bool {
 }
 
 fn is_signature<M: Mac + KeyInit>(hexadecimal: &str, secret: &Secret, body: &[u8]) -> bool {
-    if secret.expose().is_empty() || hexadecimal.len() % 2 != 0 || !hexadecimal.is_ascii() {
+    if secret.expose().is_empty() || !hexadecimal.len().is_multiple_of(2) || !hexadecimal.is_ascii() {
         return false;
     }
     let signature: Option<Vec<u8>> = (0..hexadecimal.len())

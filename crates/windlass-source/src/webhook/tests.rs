@@ -52,8 +52,10 @@ fn pushes(headers_in: &[(&str, &str)], body: &str) -> Vec<Push> {
     }
 }
 
+type Genuine = (Vec<(&'static str, String)>, &'static str, &'static str);
+
 /// All providers: the headers of a genuine request, its body, and which header proves it.
-fn genuine() -> Vec<(Vec<(&'static str, String)>, &'static str, &'static str)> {
+fn genuine() -> Vec<Genuine> {
     let prefixed = |body: &str| format!("sha256={}", sign(body));
     let generic = r#"{"repository": "https://git.example.org/team/app"}"#;
     vec![

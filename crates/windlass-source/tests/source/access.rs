@@ -163,4 +163,30 @@ fn a_proxy_is_used_and_its_exceptions_too() {
     assert!(proxy.heads().iter().any(|head| head.starts_with("GET http://git.invalid/app.git/info/refs")));
     let message = failure(&rig.repository(url, &through("example.org,.invalid")), "main");
     assert!(message.starts_with("cannot reach http://git.invalid/app.git"), "{message}");
+
+    // To a server behind TLS the proxy is a tunnel; it may want a password of its own.
+    let server = GitServer::builder().tls().start().unwrap();
+    server.repository("app").unwrap().write("main", "file", "content").unwrap();
+    let proxy = windlass_testing::Proxy::start_with_auth("carol", "pr0xy").unwrap();
+    let address = server.base_url().replace("https://localhost", "127.0.0.1").parse().unwrap();
+    proxy.route("localhost", address);
+    let through = |password: &str| Access {
+        tls: Tls { authorities: server.authority_pem().map(str::to_string), ..Tls::default() },
+        proxy: Some(Proxy {
+            url: proxy.url().replace("://", &format!("://carol:{password}@")).into(),
+            no_proxy: String::new(),
+        }),
+        ..Access::default()
+    };
+    let tunnelled = update(&rig.repository(&server.url("app"), &through("pr0xy")), "main");
+    assert!(tunnelled.is_ok(), "{}", chain(&tunnelled.unwrap_err()));
+    let port = server.base_url().rsplit_once(':').unwrap().1.to_string();
+    assert!(
+        proxy.targets().iter().all(|target| *target == format!("localhost:{port}")),
+        "{:?}",
+        proxy.targets()
+    );
+    assert!(!proxy.targets().is_empty());
+    let message = failure(&rig.repository(&server.url("app"), &through("wr0ng")), "main");
+    assert!(message.contains("proxy") && !message.contains("wr0ng"), "{message}");
 }

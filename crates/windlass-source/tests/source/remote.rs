@@ -141,6 +141,27 @@ fn only_the_commits_asked_for_are_fetched() {
 }
 
 #[test]
+fn a_short_commit_id_is_found_in_history() {
+    let server = GitServer::start().unwrap();
+    let git = server.repository("app").unwrap();
+    git.git(&["config", "uploadpack.allowFilter", "true"]).unwrap();
+    let old = git.commit("main").file("file", "old").file("big", noise(200_000)).submit().unwrap();
+    git.write("main", "file", "newer").unwrap();
+    git.commit("main").file("file", "newest").delete("big").submit().unwrap();
+    let rig = Rig::new();
+    let repository = rig.anonymous(&server.url("app"));
+    let short = &old.as_str()[..7];
+    let resolved = repository.resolve(&targets(&[short]), Freshness::New);
+    assert_eq!(resolved[&target(short)].as_ref().unwrap().commit, commit(&old));
+    assert!(walk(rig.folder.path()).iter().all(|path| !path.ends_with(".pack")), "history is not kept");
+    assert_eq!(text_at(&update(&repository, short).unwrap(), "file").as_deref(), Some("old"));
+    server.forget_requests();
+    update(&repository, short).unwrap();
+    assert_eq!(server.fetches(), 0, "known from now on");
+    assert!(matches!(update(&repository, "0123456789"), Err(SourceError::ReferenceNotFound { .. })));
+}
+
+#[test]
 fn a_force_push_is_followed() {
     let server = GitServer::start().unwrap();
     let git = server.repository("app").unwrap();

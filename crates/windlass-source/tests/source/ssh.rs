@@ -45,6 +45,52 @@ fn commits_are_fetched_over_ssh_without_a_program() {
 }
 
 #[test]
+fn every_kind_of_key_gets_in() {
+    if !SshGitServer::is_available() {
+        return;
+    }
+    let server = SshGitServer::start().unwrap();
+    server.repository("app").unwrap().write("main", "file", "content").unwrap();
+    let rig = Rig::new();
+    let folder = server.client_key().parent().unwrap().to_path_buf();
+    let mut authorized = read(folder.join("authorized_keys"));
+    let kinds: [(&str, &[&str], Option<&str>); 5] = [
+        ("rsa", &["-t", "rsa", "-b", "2048"], None),
+        ("rsa-pem", &["-t", "rsa", "-b", "2048", "-m", "PEM"], None),
+        ("ecdsa", &["-t", "ecdsa"], None),
+        ("ecdsa-pkcs8", &["-t", "ecdsa", "-m", "PKCS8"], None),
+        ("locked", &["-t", "ed25519"], Some("s3cret")),
+    ];
+    for (name, arguments, passphrase) in kinds {
+        let key = rig.folder.path().join(name);
+        let made = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-C", name, "-N", passphrase.unwrap_or_default(), "-f"])
+            .arg(&key)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        authorized.push_str(&read(key.with_extension("pub")));
+    }
+    std::fs::write(folder.join("authorized_keys"), authorized).unwrap();
+    for (name, _, passphrase) in kinds {
+        let with = |passphrase: Option<&str>| Access {
+            authentication: Authentication::SshKey {
+                private_key: read(rig.folder.path().join(name)).into(),
+                passphrase: passphrase.map(Into::into),
+            },
+            ..access(&server)
+        };
+        let snapshot = update(&rig.repository(&server.url("app"), &with(passphrase)), "main");
+        assert!(snapshot.is_ok(), "{name}: {}", chain(&snapshot.unwrap_err()));
+        if passphrase.is_some() {
+            let message = failure(&rig.repository(&server.url("app"), &with(Some("wr0ng"))), "main");
+            assert!(message.starts_with("the SSH private key configured for") && !message.contains("wr0ng"));
+        }
+    }
+}
+
+#[test]
 fn strangers_are_told_apart() {
     if !SshGitServer::is_available() {
         return;
