@@ -170,13 +170,6 @@ pub fn prepare_for_update(gvk: &Gvk, new: &mut Value, old: &Value) {
             let changed = new.at(&["spec", "template"]) != old.at(&["spec", "template"]);
             new.set_at(&path, (before + i64::from(changed)).to_string());
         }
-        ("batch", "Job") => {
-            for path in [&["spec", "selector"][..], &["spec", "manualSelector"]] {
-                if new.at(path).is_none() {
-                    keep(new, old, path);
-                }
-            }
-        }
         _ => {}
     }
     super::apply_defaults(gvk, new);
@@ -420,8 +413,11 @@ fn update_service(new: &mut Value, old: &Value) {
     let has_address = |kind: &str| kind != "ExternalName";
     let has_port = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
     if has_address(&before) && has_address(&after) {
+        // An address that was asked for anew stands alone until it is refused.
+        let asked = new.str_at(&["spec", "clusterIP"]).map(str::to_owned);
+        let moved = asked.is_some() && asked.as_deref() != old.str_at(&["spec", "clusterIP"]);
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            if new.at(&["spec", field]).is_none() {
+            if new.at(&["spec", field]).is_none() && !(moved && field == "clusterIPs") {
                 keep(new, old, &["spec", field]);
             }
         }
