@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use windlass_kube::fields::{FieldSet, Operation, extract, extract_owned, owned_by};
-use windlass_kube::merge::{Request, apply, update};
+use windlass_kube::merge::{Request, apply, fields_of, update, validate};
 use windlass_kube::schema::Types;
 use windlass_kube::selector::LabelSelector;
 use windlass_kube::{Object, Value, merge_patch, strategic, value};
@@ -66,6 +66,11 @@ fn main() {
     time("extract, set at hand", || drop(black_box(extract(&live_value, &owned))));
     time("extract by manager", || drop(black_box(extract_owned(&live, manager))));
     time("fieldsV1, parse", || drop(black_box(FieldSet::parse(&fields_v1))));
+    let fields_value = owned.to_value();
+    time("fieldsV1, read", || drop(black_box(FieldSet::from_value(&fields_value))));
+    time("fieldsV1, as a value", || drop(black_box(owned.to_value())));
+    time("validate", || drop(black_box(validate(&deployment, &config))));
+    time("fields of a configuration", || drop(black_box(fields_of(&deployment, &config))));
     time("fieldsV1, print", || drop(black_box(owned.to_json())));
     time("merge patch", || drop(black_box(merge_patch::apply(&live_value, &patch))));
     time("strategic patch", || drop(black_box(strategic::apply(&deployment, &live_value, &patch))));
