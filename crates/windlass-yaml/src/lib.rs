@@ -12,6 +12,17 @@
 //! - [`to_yaml`]: values to YAML, byte-equal to Go's.
 //! - [`parse_nodes`], [`nodes_to_yaml`], [`edit`]: YAML with its comments, and edits that keep all other bytes.
 //! - [`json`]: JSON in and out, as Go's `encoding/json` and Kubernetes' own decoder have it.
+//!
+//! # Why a parser of our own
+//!
+//! Go's packages are translations of libyaml, and Kubernetes tools inherit its verdicts: under-indented
+//! continuation lines of quoted scalars, a block scalar at the end of a file without a line break, the 1,024
+//! characters of a simple key, the words of each error. The event parsers there are for Rust follow YAML 1.2
+//! and differ in exactly these; correcting one from outside would be a second scanner beside the first. So the
+//! scanner and the grammar here keep libyaml's rules themselves, and the whole crate is compared with Go:
+//! `docs/differences-yaml.md` has the result.
+//!
+//! Nothing here recurses over input but the printers, and these only over values that a limit has bounded.
 
 mod base64;
 pub mod edit;

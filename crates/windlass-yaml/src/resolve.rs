@@ -57,10 +57,8 @@ pub(crate) fn resolve(text: &str, dialect: Dialect, timestamps: bool) -> Resolve
             }
         }
         b'0'..=b'9' => {
-            if timestamps {
-                if let Some(timestamp) = Timestamp::parse(text) {
-                    return Resolved::Timestamp(timestamp);
-                }
+            if timestamps && let Some(timestamp) = Timestamp::parse(text) {
+                return Resolved::Timestamp(timestamp);
             }
             number(text, dialect)
         }
@@ -118,10 +116,10 @@ fn number(text: &str, dialect: Dialect) -> Resolved {
     if let Some(found) = integer(plain) {
         return found;
     }
-    if is_decimal_float(plain) {
-        if let Resolved::Float(float) = finite(plain) {
-            return Resolved::Float(float);
-        }
+    if is_decimal_float(plain)
+        && let Resolved::Float(float) = finite(plain)
+    {
+        return Resolved::Float(float);
     }
     // Go's own prefixes were tried above; these readings take a sign after the prefix, too.
     let prefixed = |prefix: &str, radix: u32| -> Option<Resolved> {

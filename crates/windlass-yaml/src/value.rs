@@ -225,6 +225,7 @@ impl Array {
     }
 
     /// The items, to be changed; copies this level if it is shared.
+    #[expect(clippy::should_implement_trait, reason = "the trait promises a cheap borrow, this may copy")]
     pub fn as_mut(&mut self) -> &mut Vec<Value> {
         Arc::make_mut(&mut self.0)
     }

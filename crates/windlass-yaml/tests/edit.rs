@@ -29,7 +29,7 @@ last: 1
 #[track_caller]
 fn check(path: &[Step<'_>], replacement: Replacement<'_>, old: &str, new: &str) {
     assert_eq!(TEXT.matches(old).count(), 1, "{old:?} must stand once in the text");
-    let edited = set_scalar(TEXT, 0, path, replacement).unwrap();
+    let edited = set_scalar(TEXT, 0, path, replacement).expect("the edit has a place");
     assert_eq!(edited, TEXT.replacen(old, new, 1));
 }
 

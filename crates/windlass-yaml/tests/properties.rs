@@ -82,18 +82,20 @@ proptest! {
     #[test]
     fn what_is_printed_is_read_back(value in values(strings().boxed())) {
         let text = to_yaml(&value);
-        prop_assert_eq!(load(&text).map_err(|error| error.to_string()), Ok(value.clone()), "{}", text);
+        prop_assert_eq!(load(&text).map_err(|error| error.to_string()), Ok(value), "{}", text);
     }
 
-    // yaml.v3 prints a tab at the start of a block scalar so that it cannot read it again.
+    // Two traps of yaml.v3 are left out: a tab at the start of a block scalar, and, where a level is not two
+    // spaces, the wrong indentation hint of a block scalar that begins with a blank.
     #[test]
     fn what_is_printed_by_v3_rules_is_read_back(
         value in values(strings().prop_map(|text| text.replace('\t', "")).boxed())
     ) {
         let third = LoadOptions { dialect: Dialect::V3, ..LoadOptions::default() };
-        for indent in 2..=9 {
-            let text = to_yaml_with(&value, &YamlStyle { indent, ..YamlStyle::V3 });
-            prop_assert_eq!(load_with(&text, &third).map_err(|error| error.to_string()), Ok(value.clone()), "{}", text);
+        for style in [YamlStyle::V3, YamlStyle::KYAML] {
+            let text = to_yaml_with(&value, &style);
+            let loaded = load_with(&text, &third).map_err(|error| error.to_string());
+            prop_assert_eq!(loaded, Ok(value.clone()), "{}", text);
         }
     }
 
@@ -171,7 +173,7 @@ fn alias_bombs_are_refused() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..30 {
         let before = format!("*a{}", level - 1);
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![before.as_str(); 9].join(", ")));
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", ")));
     }
     let error = load(&bomb).unwrap_err();
     assert_eq!(error.to_string(), "yaml: document contains excessive aliasing");

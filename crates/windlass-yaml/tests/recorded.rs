@@ -32,8 +32,8 @@ impl Report {
 
 fn records(name: &str) -> Vec<Value> {
     let path = format!("{}/tests/data/{name}-recorded.jsonl", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().map(|line| json::parse(line.as_bytes()).unwrap()).collect()
+    let text = std::fs::read_to_string(path).expect("recorded cases are committed");
+    text.lines().map(|line| json::parse(line.as_bytes()).expect("a record is JSON")).collect()
 }
 
 fn text<'a>(record: &'a Value, key: &str) -> &'a str {

@@ -72,7 +72,7 @@ pub(super) fn analyze(text: &str, tabs_are_special: bool) -> Analysis {
             '\t' if !tabs_are_special => tabs = true,
             _ => {}
         }
-        special |= !is_printable(character) && !(character == '\t' && !tabs_are_special);
+        special |= !is_printable(character) && (character != '\t' || tabs_are_special);
         if character == ' ' {
             break_space |= previous_break;
             previous_space = true;

@@ -324,7 +324,7 @@ impl NodeWriter {
         // No comment is written between a key and its colon, whichever form the key has.
         match key.kind {
             NodeKind::Scalar => {
-                self.scalar(key, Place { mapping: true, simple_key: simple, block_item: false })
+                self.scalar(key, Place { mapping: true, simple_key: simple, block_item: false });
             }
             NodeKind::Alias => self.write_anchor("*", &key.value),
             _ => self.node(key, Place { mapping: true, simple_key: true, block_item: false }, |_| {}),

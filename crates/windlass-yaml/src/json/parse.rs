@@ -361,10 +361,8 @@ impl<'a> Parser<'a> {
             self.skip_digits();
         }
         let text = std::str::from_utf8(&self.text[from..self.at]).expect("a number is ASCII");
-        if integral {
-            if let Ok(int) = text.parse() {
-                return Ok(Value::Int(int));
-            }
+        if integral && let Ok(int) = text.parse() {
+            return Ok(Value::Int(int));
         }
         match text.parse::<f64>() {
             Ok(float) if float.is_finite() => Ok(Value::Float(float)),

@@ -1,106 +1,38 @@
-//! Events to [`Value`]s.
+//! Events to values.
 //!
 //! Values are built bottom-up with an explicit stack. An alias shares the value it names, so a bomb costs no
 //! memory here; Go's rule against it is kept by counting what Go would have decoded.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use super::mapping::{Members, TypedKey};
+use super::{Document, LoadOptions};
 use crate::error::{YamlError, YamlErrorKind};
-use crate::limits::{Limits, allowed_alias_ratio};
+use crate::limits::allowed_alias_ratio;
 use crate::parser::{Event, EventKind, Parser, Properties};
 use crate::resolve::{Dialect, Resolved, resolve};
 use crate::scanner::{Mark, ScalarStyle, SyntaxError};
 use crate::value::{Array, Map, Str, Value};
 
-/// How a text is loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LoadOptions {
-    /// Whose rules hold.
-    pub dialect: Dialect,
-    /// Whether equal keys in a map are an error; with [`Dialect::V3`] they always are.
-    pub strict: bool,
-    /// What stops the load.
-    pub limits: Limits,
-}
-
-/// One document of a stream.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Document {
-    /// What the document says; `null` for an empty one.
-    pub value: Value,
-    /// The line, counted from 1, on which the document's content begins.
-    pub line: usize,
-}
-
-/// Loads the first document of `text` as `sigs.k8s.io/yaml` does; an empty text is `null`.
-///
-/// # Errors
-/// See [`YamlError`].
-pub fn load(text: &str) -> Result<Value, YamlError> {
-    load_with(text, &LoadOptions::default())
-}
-
-/// Loads the first document of `text`; an empty text is `null`. What follows that document is not read.
-///
-/// # Errors
-/// See [`YamlError`].
-pub fn load_with(text: &str, options: &LoadOptions) -> Result<Value, YamlError> {
-    Ok(load_first(text, options)?.map_or(Value::Null, |document| document.value))
-}
-
-/// The first document of `text`, if there is one.
-pub(crate) fn load_first(text: &str, options: &LoadOptions) -> Result<Option<Document>, YamlError> {
-    crate::text::check(text, &options.limits)?;
-    Loader::new(text, *options).document()
-}
-
-/// Loads all documents of a YAML stream, as a YAML decoder that is called again and again does.
-///
-/// To read manifests the way `kubectl` does, use [`documents`](crate::documents).
-///
-/// # Errors
-/// The first document that cannot be loaded.
-pub fn load_all(text: &str, options: &LoadOptions) -> Result<Vec<Document>, YamlError> {
-    crate::text::check(text, &options.limits)?;
-    let mut loader = Loader::new(text, *options);
-    let mut documents = Vec::new();
-    while let Some(document) = loader.document()? {
-        documents.push(document);
-    }
-    Ok(documents)
-}
-
-/// A key with the type it was decoded to, for telling duplicates as Go's maps do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum TypedKey {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Uint(u64),
-    /// The bits of a float.
-    Float(u64),
-    Str(Str),
-}
-
 /// A value being handed to the collection it stands in.
-struct Built {
-    value: Value,
+pub(super) struct Built {
+    pub(super) value: Value,
     /// The key this would be; `None` for a collection.
-    key: Option<TypedKey>,
+    pub(super) key: Option<TypedKey>,
     /// The text and whether `<<` there means a merge.
-    raw: Str,
-    merge: bool,
-    alias: bool,
-    kind: Kind,
-    start: Mark,
+    pub(super) raw: Str,
+    pub(super) merge: bool,
+    pub(super) alias: bool,
+    pub(super) kind: Kind,
+    pub(super) start: Mark,
     /// How many nodes Go would decode for this one, and how deep it nests.
-    weight: u64,
-    height: usize,
+    pub(super) weight: u64,
+    pub(super) height: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     Scalar,
     Sequence,
     Mapping,
@@ -109,33 +41,23 @@ enum Kind {
 
 enum Frame<'a> {
     Sequence { items: Vec<Value>, common: FrameCommon<'a> },
-    Mapping { members: Members, key: Option<Built>, common: FrameCommon<'a> },
+    Mapping(Box<MappingFrame<'a>>),
 }
 
-struct FrameCommon<'a> {
-    anchor: Option<&'a str>,
-    start: Mark,
-    weight: u64,
-    height: usize,
+struct MappingFrame<'a> {
+    members: Members,
+    key: Option<Built>,
+    common: FrameCommon<'a>,
+}
+
+pub(super) struct FrameCommon<'a> {
+    pub(super) anchor: Option<&'a str>,
+    pub(super) start: Mark,
+    pub(super) weight: u64,
+    pub(super) height: usize,
     /// How many type errors there were before this collection.
-    errors_before: usize,
-    deferred_before: bool,
-}
-
-/// What a mapping gathers.
-#[derive(Default)]
-struct Members {
-    members: Vec<(Str, Value)>,
-    /// The keys so far, where equal ones are an error.
-    seen: HashSet<TypedKey>,
-    /// The names of the map's own keys, where equal ones are an error.
-    names: HashSet<Str>,
-    /// The names of keys that were merged in; how these were typed is not known any more.
-    merged: HashSet<Str>,
-    /// Kind, text and line of each key, for yaml.v3's rule on equal keys.
-    raw: Vec<(Kind, Str, u32)>,
-    /// yaml.v3 merges when the mapping ends.
-    merge: Option<Built>,
+    pub(super) errors_before: usize,
+    pub(super) deferred_before: bool,
 }
 
 /// An anchored node.
@@ -151,21 +73,21 @@ enum Anchored {
 }
 
 /// One line of `unmarshal errors`.
-struct TypeError {
-    text: String,
-    start: Mark,
-    kind: YamlErrorKind,
+pub(super) struct TypeError {
+    pub(super) text: String,
+    pub(super) start: Mark,
+    pub(super) kind: YamlErrorKind,
 }
 
-struct Loader<'a> {
+pub(super) struct Loader<'a> {
     parser: Parser<'a>,
-    options: LoadOptions,
+    pub(super) options: LoadOptions,
     frames: Vec<Frame<'a>>,
     anchors: HashMap<&'a str, Anchored>,
     /// The first error that Go would only meet after it had parsed the whole document.
-    deferred: Option<YamlError>,
-    type_errors: Vec<TypeError>,
-    not_json: Option<YamlError>,
+    pub(super) deferred: Option<YamlError>,
+    pub(super) type_errors: Vec<TypeError>,
+    pub(super) not_json: Option<YamlError>,
     decoded: u64,
     aliased: u64,
     /// Strings seen as keys: manifests repeat them.
@@ -176,7 +98,7 @@ struct Loader<'a> {
 const MAX_INTERNED: usize = 4096;
 
 impl<'a> Loader<'a> {
-    fn new(text: &'a str, options: LoadOptions) -> Self {
+    pub(super) fn new(text: &'a str, options: LoadOptions) -> Self {
         Self {
             // Reading comments is part of how yaml.v3 finds its tokens.
             parser: Parser::new(text, options.dialect == Dialect::V3, options.dialect == Dialect::V3),
@@ -198,7 +120,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The next document of the stream, if there is one.
-    fn document(&mut self) -> Result<Option<Document>, YamlError> {
+    pub(super) fn document(&mut self) -> Result<Option<Document>, YamlError> {
         loop {
             match self.next()?.kind {
                 EventKind::StreamEnd => return Ok(None),
@@ -248,7 +170,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Keeps the first error that does not stop the parser.
-    fn defer(&mut self, kind: YamlErrorKind, problem: impl Into<String>, at: Mark) {
+    pub(super) fn defer(&mut self, kind: YamlErrorKind, problem: impl Into<String>, at: Mark) {
         if self.deferred.is_none() {
             self.deferred = Some(YamlError::new(kind, problem, at.position()));
         }
@@ -271,7 +193,8 @@ impl<'a> Loader<'a> {
             }
             EventKind::MappingStart { properties, .. } => {
                 let common = self.open(&properties, start)?;
-                self.frames.push(Frame::Mapping { members: Members::default(), key: None, common });
+                let frame = MappingFrame { members: Members::default(), key: None, common };
+                self.frames.push(Frame::Mapping(Box::new(frame)));
                 Ok(None)
             }
             EventKind::SequenceEnd | EventKind::MappingEnd => Ok(self.close()),
@@ -404,7 +327,7 @@ impl<'a> Loader<'a> {
                 Tagged::Text(text) => return scalar_built(Str::from(text), merge, start),
             }
         };
-        let in_key = matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }));
+        let in_key = matches!(self.frames.last(), Some(Frame::Mapping(frame)) if frame.key.is_none());
         let (value, key) = match resolved {
             Resolved::Null => (Value::Null, TypedKey::Null),
             Resolved::Bool(bool) => (Value::Bool(bool), TypedKey::Bool(bool)),
@@ -492,7 +415,8 @@ impl<'a> Loader<'a> {
     fn close(&mut self) -> Option<Built> {
         let (value, kind, common) = match self.frames.pop()? {
             Frame::Sequence { items, common } => (Value::Array(Array::from(items)), Kind::Sequence, common),
-            Frame::Mapping { mut members, common, .. } => {
+            Frame::Mapping(frame) => {
+                let MappingFrame { mut members, common, .. } = *frame;
                 if self.options.dialect == Dialect::V3 {
                     self.finish_v3(&mut members, &common);
                 }
@@ -527,158 +451,18 @@ impl<'a> Loader<'a> {
                 common.grow(&built);
                 items.push(built.value);
             }
-            Frame::Mapping { key: key @ None, .. } => *key = Some(built),
-            Frame::Mapping { members, key, common } => {
-                let key = key.take().expect("the arm above handles an absent key");
-                self.member(members, common, key, built);
-            }
+            Frame::Mapping(frame) => match frame.key.take() {
+                None => frame.key = Some(built),
+                Some(key) => self.member(&mut frame.members, &mut frame.common, key, built),
+            },
         }
         self.frames.push(frame);
         None
     }
 
     /// Counts a leaf as Go's decoder would; collections are counted by what is in them, and themselves.
-    fn tally(&mut self, built: &Built) {
+    pub(super) fn tally(&mut self, built: &Built) {
         self.count(if built.alias { built.weight - 1 } else { 0 }, built.start);
-    }
-
-    fn member(&mut self, members: &mut Members, common: &mut FrameCommon<'_>, key: Built, value: Built) {
-        if self.options.dialect == Dialect::V3 {
-            members.raw.push((key.kind, key.raw.clone(), key.start.line));
-        }
-        common.grow(&value);
-        if key.merge {
-            self.tally(&value);
-            self.merge(members, value);
-            return;
-        }
-        common.grow(&key);
-        self.tally(&key);
-        self.tally(&value);
-        let Some(typed) = key.key else {
-            let shown = crate::gosyntax::value(&key.value, self.options.dialect);
-            self.defer(YamlErrorKind::NotJson, format!("invalid map key: {shown}"), key.start);
-            return;
-        };
-        let Some(name) = self.key_name(&typed, &value.value, key.start) else { return };
-        if self.options.strict && self.options.dialect == Dialect::Sigs {
-            if members.seen.contains(&typed) || members.merged.contains(&name) {
-                let text =
-                    format!("line {}: key {} already set in map", value.start.line + 1, typed.go_syntax());
-                self.type_errors.push(TypeError { text, start: key.start, kind: YamlErrorKind::Duplicate });
-                return;
-            }
-            members.seen.insert(typed);
-            members.names.insert(name.clone());
-        }
-        members.members.push((name, value.value));
-    }
-
-    /// The JSON name of a key, as `sigs.k8s.io/yaml` converts it.
-    fn key_name(&mut self, key: &TypedKey, value: &Value, at: Mark) -> Option<Str> {
-        let kind = match key {
-            TypedKey::Str(text) => return Some(text.clone()),
-            TypedKey::Bool(bool) => return Some(Str::new_static(if *bool { "true" } else { "false" })),
-            TypedKey::Int(int) => return Some(Str::from(int.to_string())),
-            TypedKey::Float(bits) => {
-                return Some(Str::from(crate::float::go_g32(f64::from_bits(*bits))));
-            }
-            TypedKey::Null => "%!s(<nil>)",
-            TypedKey::Uint(_) => "uint64",
-        };
-        if self.not_json.is_none() {
-            let (key, value) = (
-                key.go_syntax(),
-                match value {
-                    Value::Null => "<nil>".to_owned(),
-                    value => crate::gosyntax::value(value, self.options.dialect),
-                },
-            );
-            let problem = format!("unsupported map key of type: {kind}, key: {key}, value: {value}");
-            let error = YamlError::new(YamlErrorKind::NotJson, problem.clone(), at.position());
-            self.not_json = Some(error.with_text(problem));
-        }
-        None
-    }
-
-    /// Takes in the map or maps that `<<` names.
-    fn merge(&mut self, members: &mut Members, built: Built) {
-        if self.options.dialect == Dialect::V3 {
-            members.merge = Some(built);
-            return;
-        }
-        let at = built.start;
-        match merged_maps(built) {
-            // Earlier maps of a list win over later ones, so they are written last.
-            Some(maps) => {
-                for map in maps.into_iter().rev() {
-                    for (name, value) in map {
-                        if self.options.strict {
-                            if members.names.contains(&name) || members.merged.contains(&name) {
-                                let shown = crate::gosyntax::quote(&name);
-                                let text = format!("line {}: key {shown} already set in map", at.line + 1);
-                                let kind = YamlErrorKind::Duplicate;
-                                self.type_errors.push(TypeError { text, start: at, kind });
-                                continue;
-                            }
-                            members.merged.insert(name.clone());
-                        }
-                        members.members.push((name, value));
-                    }
-                }
-            }
-            None => self.refuse_merge(at),
-        }
-    }
-
-    fn refuse_merge(&mut self, at: Mark) {
-        let problem = "map merge requires map or sequence of maps as the value";
-        self.defer(YamlErrorKind::Type, problem, at);
-    }
-
-    /// yaml.v3's end of a mapping: no key twice, then merges fill in what is absent.
-    fn finish_v3(&mut self, members: &mut Members, common: &FrameCommon<'_>) {
-        let mut lines: HashMap<(Kind, &str), Vec<(usize, u32)>> = HashMap::new();
-        let mut pairs: Vec<(usize, usize, String, Mark)> = Vec::new();
-        for (idx, (kind, raw, line)) in members.raw.iter().enumerate() {
-            let earlier = lines.entry((*kind, raw.as_str())).or_default();
-            for (first_idx, first) in earlier.iter() {
-                let text = format!(
-                    "line {}: mapping key {} already defined at line {}",
-                    line + 1,
-                    crate::gosyntax::quote(raw),
-                    first + 1
-                );
-                pairs.push((*first_idx, idx, text, Mark { line: *line, ..common.start }));
-            }
-            earlier.push((idx, *line));
-        }
-        if !pairs.is_empty() {
-            // What is wrong inside this mapping is not looked at by Go any more.
-            self.type_errors.truncate(common.errors_before);
-            if !common.deferred_before {
-                self.deferred = None;
-            }
-            pairs.sort_by_key(|(first, second, ..)| (*first, *second));
-            for (_, _, text, start) in pairs {
-                self.type_errors.push(TypeError { text, start, kind: YamlErrorKind::Duplicate });
-            }
-        }
-        if let Some(built) = members.merge.take() {
-            let at = built.start;
-            match merged_maps(built) {
-                Some(maps) => {
-                    let mut map: Map = std::mem::take(&mut members.members).into_iter().collect();
-                    for (name, value) in maps.into_iter().flatten() {
-                        if !map.contains_key(&name) {
-                            map.insert(name, value);
-                        }
-                    }
-                    members.members = map.into_iter().collect();
-                }
-                None => self.refuse_merge(at),
-            }
-        }
     }
 }
 
@@ -701,36 +485,10 @@ fn scalar_built(text: Str, merge: bool, start: Mark) -> Built {
     }
 }
 
-/// The maps a merge value names; `None` if it is anything but maps.
-fn merged_maps(built: Built) -> Option<Vec<Map>> {
-    match built.value {
-        Value::Object(map) => Some(vec![map]),
-        Value::Array(items) if !built.alias => items
-            .into_iter()
-            .map(|item| if let Value::Object(map) = item { Some(map) } else { None })
-            .collect(),
-        _ => None,
-    }
-}
-
 impl FrameCommon<'_> {
-    fn grow(&mut self, built: &Built) {
+    pub(super) fn grow(&mut self, built: &Built) {
         self.weight = self.weight.saturating_add(built.weight);
         self.height = self.height.max(built.height);
-    }
-}
-
-impl TypedKey {
-    /// The key as Go's `%#v` prints it.
-    fn go_syntax(&self) -> String {
-        match self {
-            Self::Null => "<nil>".to_owned(),
-            Self::Bool(bool) => bool.to_string(),
-            Self::Int(int) => int.to_string(),
-            Self::Uint(uint) => format!("{uint:#x}"),
-            Self::Float(bits) => crate::float::go_g(f64::from_bits(*bits)),
-            Self::Str(text) => crate::gosyntax::quote(text),
-        }
     }
 }
 
