@@ -20,6 +20,10 @@ const DELTA_BASE_CACHE: &str = "core.deltaBaseCacheLimit=16m";
 /// Folder entries remembered per repository while someone reads it: a monorepo's few thousand folders, some 5 MB.
 const MAX_CACHED_ENTRIES: usize = 65_536;
 
+/// Reading handles kept for the next reader; more exist only while more read at the same moment. Each may hold its
+/// delta cache.
+const MAX_IDLE_HANDLES: usize = 8;
+
 /// Slots for pack files. A database is replaced long before it has that many.
 const PACK_SLOTS: usize = 256;
 
@@ -111,7 +115,10 @@ impl Objects {
         let handle = kept.unwrap_or_else(|| self.fresh_handle());
         let result = read(&handle);
         if self.readers.load(Ordering::Relaxed) > 0 {
-            self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+            let mut idle = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < MAX_IDLE_HANDLES {
+                idle.push(handle);
+            }
         }
         result
     }

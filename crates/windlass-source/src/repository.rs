@@ -96,7 +96,7 @@ impl Repository {
         targets: &BTreeSet<TargetRevision>,
         freshness: Freshness,
     ) -> BTreeMap<TargetRevision, Result<Snapshot, SourceError>> {
-        let mut answers = self.updates.ask(targets, freshness, |all| self.run_update(all));
+        let mut answers = self.updates.ask(targets, freshness, |all| self.update_or_repair(all));
         for target in targets {
             answers.entry(target.clone()).or_insert_with(|| Err(self.unanswered()));
         }
@@ -202,6 +202,22 @@ impl Repository {
     /// Throws away what was fetched, after reading it has failed. Trees that are open stay as they are.
     pub fn discard_objects(&self) {
         self.slot.discard();
+    }
+
+    /// Updates; when the objects on disk turn out to be damaged, throws them away and fetches them again, once.
+    fn update_or_repair(
+        &self,
+        targets: &BTreeSet<TargetRevision>,
+    ) -> BTreeMap<TargetRevision, Result<Snapshot, SourceError>> {
+        let answers = self.run_update(targets);
+        let damaged =
+            |answer: &Result<Snapshot, SourceError>| matches!(answer, Err(SourceError::Store { .. }));
+        if self.url.scheme() == Scheme::Local || !answers.values().any(damaged) {
+            return answers;
+        }
+        tracing::warn!(repository = %self.url, "the fetched objects are damaged and are fetched again");
+        self.slot.discard();
+        self.run_update(targets)
     }
 
     fn run_update(

@@ -151,6 +151,22 @@ fn damage_on_disk_is_repaired_by_fetching_again() {
         let snapshot = update(&store.repository(&url, &Access::default()).unwrap(), "main").unwrap();
         assert_eq!(text_at(&snapshot, "file").as_deref(), Some("content"), "{file}");
     }
+    // Damage inside a pack shows only when it is read.
+    for folder in std::fs::read_dir(repository.path()).unwrap().flatten() {
+        for file in std::fs::read_dir(folder.path().join("objects/pack")).into_iter().flatten().flatten() {
+            if file.path().extension().is_some_and(|extension| extension == "pack") {
+                let mut bytes = std::fs::read(file.path()).unwrap();
+                bytes[12..].fill(0x5a);
+                std::fs::remove_file(file.path()).unwrap();
+                std::fs::write(file.path(), bytes).unwrap();
+            }
+        }
+    }
+    let store = open();
+    let snapshot = update(&store.repository(&url, &Access::default()).unwrap(), "main").unwrap();
+    assert_eq!(text_at(&snapshot, "file").as_deref(), Some("content"));
+    drop((snapshot, store));
+
     let store = open();
     let again = store.repository(&url, &Access::default()).unwrap();
     let before = update(&again, "main").unwrap();

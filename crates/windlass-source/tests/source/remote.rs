@@ -120,6 +120,7 @@ fn an_unchanged_branch_costs_a_listing_and_no_pack() {
     let paths = windlass_model::changed_paths(&before.tree, &changed.tree, 10).unwrap().unwrap();
     assert_eq!(paths, ["dir/7"]);
     assert!(server.requests().iter().all(|request| request.protocol == "version=2"));
+    assert!(server.requests().iter().all(|request| request.user_agent.starts_with("git/windlass-")));
 }
 
 #[test]
