@@ -30,6 +30,7 @@ mod folder;
 mod links;
 mod objects;
 mod policy;
+mod read_caches;
 mod refs;
 mod repository;
 mod revision;

@@ -1,28 +1,21 @@
 //! An object database on disk: opened once, read by many threads, replaced as a whole when it has grown untidy.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gix::ObjectId;
 
 use crate::error::SourceError;
+use crate::read_caches::{DatabaseId, ReadCaches};
 use crate::revision::CommitId;
 
 /// Memory for the bases of deltas, per reading thread. Without it gix keeps 64 of them, and reading a repository of
 /// 20,000 files takes five times the work.
 const DELTA_BASE_CACHE: &str = "core.deltaBaseCacheLimit=16m";
-
-/// Folder entries remembered per repository while someone reads it: a monorepo's few thousand folders, some 5 MB.
-const MAX_CACHED_ENTRIES: usize = 65_536;
-
-/// Reading handles kept for the next reader; more exist only while more read at the same moment. Each may hold its
-/// delta cache.
-const MAX_IDLE_HANDLES: usize = 8;
 
 /// Slots for pack files. A database is replaced long before it has that many.
 const PACK_SLOTS: usize = 256;
@@ -30,14 +23,13 @@ const PACK_SLOTS: usize = 256;
 /// The objects of one repository, open for reading.
 ///
 /// Git's object database is append-only and content-addressed, so readers never see a half-written object and need
-/// no lock. Each reading thread borrows a handle with its own caches; handles are kept while any Tree is alive and
-/// dropped with the last, so that thousands of idle repositories cost next to nothing.
+/// no lock. Each reading thread borrows a handle with its own caches from what the whole store keeps, so that
+/// thousands of idle repositories cost next to nothing.
 pub(crate) struct Objects {
     path: PathBuf,
     repository: gix::ThreadSafeRepository,
-    handles: Mutex<Vec<gix::Repository>>,
-    folders: Mutex<FolderCache>,
-    readers: AtomicUsize,
+    id: DatabaseId,
+    caches: Arc<ReadCaches>,
     /// Set when a newer database has taken this one's place: the last reader removes the folder.
     superseded: AtomicBool,
 }
@@ -59,12 +51,6 @@ pub(crate) enum RawKind {
     Submodule,
 }
 
-#[derive(Default)]
-struct FolderCache {
-    folders: HashMap<ObjectId, Arc<[RawEntry]>>,
-    entries: usize,
-}
-
 impl Objects {
     /// Creates an empty bare repository at `path`.
     pub(crate) fn create(path: &Path) -> io::Result<()> {
@@ -75,26 +61,26 @@ impl Objects {
     }
 
     /// Opens one of our own bare repositories.
-    pub(crate) fn open_own(path: &Path) -> gix::Result<Self> {
+    pub(crate) fn open_own(path: &Path, caches: &Arc<ReadCaches>) -> gix::Result<Self> {
         let options = options().open_path_as_is(true).object_store_slots(
             gix::odb::store::init::Slots::Given(PACK_SLOTS.try_into().unwrap_or(u16::MAX)),
         );
-        Self::open(path, options)
+        Self::open(path, options, caches)
     }
 
     /// Opens someone else's repository, bare or with a work tree.
-    pub(crate) fn open_foreign(path: &Path) -> gix::Result<Self> {
-        Self::open(path, options())
+    pub(crate) fn open_foreign(path: &Path, caches: &Arc<ReadCaches>) -> gix::Result<Self> {
+        Self::open(path, options(), caches)
     }
 
-    fn open(path: &Path, options: gix::open::Options) -> gix::Result<Self> {
+    fn open(path: &Path, options: gix::open::Options, caches: &Arc<ReadCaches>) -> gix::Result<Self> {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
         let repository = gix::ThreadSafeRepository::open_opts(path, options)?;
         Ok(Self {
             path: path.to_path_buf(),
             repository,
-            handles: Mutex::default(),
-            folders: Mutex::default(),
-            readers: AtomicUsize::new(0),
+            id: DatabaseId(OPENED.fetch_add(1, Ordering::Relaxed)),
+            caches: caches.clone(),
             superseded: AtomicBool::new(false),
         })
     }
@@ -111,15 +97,9 @@ impl Objects {
 
     /// Lends a handle to `read`.
     pub(crate) fn with<R>(&self, read: impl FnOnce(&gix::Repository) -> R) -> R {
-        let kept = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let handle = kept.unwrap_or_else(|| self.fresh_handle());
+        let handle = self.caches.take_handle(self.id).unwrap_or_else(|| self.fresh_handle());
         let result = read(&handle);
-        if self.readers.load(Ordering::Relaxed) > 0 {
-            let mut idle = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < MAX_IDLE_HANDLES {
-                idle.push(handle);
-            }
-        }
+        self.caches.leave_handle(self.id, handle);
         result
     }
 
@@ -141,8 +121,8 @@ impl Objects {
 
     /// The members of a folder, sorted by name.
     pub(crate) fn folder(&self, id: ObjectId) -> gix::Result<Arc<[RawEntry]>> {
-        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).folders.get(&id) {
-            return Ok(known.clone());
+        if let Some(known) = self.caches.folder(id) {
+            return Ok(known);
         }
         let mut entries = self.with(|repository| {
             let tree = repository.find_tree(id)?;
@@ -165,14 +145,7 @@ impl Objects {
         // Git sorts folders as if their names ended in a slash.
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let entries: Arc<[RawEntry]> = entries.into();
-        let mut cache = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.entries + entries.len() > MAX_CACHED_ENTRIES {
-            *cache = FolderCache::default();
-        }
-        if entries.len() <= MAX_CACHED_ENTRIES && self.readers.load(Ordering::Relaxed) > 0 {
-            cache.entries += entries.len();
-            cache.folders.insert(id, entries.clone());
-        }
+        self.caches.remember_folder(id, &entries);
         Ok(entries)
     }
 
@@ -219,17 +192,6 @@ impl Objects {
     pub(crate) fn supersede(&self) {
         self.superseded.store(true, Ordering::Relaxed);
     }
-
-    pub(crate) fn reader_added(&self) {
-        self.readers.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn reader_removed(&self) {
-        if self.readers.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.handles.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = FolderCache::default();
-        }
-    }
 }
 
 /// Reads no configuration of the user or machine, runs no program, trusts the folder's owner.
@@ -245,6 +207,7 @@ impl fmt::Debug for Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
+        self.caches.forget(self.id);
         if self.superseded.load(Ordering::Relaxed) {
             let _ = fs::remove_dir_all(&self.path);
         }

@@ -19,6 +19,7 @@ const MAX_LINK_BYTES: u64 = 4096;
 /// Nothing is checked out and nothing is read ahead: a folder is read when it is listed, a file when it is read.
 /// Digests are Git's own object ids, so they cost nothing and two commits share those of equal folders. Clones are
 /// cheap, any number of threads read at once, and what a Tree reads stays on disk while the Tree is alive.
+#[derive(Clone)]
 pub struct GitTree {
     objects: Arc<Objects>,
     commit: CommitId,
@@ -30,7 +31,6 @@ impl GitTree {
         let root = objects.with(|repository| -> gix::Result<ObjectId> {
             Ok(repository.find_commit(commit.to_git())?.tree_id()?.detach())
         })?;
-        objects.reader_added();
         Ok(Self { objects: objects.clone(), commit, root })
     }
 
@@ -44,19 +44,6 @@ impl GitTree {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_foreign(self.root.as_bytes())
-    }
-}
-
-impl Clone for GitTree {
-    fn clone(&self) -> Self {
-        self.objects.reader_added();
-        Self { objects: self.objects.clone(), commit: self.commit, root: self.root }
-    }
-}
-
-impl Drop for GitTree {
-    fn drop(&mut self) {
-        self.objects.reader_removed();
     }
 }
 
