@@ -18,8 +18,8 @@ pub use allocator::{AllocationError, ServiceAllocator};
 pub use convert::convert;
 pub use shape::{DecodeError, built_in_kinds, is_built_in, normalize};
 pub use strategy::{
-    CreateContext, has_generation, has_status, prepare_for_create, prepare_for_status_update,
-    prepare_for_update,
+    CreateContext, has_generation, has_status, needs_resource_version, prepare_for_create,
+    prepare_for_status_update, prepare_for_update,
 };
 
 use windlass_kube::{Gvk, Value};
@@ -56,7 +56,7 @@ pub fn apply_defaults(gvk: &Gvk, object: &mut Value) {
         ("storage.k8s.io", "StorageClass") => services::storage_class(object),
         ("storage.k8s.io", "CSIDriver") => services::csi_driver(object),
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
-            services::webhooks(object, false)
+            services::webhooks(object, false);
         }
         ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => services::webhooks(object, true),
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
@@ -104,9 +104,9 @@ fn made<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
 
 /// Runs `change` on every item of the list `key`.
 fn each(value: &mut Value, key: &str, mut change: impl FnMut(&mut Value)) {
-    if let Some(Value::Array(items)) = value.as_object_mut().and_then(|members| members.get_mut(key)) {
-        if !items.is_empty() {
-            items.as_mut().iter_mut().for_each(&mut change);
-        }
+    if let Some(Value::Array(items)) = value.as_object_mut().and_then(|members| members.get_mut(key))
+        && !items.is_empty()
+    {
+        items.as_mut().iter_mut().for_each(&mut change);
     }
 }

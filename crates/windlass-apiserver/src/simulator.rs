@@ -119,6 +119,9 @@ impl Controller for Simulator {
                 }
                 keys.extend(index::owner_of(&object));
                 keys.dedup();
+                if storage == "/pods" {
+                    keys.extend(self.budgets_of(&key.namespace));
+                }
                 if !change.deleted {
                     keys.push((storage.into(), key));
                 }
@@ -126,9 +129,12 @@ impl Controller for Simulator {
             }
             "/nodes" if change.deleted && key.name == NODE => vec![(storage.into(), key)],
             "/persistentvolumeclaims" => vec![(storage.into(), key)],
-            "apps/deployments"
-            | "apps/statefulsets"
-            | "apps/daemonsets"
+            "apps/deployments" | "apps/statefulsets" if !change.deleted => {
+                let mut keys = self.autoscalers_of(&key.namespace);
+                keys.push((storage.into(), key));
+                keys
+            }
+            "apps/daemonsets"
             | "/replicationcontrollers"
             | "batch/cronjobs"
             | "/services"

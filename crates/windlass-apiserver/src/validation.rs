@@ -81,7 +81,7 @@ fn content(gvk: &Gvk, object: &Value, errors: &mut Errors) {
         ("rbac.authorization.k8s.io", "Role") => config::role(object, true, errors),
         ("rbac.authorization.k8s.io", "ClusterRole") => config::role(object, false, errors),
         ("rbac.authorization.k8s.io", "RoleBinding") => {
-            config::role_binding(object, &["Role", "ClusterRole"], errors)
+            config::role_binding(object, &["Role", "ClusterRole"], errors);
         }
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
             config::role_binding(object, &["ClusterRole"], errors);

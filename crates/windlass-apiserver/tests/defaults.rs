@@ -1,7 +1,7 @@
 //! Objects read back from the embedded API's defaulting equal what kube-apiserver 1.36.3 returned.
 
 use windlass_apiserver::defaults::{
-    CreateContext, ServiceAllocator, apply_defaults, normalize, prepare_for_create,
+    CreateContext, ServiceAllocator, apply_defaults, normalize, prepare_for_create, prepare_for_update,
 };
 use windlass_kube::{Gvk, Value};
 
@@ -140,4 +140,44 @@ fn defaulting_what_was_read_back_changes_nothing() {
         normalize(&gvk, &mut again).expect("the server's own output");
         assert_eq!(&again, output);
     }
+}
+
+#[test]
+fn updates_read_back_as_from_the_real_server() {
+    let mut report = Vec::new();
+    let mut compared = 0;
+    for line in include_str!("data/updates/recorded.jsonl").lines().skip(1) {
+        let case: Value = serde_json::from_str(line).expect("recorded JSON");
+        let member = |key: &str| case.get(key).expect("a member of the recording").clone();
+        let (mut old, input, mut theirs) = (member("old"), member("input"), member("output"));
+        let gvk = gvk(&input);
+        let mut ours = input.clone();
+        normalize(&gvk, &mut ours).unwrap_or_else(|error| panic!("{input:?}: {error}"));
+        apply_defaults(&gvk, &mut ours);
+        for field in ["namespace", "generation"] {
+            if let Some(value) = old.at(&["metadata", field]) {
+                ours.set_at(&["metadata", field], value.clone());
+            }
+        }
+        let mut services = ServiceAllocator::new();
+        services.observe(&old);
+        prepare_for_update(&gvk, &mut ours, &old);
+        if gvk.kind == "Service" {
+            services.allocate(&mut ours, Some(&old)).expect("an empty allocator has addresses");
+        }
+        // A health check's port is assigned.
+        for object in [&mut ours, &mut theirs, &mut old] {
+            if object.at(&["spec", "healthCheckNodePort"]).is_some() {
+                object.set_at(&["spec", "healthCheckNodePort"], "ASSIGNED");
+            }
+        }
+        let mut found = Vec::new();
+        differences("", &ours, &theirs, &mut found);
+        compared += 1;
+        if !found.is_empty() {
+            report.push(format!("{gvk} {:?}\n{}", input.at(&["metadata", "name"]), found.join("\n")));
+        }
+    }
+    assert!(compared >= 30, "only {compared} cases");
+    assert!(report.is_empty(), "{} of {compared} differ:\n{}", report.len(), report.join("\n"));
 }

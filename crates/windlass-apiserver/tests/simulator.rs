@@ -1,14 +1,10 @@
 //! Workloads that are simulated end up as Kubernetes' own controllers and kwok leave them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
-
 use std::time::Duration;
 
 use windlass_apiserver::controllers::{Controllers, Options};
 use windlass_apiserver::store::Store;
-use windlass_apiserver::{
-    Api, DeleteOptions, Gvr, ListOptions, Propagation, Status, WatchOptions, WriteOptions,
-};
+use windlass_apiserver::{Api, DeleteOptions, Gvr, ListOptions, Propagation, WatchOptions, WriteOptions};
 use windlass_kube::{Object, Value};
 
 /// How long something may take before a test says it never happens.
@@ -53,9 +49,9 @@ impl Cluster {
         done.unwrap_or_else(|status| panic!("{name}: {status}"));
     }
 
-    fn get(&self, resource: &str, name: &str) -> Result<Object, Status> {
+    fn get(&self, resource: &str, name: &str) -> Option<Object> {
         let namespace = if resource.ends_with("/namespaces") { "" } else { "default" };
-        self.api.get(&gvr(resource), namespace, name)
+        self.api.get(&gvr(resource), namespace, name).ok()
     }
 
     fn list(&self, resource: &str, selector: &str) -> Vec<Object> {
@@ -121,7 +117,7 @@ async fn a_deployment_rolls_out_scales_and_rolls_over() {
     let cluster = cluster().await;
     cluster.create(DEPLOYMENTS, &deployment("web", 3, "web:1", "{}")).await;
     let done =
-        |replicas| move |c: &Cluster| c.get(DEPLOYMENTS, "web").is_ok_and(|d| rolled_out(&d, replicas));
+        |replicas| move |c: &Cluster| c.get(DEPLOYMENTS, "web").is_some_and(|d| rolled_out(&d, replicas));
     cluster.until("rolled out", DEPLOYMENTS, done(3)).await;
     assert_eq!(cluster.list("v1/pods", "app=web").len(), 3);
     assert_eq!(
@@ -141,7 +137,7 @@ async fn a_deployment_rolls_out_scales_and_rolls_over() {
         .until("rolled over", DEPLOYMENTS, |c| {
             let sets = c.list("apps/v1/replicasets", "app=web");
             let sizes: Vec<i64> = sets.iter().map(|set| int(set, &["status", "replicas"])).collect();
-            c.get(DEPLOYMENTS, "web").is_ok_and(|d| {
+            c.get(DEPLOYMENTS, "web").is_some_and(|d| {
                 rolled_out(&d, 2) && d.annotation("deployment.kubernetes.io/revision") == Some("2")
             }) && sets.len() == 2
                 && sizes.iter().sum::<i64>() == 2
@@ -192,7 +188,9 @@ async fn trouble_shows_where_it_is_asked_for() {
     };
     cluster.until("pull", "v1/pods", |c| waiting(c, "pull").as_deref() == Some("ImagePullBackOff")).await;
     cluster.until("crash", "v1/pods", |c| waiting(c, "crash").as_deref() == Some("CrashLoopBackOff")).await;
-    cluster.until("late", DEPLOYMENTS, |c| c.get(DEPLOYMENTS, "late").is_ok_and(|d| rolled_out(&d, 1))).await;
+    cluster
+        .until("late", DEPLOYMENTS, |c| c.get(DEPLOYMENTS, "late").is_some_and(|d| rolled_out(&d, 1)))
+        .await;
     let pull = cluster.get(DEPLOYMENTS, "pull").unwrap();
     assert_eq!(condition(&pull, "Available"), ("False".into(), "MinimumReplicasUnavailable".into()));
 }
@@ -308,7 +306,7 @@ async fn services_find_their_pods_and_get_addresses() {
         .await;
     cluster
         .until("legacy endpoints", "v1/endpoints", |c| {
-            c.get("v1/endpoints", "web").is_ok_and(|e| !e.to_value().items_at(&["subsets"]).is_empty())
+            c.get("v1/endpoints", "web").is_some_and(|e| !e.to_value().items_at(&["subsets"]).is_empty())
         })
         .await;
 }
@@ -340,7 +338,7 @@ async fn namespaces_fill_and_empty_themselves() {
         serde_json::from_str(r#"{"metadata": {"finalizers": null}}"#).unwrap(),
     );
     cluster.api.patch(&gvr("v1/configmaps"), "team", "kept", patch, &WriteOptions::default()).await.unwrap();
-    cluster.until("gone", "v1/namespaces", |c| c.get("v1/namespaces", "team").is_err()).await;
+    cluster.until("gone", "v1/namespaces", |c| c.get("v1/namespaces", "team").is_none()).await;
     let left = cluster.api.list(&gvr("v1/pods"), Some("team"), &ListOptions::default()).unwrap();
     assert!(left.items.is_empty());
 }
@@ -372,14 +370,14 @@ async fn owners_wait_for_or_let_go_of_what_they_own() {
     assert!(cluster.get(maps, "first").unwrap().is_terminating());
     cluster.merge(maps, "child", r#"{"metadata": {"finalizers": null}}"#).await;
     cluster
-        .until("both gone", maps, |c| c.get(maps, "first").is_err() && c.get(maps, "child").is_err())
+        .until("both gone", maps, |c| c.get(maps, "first").is_none() && c.get(maps, "child").is_none())
         .await;
 
     // Orphan: the dependent stays, without its owner.
     let second = cluster.create(maps, &owner("second")).await;
     cluster.create(maps, &owned("orphan", &second)).await;
     delete("second", Propagation::Orphan).await;
-    cluster.until("owner gone", maps, |c| c.get(maps, "second").is_err()).await;
+    cluster.until("owner gone", maps, |c| c.get(maps, "second").is_none()).await;
     let orphan = cluster.get(maps, "orphan").unwrap();
     assert!(!orphan.is_terminating() && orphan.at(&["metadata", "ownerReferences"]).is_none());
 
@@ -389,5 +387,5 @@ async fn owners_wait_for_or_let_go_of_what_they_own() {
     cluster
         .create(maps, &owned("stray", &ghost).replace(r#""finalizers": ["example.com/wait"], "#, ""))
         .await;
-    cluster.until("stray gone", maps, |c| c.get(maps, "stray").is_err()).await;
+    cluster.until("stray gone", maps, |c| c.get(maps, "stray").is_none()).await;
 }

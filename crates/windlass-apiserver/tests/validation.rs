@@ -66,16 +66,16 @@ fn answer(case: &Value) -> BTreeSet<String> {
             new.set_at(&["metadata", "uid"], "UID");
             let context = CreateContext { now: "2026-01-01T00:00:00Z".into(), ..CreateContext::default() };
             prepare_for_create(&gvk, &mut new, &context);
-            if gvk.kind == "Service" {
-                if let Err(error) = ServiceAllocator::new().allocate(&mut new.clone(), None) {
-                    let allocated = format!(
-                        "FieldValueInvalid {} Invalid value: {}: {}",
-                        error.field, error.value, error.detail
-                    );
-                    let causes = validate_create(&gvk, &new);
-                    if causes.is_empty() {
-                        return BTreeSet::from([allocated]);
-                    }
+            if gvk.kind == "Service"
+                && let Err(error) = ServiceAllocator::new().allocate(&mut new.clone(), None)
+            {
+                let allocated = format!(
+                    "FieldValueInvalid {} Invalid value: {}: {}",
+                    error.field, error.value, error.detail
+                );
+                let causes = validate_create(&gvk, &new);
+                if causes.is_empty() {
+                    return BTreeSet::from([allocated]);
                 }
             }
             validate_create(&gvk, &new)

@@ -160,10 +160,10 @@ impl Controller for Endpoints {
             "/services" => vec![key.clone()],
             "/pods" => {
                 let mut keys = self.selecting(&key.namespace, change.object.labels());
-                if let Some(previous) = &change.previous {
-                    if previous.labels() != change.object.labels() {
-                        keys.extend(self.selecting(&key.namespace, previous.labels()));
-                    }
+                if let Some(previous) = &change.previous
+                    && previous.labels() != change.object.labels()
+                {
+                    keys.extend(self.selecting(&key.namespace, previous.labels()));
                 }
                 keys
             }

@@ -128,7 +128,7 @@ impl GarbageCollector {
         }
         if !blocked {
             modify(&self.api, &resource.gvr, namespace, name, "", |object| {
-                remove_finalizer(object, FOREGROUND)
+                remove_finalizer(object, FOREGROUND);
             })
             .await?;
         }
@@ -147,7 +147,7 @@ impl GarbageCollector {
             match self.owner(reference, object.namespace()) {
                 Ok(None) => gone.push(uid),
                 Ok(Some(owner)) if owner.is_terminating() && has_finalizer(&owner, FOREGROUND) => {
-                    waiting.push(uid)
+                    waiting.push(uid);
                 }
                 // Of an owner whose kind is not served nothing is known: it may well be there.
                 Ok(Some(_)) | Err(()) => solid += 1,

@@ -40,10 +40,13 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn reconcile(&self, key: Self::Key) -> impl Future<Output = Result<Option<Duration>, Status>> + Send;
 }
 
+/// A key that was worked on, and how that went.
+type Finished<K> = (K, Result<Option<Duration>, Status>);
+
 /// Runs a controller until its feed ends.
 pub(crate) async fn run<C: Controller>(controller: Arc<C>, mut feed: UnboundedReceiver<Told>) {
     let mut queue: Queue<C::Key> = Queue::default();
-    let mut running: JoinSet<(C::Key, Result<Option<Duration>, Status>)> = JoinSet::new();
+    let mut running: JoinSet<Finished<C::Key>> = JoinSet::new();
     // Nothing is decided before everything that exists is known.
     let mut synced = false;
     loop {

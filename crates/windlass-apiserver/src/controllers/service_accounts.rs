@@ -57,7 +57,7 @@ impl Controller for ServiceAccounts {
         let maps = Gvr::new("", "v1", "configmaps");
         if get(&self.api, &maps, &namespace, AUTHORITY).is_some() {
             modify(&self.api, &maps, &namespace, AUTHORITY, "", |map| {
-                map.set_at(&["data"], value!({"ca.crt": (pem.as_str())}))
+                map.set_at(&["data"], value!({"ca.crt": (pem.as_str())}));
             })
             .await?;
             return Ok(None);

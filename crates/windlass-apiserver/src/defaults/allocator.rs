@@ -197,10 +197,9 @@ impl ServiceAllocator {
         if kind == "LoadBalancer"
             && service.str_at(&["spec", "externalTrafficPolicy"]) == Some("Local")
             && service.int_at(&["spec", "healthCheckNodePort"]).unwrap_or(0) == 0
+            && let Some(number) = self.any_port(identities[63])
         {
-            if let Some(number) = self.any_port(identities[63]) {
-                service.set_at(&["spec", "healthCheckNodePort"], number);
-            }
+            service.set_at(&["spec", "healthCheckNodePort"], number);
         }
         failure.map_or(Ok(()), Err)
     }

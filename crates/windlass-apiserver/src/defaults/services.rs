@@ -66,10 +66,10 @@ pub(super) fn volume(object: &mut Value) {
     let spec = made(object, "spec");
     default(spec, "persistentVolumeReclaimPolicy", "Retain");
     default(spec, "volumeMode", "Filesystem");
-    if let Some(path) = child(spec, "hostPath") {
-        if path.get("type").is_none_or(Value::is_null) {
-            path.set_at(&["type"], "");
-        }
+    if let Some(path) = child(spec, "hostPath")
+        && path.get("type").is_none_or(Value::is_null)
+    {
+        path.set_at(&["type"], "");
     }
     super::pod::legacy_volume(spec);
 }
@@ -205,10 +205,10 @@ pub(super) fn namespace(object: &mut Value) {
 }
 
 pub(super) fn node(object: &mut Value) {
-    if let Some(status) = child(object, "status") {
-        if let Some(capacity) = status.get("capacity").cloned() {
-            default(status, "allocatable", capacity);
-        }
+    if let Some(status) = child(object, "status")
+        && let Some(capacity) = status.get("capacity").cloned()
+    {
+        default(status, "allocatable", capacity);
     }
 }
 

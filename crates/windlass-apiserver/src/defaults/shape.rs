@@ -433,7 +433,7 @@ fn check_base64(text: &str) -> Result<(), DecodeError> {
     if let Some(idx) = body.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))) {
         return Err(DecodeError::Base64(idx));
     }
-    if bytes.len() % 4 != 0 {
+    if !bytes.len().is_multiple_of(4) {
         return Err(DecodeError::Base64(bytes.len() / 4 * 4));
     }
     Ok(())

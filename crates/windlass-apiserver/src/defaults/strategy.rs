@@ -95,6 +95,29 @@ pub fn has_status(gvk: &Gvk) -> bool {
     )
 }
 
+/// Whether a replacement of an object of a built-in kind must say which version it replaces.
+///
+/// The server then answers `metadata.resourceVersion: Invalid value: 0: must be specified for an update`.
+#[must_use]
+pub fn needs_resource_version(gvk: &Gvk) -> bool {
+    matches!(
+        (gvk.group.as_str(), gvk.kind.as_str()),
+        ("policy", "PodDisruptionBudget")
+            | ("coordination.k8s.io", "Lease")
+            | ("node.k8s.io", "RuntimeClass")
+            | ("storage.k8s.io", "CSIDriver" | "CSINode" | "CSIStorageCapacity" | "VolumeAttachment")
+            | (
+                "admissionregistration.k8s.io",
+                "MutatingWebhookConfiguration"
+                    | "ValidatingWebhookConfiguration"
+                    | "MutatingAdmissionPolicy"
+                    | "MutatingAdmissionPolicyBinding"
+                    | "ValidatingAdmissionPolicy"
+                    | "ValidatingAdmissionPolicyBinding"
+            )
+    )
+}
+
 /// Finishes a new object of a built-in kind that is normalized and has its defaults, name, namespace and uid.
 ///
 /// Afterwards the object reads as a cluster would print it, but for what is allocated (a Service's
@@ -125,10 +148,10 @@ pub fn prepare_for_create(gvk: &Gvk, object: &mut Value, context: &CreateContext
             default(made(made(object, "metadata"), "annotations"), key, "1");
         }
         ("batch", "Job") => generate_selector(object),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            if object.bool_at(&["spec", "preserveUnknownFields"]) == Some(false) {
-                object.remove_at(&["spec", "preserveUnknownFields"]);
-            }
+        ("apiextensions.k8s.io", "CustomResourceDefinition")
+            if object.bool_at(&["spec", "preserveUnknownFields"]) == Some(false) =>
+        {
+            object.remove_at(&["spec", "preserveUnknownFields"]);
         }
         _ => {}
     }
@@ -261,10 +284,10 @@ fn add_finalizer(object: &mut Value, finalizer: &str) {
     if list.as_array().is_none() {
         *list = Value::Array(Vec::new().into());
     }
-    if let Some(finalizers) = list.as_array_mut() {
-        if !finalizers.iter().any(|have| have.as_str() == Some(finalizer)) {
-            finalizers.push(finalizer);
-        }
+    if let Some(finalizers) = list.as_array_mut()
+        && !finalizers.iter().any(|have| have.as_str() == Some(finalizer))
+    {
+        finalizers.push(finalizer);
     }
 }
 
@@ -332,17 +355,18 @@ fn default_tolerations(spec: &mut Value) {
 
 fn create_claim(object: &mut Value, context: &CreateContext) {
     let legacy = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
-    if let Some(class) = &context.default_storage_class {
-        if object.at(&["spec", "storageClassName"]).is_none() && object.at(&legacy).is_none() {
-            object.set_at(&["spec", "storageClassName"], class.clone());
-        }
+    if let Some(class) = &context.default_storage_class
+        && object.at(&["spec", "storageClassName"]).is_none()
+        && object.at(&legacy).is_none()
+    {
+        object.set_at(&["spec", "storageClassName"], class.clone());
     }
     // The two names of a claim's data source follow each other.
     let of = |name: &str| object.at(&["spec", name]).filter(|source| !source.is_null()).cloned();
     match (of("dataSource"), of("dataSourceRef")) {
         (Some(source), None) => object.set_at(&["spec", "dataSourceRef"], source),
         (None, Some(source)) if source.get("namespace").is_none() => {
-            object.set_at(&["spec", "dataSource"], source)
+            object.set_at(&["spec", "dataSource"], source);
         }
         _ => {}
     }

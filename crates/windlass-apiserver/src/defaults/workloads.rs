@@ -48,10 +48,10 @@ pub(super) fn stateful_set(object: &mut Value) {
         strategy.set_at(&["type"], "RollingUpdate");
         made(strategy, "rollingUpdate");
     }
-    if strategy.str_at(&["type"]) == Some("RollingUpdate") {
-        if let Some(rolling) = child(strategy, "rollingUpdate") {
-            default(rolling, "partition", 0_i64);
-        }
+    if strategy.str_at(&["type"]) == Some("RollingUpdate")
+        && let Some(rolling) = child(strategy, "rollingUpdate")
+    {
+        default(rolling, "partition", 0_i64);
     }
     let retention = made(spec, "persistentVolumeClaimRetentionPolicy");
     default(retention, "whenDeleted", "Retain");

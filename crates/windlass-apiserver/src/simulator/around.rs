@@ -7,7 +7,7 @@ use windlass_kube::{Object, Value, value};
 
 use super::replicas::is_active;
 use super::status::{Condition, conditions, is_true, replicas, set_condition};
-use super::{NODE, SIMULATED, Simulator};
+use super::{NODE, Node, SIMULATED, Simulator};
 use crate::controllers::change::{create, get, items, modify, set_status};
 use crate::resource::Gvr;
 use crate::status::Status;
@@ -15,6 +15,9 @@ use crate::store::Key;
 
 /// The address load balancers and ingresses get.
 const ADDRESS: &str = "127.0.0.1";
+
+/// How long until a target that is not there is looked for again.
+const MISSING_TARGET: Duration = Duration::from_secs(15);
 
 fn core(plural: &str) -> Gvr {
     Gvr::new("", "v1", plural)
@@ -113,7 +116,7 @@ impl Simulator {
             None => return Ok(Some(Duration::from_secs(1))),
         }
         modify(&self.api, &volumes, "", &name, "status", |volume| {
-            volume.set_at(&["status", "phase"], "Bound")
+            volume.set_at(&["status", "phase"], "Bound");
         })
         .await?;
         if named.is_empty() {
@@ -223,8 +226,22 @@ impl Simulator {
         new.set_at(&["desiredHealthy"], count(desired));
         new.set_at(&["expectedPods"], count(expected));
         set_status(&self.api, &budgets, &budget, &new).await?;
-        // Pods are not followed for budgets; a look now and then is enough for a demo.
-        Ok(Some(Duration::from_secs(5)))
+        Ok(None)
+    }
+
+    /// The budgets of a namespace; those that watch over a pod are among them.
+    pub(super) fn budgets_of(&self, namespace: &str) -> Vec<Node> {
+        self.keys_of("policy/poddisruptionbudgets", namespace)
+    }
+
+    /// The autoscalers of a namespace; those that follow a workload are among them.
+    pub(super) fn autoscalers_of(&self, namespace: &str) -> Vec<Node> {
+        self.keys_of("autoscaling/horizontalpodautoscalers", namespace)
+    }
+
+    fn keys_of(&self, storage: &str, namespace: &str) -> Vec<Node> {
+        let objects = self.api.store().table(storage).list(Some(namespace)).objects;
+        objects.iter().map(|object| (storage.into(), object.key().clone())).collect()
     }
 
     /// An autoscaler that never has a reason to scale beyond its minimum.
@@ -265,6 +282,7 @@ impl Simulator {
             status.set_at(&["currentMetrics"], items(&autoscaler, &["status", "currentMetrics"]).to_vec());
         }
         set_status(&self.api, &autoscalers, &autoscaler, &status).await?;
-        Ok(Some(Duration::from_secs(15)))
+        // Most targets are followed; for those that came later or are of other kinds, a look now and then.
+        Ok((!able).then_some(MISSING_TARGET))
     }
 }

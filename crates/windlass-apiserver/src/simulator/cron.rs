@@ -56,10 +56,10 @@ impl Schedule {
         let start = Timestamp::try_from(now).ok()?.to_zoned(self.zone.clone());
         let mut day = start.start_of_day().ok()?;
         for _ in 0..HORIZON_DAYS {
-            if self.has_day(&day) {
-                if let Some(found) = self.times_of(&day).find(|time| *time > start) {
-                    return Some(found.timestamp().into());
-                }
+            if self.has_day(&day)
+                && let Some(found) = self.times_of(&day).find(|time| *time > start)
+            {
+                return Some(found.timestamp().into());
             }
             day = day.checked_add(1.day()).ok()?.start_of_day().ok()?;
         }

@@ -27,12 +27,12 @@ impl Index {
 
     pub(super) fn remove(&mut self, storage: &str, key: &Key) {
         let node: Node = (storage.into(), key.clone());
-        if let Some((uid, _)) = self.owners.remove(&node) {
-            if let Some(children) = self.children.get_mut(&uid) {
-                children.remove(&node);
-                if children.is_empty() {
-                    self.children.remove(&uid);
-                }
+        if let Some((uid, _)) = self.owners.remove(&node)
+            && let Some(children) = self.children.get_mut(&uid)
+        {
+            children.remove(&node);
+            if children.is_empty() {
+                self.children.remove(&uid);
             }
         }
     }

@@ -150,7 +150,7 @@ fn pod_status(pod: &Object, course: Course<'_>) -> Value {
                     other => other,
                 };
                 let name = container.str_at(&["name"]).unwrap_or_default();
-                container_status(container, before(list, name), course)
+                container_status(container, before(list, name).as_ref(), course)
             })
             .collect();
         if !statuses.is_empty() {
@@ -196,9 +196,9 @@ fn set_pod_conditions(pod: &Object, course: Course<'_>, status: &mut Value) {
     status.set_at(&["conditions"], list);
 }
 
-fn container_status(container: &Value, before: Option<Value>, course: Course<'_>) -> Value {
+fn container_status(container: &Value, before: Option<&Value>, course: Course<'_>) -> Value {
     let text = |key: &str| container.str_at(&[key]).unwrap_or_default();
-    let kept = |path: &[&str]| before.as_ref().and_then(|before| before.at(path)).cloned();
+    let kept = |path: &[&str]| before.and_then(|before| before.at(path)).cloned();
     let since = |path: &[&str]| kept(path).unwrap_or_else(|| time::now().into());
     let mut status = value!({
         "name": (text("name")), "image": (text("image")), "imageID": "", "ready": false, "started": false,
@@ -243,16 +243,15 @@ fn container_status(container: &Value, before: Option<Value>, course: Course<'_>
                 })
             });
             status.set_at(&["state"], value!({"terminated": ended}));
-            status
-                .set_at(&["ready"], !failed && container.get("restartPolicy").is_none() && is_init(&before));
+            status.set_at(&["ready"], !failed && container.get("restartPolicy").is_none() && is_init(before));
         }
     }
     status
 }
 
 /// Whether the status before was that of an init container that is done, which counts as ready.
-fn is_init(before: &Option<Value>) -> bool {
-    before.as_ref().is_some_and(|before| {
+fn is_init(before: Option<&Value>) -> bool {
+    before.is_some_and(|before| {
         before.bool_at(&["ready"]) == Some(true) && before.at(&["state", "terminated"]).is_some()
     })
 }

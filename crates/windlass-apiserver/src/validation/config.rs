@@ -161,10 +161,10 @@ pub(super) fn role_binding(object: &Value, kinds: &[&str], errors: &mut Errors) 
                 }
             }
             "User" | "Group" => {
-                errors.one_of(&format!("{field}.apiGroup"), text(subject, "apiGroup"), &[GROUP])
+                errors.one_of(&format!("{field}.apiGroup"), text(subject, "apiGroup"), &[GROUP]);
             }
             other => {
-                errors.not_supported(&format!("{field}.kind"), other, &["ServiceAccount", "User", "Group"])
+                errors.not_supported(&format!("{field}.kind"), other, &["ServiceAccount", "User", "Group"]);
             }
         }
     }

@@ -77,11 +77,11 @@ fn spec(spec: &Value, path: &str, errors: &mut Errors) {
         }
     }
     let required = ["affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
-    if let Some(selector) = spec.at(&required) {
-        if selector.items_at(&["nodeSelectorTerms"]).is_empty() {
-            let field = format!("{path}.{}.nodeSelectorTerms", required.join("."));
-            errors.required(&field, "must have at least one node selector term");
-        }
+    if let Some(selector) = spec.at(&required)
+        && selector.items_at(&["nodeSelectorTerms"]).is_empty()
+    {
+        let field = format!("{path}.{}.nodeSelectorTerms", required.join("."));
+        errors.required(&field, "must have at least one node selector term");
     }
 }
 
@@ -313,7 +313,7 @@ fn handler(handler: &Value, path: &str, errors: &mut Errors) {
     let field = format!("{path}.{kind}");
     match *kind {
         "exec" if action.items_at(&["command"]).is_empty() => {
-            errors.required(&format!("{field}.command"), "")
+            errors.required(&format!("{field}.command"), "");
         }
         "httpGet" => {
             if text(&action, "path").is_empty() {

@@ -23,17 +23,17 @@ pub(super) fn check(gvk: &Gvk, new: &Value, old: &Value, errors: &mut Errors) {
             }
         }
         ("", "PersistentVolumeClaim") => claim(new, old, errors),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            if new.get("roleRef") != old.get("roleRef") {
-                let part = |key: &str| new.str_at(&["roleRef", key]).unwrap_or_default();
-                let shown = format!(
-                    "{{\"APIGroup\":{:?},\"Kind\":{:?},\"Name\":{:?}}}",
-                    part("apiGroup"),
-                    part("kind"),
-                    part("name")
-                );
-                errors.invalid_shown("roleRef", &shown, "cannot change roleRef");
-            }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding")
+            if new.get("roleRef") != old.get("roleRef") =>
+        {
+            let part = |key: &str| new.str_at(&["roleRef", key]).unwrap_or_default();
+            let shown = format!(
+                "{{\"APIGroup\":{:?},\"Kind\":{:?},\"Name\":{:?}}}",
+                part("apiGroup"),
+                part("kind"),
+                part("name")
+            );
+            errors.invalid_shown("roleRef", &shown, "cannot change roleRef");
         }
         ("storage.k8s.io", "StorageClass") => {
             for field in ["parameters", "provisioner", "volumeBindingMode"] {
@@ -137,10 +137,10 @@ fn pod(new: &Value, old: &Value, errors: &mut Errors) {
     };
     let (after, mut before) = (fixed(new), fixed(old));
     // A pod is given a node once; the real server does that through the `binding` subresource.
-    if before.get("nodeName").is_none() {
-        if let Some(node) = after.get("nodeName") {
-            before.set_at(&["nodeName"], node.clone());
-        }
+    if before.get("nodeName").is_none()
+        && let Some(node) = after.get("nodeName")
+    {
+        before.set_at(&["nodeName"], node.clone());
     }
     if after != before {
         errors.forbidden(

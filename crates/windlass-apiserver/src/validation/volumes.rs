@@ -75,7 +75,7 @@ fn source(volume: &Value, path: &str, errors: &mut Errors) {
     };
     let source = &volume.get(kind).cloned().unwrap_or_default();
     let field = format!("{path}.{kind}");
-    let mut required = |key: &str, errors: &mut Errors| {
+    let required = |key: &str, errors: &mut Errors| {
         if text(source, key).is_empty() {
             errors.required(&format!("{field}.{key}"), "");
         }

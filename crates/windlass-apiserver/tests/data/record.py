@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records what a real kube-apiserver answers; the tests of this crate compare with its answers.
 
-Usage: record.py SERVER TOKEN defaults|validation|tables
+Usage: record.py SERVER TOKEN defaults|updates|validation|tables
 
 SERVER is a throw-away kube-apiserver (nothing else running against its etcd, the plugins ServiceAccount
 and TaintNodesByCondition disabled). One JSON document per line is written beside the manifests.
@@ -124,6 +124,29 @@ if TOPIC == "validation":
             print("accepted:", json.dumps(case))
         lines.append(line)
     write("validation/recorded.jsonl", lines)
+
+if TOPIC == "updates":
+    lines = [header]
+    for case in manifests("updates/manifests.yaml"):
+        first, new = case["create"], case["update"]
+        path = collection(first["apiVersion"], first["kind"], namespace)
+        status, answer = call("POST", path, first)
+        if status != 201:
+            sys.exit(f"{first['kind']} {first['metadata']['name']}: {answer.get('message')}")
+        path += "/" + answer["metadata"]["name"]
+        if "status" in case:
+            answer["status"] = case["status"]
+            call("PUT", path + "/status", answer)
+            _, answer = call("GET", path)
+        old = scrub(answer)
+        # Some kinds take no update without a resource version.
+        sent = copy.deepcopy(new)
+        sent["metadata"]["resourceVersion"] = answer["metadata"]["resourceVersion"]
+        status, answer = call("PUT", path, sent)
+        if status != 200:
+            sys.exit(f"{first['kind']} {first['metadata']['name']}: {answer.get('message')}")
+        lines.append({"old": old, "input": new, "output": scrub(answer)})
+    write("updates/recorded.jsonl", lines)
 
 if TOPIC == "tables":
     table = "application/json;as=Table;v=v1;g=meta.k8s.io"
