@@ -206,7 +206,8 @@ impl Api {
             )));
         }
         set_namespace(resource, &mut object, namespace)?;
-        if resource.custom.is_some() && object.resource_version().is_empty() {
+        let conditional = resource.custom.is_some() || defaults::needs_resource_version(&resource.gvk());
+        if conditional && object.resource_version().is_empty() {
             let cause = Cause {
                 reason: "FieldValueInvalid",
                 message: "Invalid value: 0: must be specified for an update".into(),
