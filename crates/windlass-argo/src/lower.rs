@@ -21,6 +21,7 @@ use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, proje
 /// The annotation that asks for a refresh, and its companion.
 pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
     ["argocd.argoproj.io/refresh", "argocd.argoproj.io/refresh-timestamp"];
+const COMPARE_OPTIONS_ANNOTATION: &str = "argocd.argoproj.io/compare-options";
 const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
 pub const FIELD_MANAGER: &str = "argocd-controller";
@@ -88,6 +89,14 @@ pub fn lower(
     let cluster = resolve_cluster(&read, project, known_clusters, settings, &mut findings);
     let policy = policy::policy(&read.spec, &mut findings);
     let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
+    if let Some(options) = application.annotation(COMPARE_OPTIONS_ANNOTATION) {
+        // Comparing by the server's own answer is how Windlass always does it.
+        for option in options.split(',').map(str::trim).filter(|option| *option != "ServerSideDiff=true") {
+            let message =
+                format!("option {option} in annotation {COMPARE_OPTIONS_ANNOTATION} is not acted on yet");
+            findings.0.push(Diagnostic::new(DiagnosticKind::Unsupported, message));
+        }
+    }
     let (request, refused) = match asked {
         Some(Ok(request)) => (Some(request), None),
         Some(Err(why)) => (None, Some(why)),
@@ -100,6 +109,7 @@ pub fn lower(
             sources,
             target: TargetSpec {
                 cluster: cluster.as_ref().map_or(ClusterRef::Local, Cluster::reference),
+                name: cluster.as_ref().map(|cluster| cluster.name.clone()).unwrap_or_default(),
                 namespace: read.spec.destination.namespace.clone(),
             },
             ownership: Ownership {

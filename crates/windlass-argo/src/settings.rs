@@ -1,6 +1,6 @@
 //! What an installation sets once for all Applications: the part of `argocd-cm` and of flags that lowering reads.
 
-use windlass_kube::Str;
+use windlass_kube::{Object, Str};
 use windlass_model::{Installation, Tracking};
 
 /// The annotation that holds a tracking id.
@@ -51,6 +51,34 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Reads the ConfigMaps `argocd-cm` and `argocd-cmd-params-cm`; what they do not say is as by default.
+    #[must_use]
+    pub fn read(control_plane_namespace: &str, config: Option<&Object>, parameters: Option<&Object>) -> Self {
+        fn said<'a>(map: Option<&'a Object>, key: &str) -> Option<&'a str> {
+            map.map(|map| map.str_at(&["data", key]).trim()).filter(|text| !text.is_empty())
+        }
+        let default = Self::default();
+        let namespaces = said(parameters, "application.namespaces").unwrap_or_default();
+        Self {
+            control_plane_namespace: control_plane_namespace.into(),
+            tracking: match said(config, "application.resourceTrackingMethod") {
+                Some("label") => TrackingMethod::Label,
+                Some("annotation+label") => TrackingMethod::AnnotationAndLabel,
+                _ => TrackingMethod::Annotation,
+            },
+            instance_label: said(config, "application.instanceLabelKey")
+                .map_or(default.instance_label, Str::from),
+            installation_id: said(config, "installationID").unwrap_or_default().into(),
+            application_namespaces: namespaces
+                .split(',')
+                .map(str::trim)
+                .filter(|pattern| !pattern.is_empty())
+                .map(Str::from)
+                .collect(),
+            in_cluster_enabled: said(config, "cluster.inClusterEnabled") != Some("false"),
+        }
+    }
+
     /// Where marks are written and read.
     #[must_use]
     pub fn tracking(&self) -> Tracking {
@@ -79,5 +107,34 @@ impl Settings {
         } else {
             format!("{namespace}_{name}").into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_kube::value;
+
+    use super::*;
+
+    #[test]
+    fn settings_are_read_from_config_maps() {
+        let map = |data: windlass_kube::Value| {
+            let mut map = value!({"apiVersion": "v1", "kind": "ConfigMap"});
+            map.set_at(&["data"], data);
+            Object::try_new(map).unwrap()
+        };
+        let config = map(value!({
+            "application.resourceTrackingMethod": "annotation+label", "installationID": "one",
+            "cluster.inClusterEnabled": "false"
+        }));
+        let parameters = map(value!({"application.namespaces": "team-*, /^x$/ ,"}));
+        let read = Settings::read("gitops", Some(&config), Some(&parameters));
+        assert_eq!(read.tracking, TrackingMethod::AnnotationAndLabel);
+        assert_eq!(read.instance_label, "app.kubernetes.io/instance");
+        assert_eq!((read.installation_id.as_str(), read.in_cluster_enabled), ("one", false));
+        assert_eq!(*read.application_namespaces, ["team-*", "/^x$/"]);
+        assert_eq!(read.instance("gitops", "a"), "a");
+        assert_eq!(read.instance("team-b", "a"), "team-b_a");
+        assert_eq!(Settings::read("argocd", None, None), Settings::default());
     }
 }

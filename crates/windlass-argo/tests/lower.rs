@@ -24,7 +24,8 @@ fn shown(application: &Object, lowered: &Lowered) -> String {
             Renderer::Directory(options) => writeln!(text, " {options:?}").unwrap(),
         }
     }
-    writeln!(text, "target {:?} namespace {:?}", unit.target.cluster, unit.target.namespace).unwrap();
+    let target = &unit.target;
+    writeln!(text, "target {:?} {} namespace {:?}", target.cluster, target.name, target.namespace).unwrap();
     writeln!(text, "instance {} manager {}", unit.ownership.instance, unit.ownership.field_manager).unwrap();
     // The policy's members that are not those of an Application that says nothing.
     let plain = support::objects("apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {}").remove(0);

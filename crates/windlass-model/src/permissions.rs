@@ -109,13 +109,7 @@ impl Permissions {
         if permitted {
             return Ok(());
         }
-        let cluster = if name.is_empty() { server } else { name };
-        Err(format!(
-            "application destination server '{cluster}' and namespace '{namespace}' do not match any of the allowed \
-             destinations in project '{}'",
-            self.project
-        )
-        .into())
+        Err(format!("namespace {namespace} is not permitted in project '{}'", self.project).into())
     }
 }
 

@@ -77,6 +77,8 @@ pub struct DirectoryOptions {
 pub struct TargetSpec {
     /// Which cluster.
     pub cluster: ClusterRef,
+    /// The name it is registered under, by which permissions may name it; may be empty.
+    pub name: Str,
     /// The namespace for namespaced objects that name none; may be empty.
     pub namespace: Str,
 }

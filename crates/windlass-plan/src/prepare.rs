@@ -124,8 +124,8 @@ fn prepare_one(
         .map_err(|why| problem(DiagnosticKind::Sync, why.to_string()))?;
     if namespaced {
         let (server, cluster) = match &unit.target.cluster {
-            ClusterRef::Local => ("https://kubernetes.default.svc", "in-cluster"),
-            ClusterRef::Server(server) => (server.as_str(), ""),
+            ClusterRef::Local => ("https://kubernetes.default.svc", unit.target.name.as_str()),
+            ClusterRef::Server(server) => (server.as_str(), unit.target.name.as_str()),
             ClusterRef::Name(name) => ("", name.as_str()),
         };
         permissions
