@@ -103,7 +103,7 @@ pub(crate) struct Parser<'a> {
 
 const TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
-type Parsed<'a> = Result<Event<'a>, SyntaxError>;
+type Parsed<'a> = Result<Event<'a>, Box<SyntaxError>>;
 
 impl<'a> Parser<'a> {
     /// A parser over `text`; see [`Scanner::new`].
@@ -164,7 +164,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn peek(&mut self) -> Result<&Token<'a>, SyntaxError> {
+    fn peek(&mut self) -> Result<&Token<'a>, Box<SyntaxError>> {
         if self.with_comments {
             self.unfold_comments()?;
         }
@@ -172,7 +172,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the comments that belong to tokens up to the next one.
-    fn unfold_comments(&mut self) -> Result<(), SyntaxError> {
+    fn unfold_comments(&mut self) -> Result<(), Box<SyntaxError>> {
         let token = self.scanner.peek()?;
         let (index, block_end) = (token.start.index, token.kind == TokenKind::BlockEnd);
         let Some(comments) = self.scanner.comments_mut() else { return Ok(()) };
@@ -210,21 +210,21 @@ impl<'a> Parser<'a> {
     }
 
     /// Moves past the token that opens a collection.
-    fn open_collection(&mut self) -> Result<(), SyntaxError> {
+    fn open_collection(&mut self) -> Result<(), Box<SyntaxError>> {
         self.peek()?;
         let token = self.scanner.next()?;
         self.marks.push(token.start);
         Ok(())
     }
 
-    fn error(at: Mark, problem: &'static str) -> SyntaxError {
-        SyntaxError { stage: Stage::Parser, problem, context: Mark::default(), at }
+    fn error(at: Mark, problem: &'static str) -> Box<SyntaxError> {
+        Box::new(SyntaxError { stage: Stage::Parser, problem, context: Mark::default(), at })
     }
 
     /// An error in the innermost open collection.
-    fn collection_error(&mut self, at: Mark, problem: &'static str) -> SyntaxError {
+    fn collection_error(&mut self, at: Mark, problem: &'static str) -> Box<SyntaxError> {
         let context = self.marks.pop().unwrap_or_default();
-        SyntaxError { stage: Stage::Parser, problem, context, at }
+        Box::new(SyntaxError { stage: Stage::Parser, problem, context, at })
     }
 
     fn stream_start(&mut self) -> Parsed<'a> {
@@ -295,7 +295,7 @@ impl<'a> Parser<'a> {
         Ok(event(EventKind::DocumentStart, start, end))
     }
 
-    fn directives(&mut self) -> Result<(), SyntaxError> {
+    fn directives(&mut self) -> Result<(), Box<SyntaxError>> {
         let mut versioned = false;
         self.tag_directives.clear();
         loop {
@@ -415,7 +415,7 @@ impl<'a> Parser<'a> {
             _ => {
                 let at = token.start;
                 let problem = "did not find expected node content";
-                return Err(SyntaxError { stage: Stage::Parser, problem, context: start, at });
+                return Err(Box::new(SyntaxError { stage: Stage::Parser, problem, context: start, at }));
             }
         };
         self.state = state;
@@ -431,7 +431,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The anchor and the tag before a node, in either order.
-    fn properties(&mut self, start: Mark, end: &mut Mark) -> Result<Properties<'a>, SyntaxError> {
+    fn properties(&mut self, start: Mark, end: &mut Mark) -> Result<Properties<'a>, Box<SyntaxError>> {
         let mut anchor = None;
         let mut tag = None;
         for _ in 0..2 {
@@ -467,7 +467,7 @@ impl<'a> Parser<'a> {
         suffix: Cow<'a, str>,
         context: Mark,
         at: Mark,
-    ) -> Result<Cow<'a, str>, SyntaxError> {
+    ) -> Result<Cow<'a, str>, Box<SyntaxError>> {
         if handle.is_empty() {
             return Ok(suffix);
         }
@@ -478,7 +478,7 @@ impl<'a> Parser<'a> {
             (None, "!!") => TAG_PREFIX,
             (None, _) => {
                 let problem = "found undefined tag handle";
-                return Err(SyntaxError { stage: Stage::Parser, problem, context, at });
+                return Err(Box::new(SyntaxError { stage: Stage::Parser, problem, context, at }));
             }
         };
         Ok(Cow::Owned(format!("{prefix}{suffix}")))
@@ -531,7 +531,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Moves past a `-`; a head comment before it that an inner collection does not share is its stem.
-    fn entry_indicator(&mut self) -> Result<Mark, SyntaxError> {
+    fn entry_indicator(&mut self) -> Result<Mark, Box<SyntaxError>> {
         let token = self.scanner.next()?;
         let stem = self.comments.head.len();
         if self.with_comments && stem > 0 {

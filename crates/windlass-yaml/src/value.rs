@@ -442,10 +442,7 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 /// Prints compact JSON.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match serde_json::to_string(self) {
-            Ok(json) => f.write_str(&json),
-            Err(_) => f.write_str("<not JSON>"),
-        }
+        f.write_str(&crate::json::to_string_unescaped(self))
     }
 }
 

@@ -84,9 +84,10 @@ pub fn parse_with(text: &[u8], options: &JsonOptions) -> Result<Value, JsonError
     let mut parser = Parser::new(text, 0, *options);
     let value = parser.value()?;
     parser.skip_blanks();
-    match parser.byte() {
-        None => Ok(value),
-        Some(_) => Err(parser.invalid("after top-level value")),
+    match (parser.byte(), parser.deferred.take()) {
+        (None, None) => Ok(value),
+        (None, Some(error)) => Err(error),
+        (Some(_), _) => Err(parser.invalid("after top-level value")),
     }
 }
 
@@ -123,7 +124,10 @@ impl Iterator for Stream<'_> {
         if self.failed || parser.byte().is_none() {
             return None;
         }
-        let result = parser.value();
+        let result = match (parser.value(), parser.deferred.take()) {
+            (Ok(_), Some(error)) => Err(error),
+            (result, _) => result,
+        };
         match &result {
             Ok(_) => self.at = parser.at,
             Err(_) => self.failed = true,
@@ -143,11 +147,13 @@ struct Parser<'a> {
     options: JsonOptions,
     stack: Vec<Frame>,
     scratch: Vec<u8>,
+    /// The first error that Go would only meet after it had checked the whole text's syntax.
+    deferred: Option<JsonError>,
 }
 
 impl<'a> Parser<'a> {
     fn new(text: &'a [u8], at: usize, options: JsonOptions) -> Self {
-        Self { text, at, options, stack: Vec::new(), scratch: Vec::new() }
+        Self { text, at, options, stack: Vec::new(), scratch: Vec::new(), deferred: None }
     }
 
     #[inline]
@@ -289,15 +295,15 @@ impl<'a> Parser<'a> {
             self.at += 1;
             value = match self.stack.pop().expect("the frame was just looked at") {
                 Frame::Array(items) => Value::Array(items.into()),
-                Frame::Object(members, _) => Value::Object(self.object(members)?),
+                Frame::Object(members, _) => Value::Object(self.object(members)),
             };
         }
     }
 
-    fn object(&self, members: Vec<(Str, Value)>) -> Result<Map, JsonError> {
+    fn object(&mut self, members: Vec<(Str, Value)>) -> Map {
         let count = members.len();
         if !self.options.strict {
-            return Ok(members.into_iter().collect());
+            return members.into_iter().collect();
         }
         let names: Vec<Str> = members.iter().map(|(name, _)| name.clone()).collect();
         let map: Map = members.into_iter().collect();
@@ -314,9 +320,15 @@ impl<'a> Parser<'a> {
                 .collect::<String>()
                 .replace(".[", "[");
             let name = twice.map_or("", |name| name.as_str());
-            return Err(self.error(JsonErrorKind::Duplicate, format!("duplicate field \"{path}{name}\"")));
+            self.defer(JsonErrorKind::Duplicate, format!("duplicate field \"{path}{name}\""));
         }
-        Ok(map)
+        map
+    }
+
+    fn defer(&mut self, kind: JsonErrorKind, message: String) {
+        if self.deferred.is_none() {
+            self.deferred = Some(self.error(kind, message));
+        }
     }
 
     fn literal(&mut self, word: &str, value: Value) -> Result<Value, JsonError> {
@@ -368,7 +380,8 @@ impl<'a> Parser<'a> {
             Ok(float) if float.is_finite() => Ok(Value::Float(float)),
             _ => {
                 let message = format!("json: cannot unmarshal number {text} into Go value of type float64");
-                Err(self.error(JsonErrorKind::Number, message))
+                self.defer(JsonErrorKind::Number, message);
+                Ok(Value::Null)
             }
         }
     }

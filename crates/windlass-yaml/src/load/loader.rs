@@ -116,7 +116,7 @@ impl<'a> Loader<'a> {
 
     fn next(&mut self) -> Result<Event<'a>, YamlError> {
         let prefer_context = self.options.dialect == Dialect::V3;
-        self.parser.next().map_err(|error: SyntaxError| error.into_error(prefer_context))
+        self.parser.next().map_err(|error: Box<SyntaxError>| error.into_error(prefer_context))
     }
 
     /// The next document of the stream, if there is one.
@@ -142,6 +142,10 @@ impl<'a> Loader<'a> {
             }
             if let Some(built) = self.take(event)? {
                 root = self.give(built);
+            }
+            // Going on would take the memory that the limit is there to save.
+            if let Some(error) = self.deferred.take_if(|error| error.kind() == YamlErrorKind::Limit) {
+                return Err(error);
             }
         }
         if let Some(error) = self.deferred.take() {

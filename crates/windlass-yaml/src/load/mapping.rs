@@ -60,6 +60,10 @@ impl Unique {
     }
 }
 
+/// How many equal keys of one map an error lists. Go lists every pair, which for a key that stands ten
+/// thousand times is fifty million lines.
+const MAX_PAIRS: usize = 1000;
+
 impl Loader<'_> {
     pub(super) fn member(
         &mut self,
@@ -164,7 +168,7 @@ impl Loader<'_> {
         let mut pairs: Vec<(usize, usize, String, Mark)> = Vec::new();
         for (idx, (kind, raw, line)) in members.raw.iter().enumerate() {
             let earlier = lines.entry((*kind, raw.as_str())).or_default();
-            for (first_idx, first) in earlier.iter() {
+            for (first_idx, first) in earlier.iter().take(MAX_PAIRS.saturating_sub(pairs.len())) {
                 let text = format!(
                     "line {}: mapping key {} already defined at line {}",
                     line + 1,
@@ -190,13 +194,9 @@ impl Loader<'_> {
             let at = built.start;
             match merged_maps(built) {
                 Some(maps) => {
-                    let mut map: Map = std::mem::take(&mut members.members).into_iter().collect();
-                    for (name, value) in maps.into_iter().flatten() {
-                        if !map.contains_key(&name) {
-                            map.insert(name, value);
-                        }
-                    }
-                    members.members = map.into_iter().collect();
+                    // Of equal keys the last stays: the map's own before those of earlier maps in the list.
+                    let own = std::mem::take(&mut members.members);
+                    members.members = maps.into_iter().rev().flatten().chain(own).collect();
                 }
                 None => self.refuse_merge(at),
             }

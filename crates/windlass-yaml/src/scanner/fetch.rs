@@ -5,7 +5,7 @@ use crate::limits::MAX_SYNTAX_DEPTH;
 
 impl<'a> Scanner<'a> {
     /// Appends the next token (and the block tokens that indentation implies) to the queue.
-    pub(super) fn fetch(&mut self) -> Result<(), SyntaxError> {
+    pub(super) fn fetch(&mut self) -> Result<(), Box<SyntaxError>> {
         if !self.started {
             self.started = true;
             self.keys.push(SimpleKey {
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn fetch_content(&mut self) -> Result<(), SyntaxError> {
+    fn fetch_content(&mut self) -> Result<(), Box<SyntaxError>> {
         let flow = self.flow_level > 0;
         match self.byte(0) {
             b'[' => return self.fetch_flow_start(TokenKind::FlowSequenceStart),
@@ -108,7 +108,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn no_token(&self) -> SyntaxError {
+    fn no_token(&self) -> Box<SyntaxError> {
         self.error(self.at, "found character that cannot start any token")
     }
 
@@ -123,7 +123,7 @@ impl<'a> Scanner<'a> {
         self.push(kind, start, self.at);
     }
 
-    fn skip_to_token(&mut self) -> Result<(), SyntaxError> {
+    fn skip_to_token(&mut self) -> Result<(), Box<SyntaxError>> {
         let scan_mark = self.at;
         loop {
             while self.byte(0) == b' '
@@ -156,7 +156,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn save_key(&mut self) -> Result<(), SyntaxError> {
+    fn save_key(&mut self) -> Result<(), Box<SyntaxError>> {
         if !self.key_allowed {
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn remove_key(&mut self) -> Result<(), SyntaxError> {
+    fn remove_key(&mut self) -> Result<(), Box<SyntaxError>> {
         let key = self.keys.last_mut().expect("the block level has an entry");
         if key.possible {
             if key.required {
@@ -193,7 +193,7 @@ impl<'a> Scanner<'a> {
         number: Option<usize>,
         kind: TokenKind<'a>,
         mark: Mark,
-    ) -> Result<(), SyntaxError> {
+    ) -> Result<(), Box<SyntaxError>> {
         if self.flow_level > 0 || self.indent >= i64::from(column) {
             return Ok(());
         }
@@ -242,7 +242,7 @@ impl<'a> Scanner<'a> {
         self.indent = self.indents.pop().expect("every indentation was pushed");
     }
 
-    fn fetch_stream_end(&mut self) -> Result<(), SyntaxError> {
+    fn fetch_stream_end(&mut self) -> Result<(), Box<SyntaxError>> {
         if self.at.column != 0 {
             self.at.column = 0;
             self.at.line += 1;
@@ -254,7 +254,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn fetch_flow_start(&mut self, kind: TokenKind<'a>) -> Result<(), SyntaxError> {
+    fn fetch_flow_start(&mut self, kind: TokenKind<'a>) -> Result<(), Box<SyntaxError>> {
         self.save_key()?;
         let token_number = self.taken + self.queue.len();
         self.keys.push(SimpleKey {
@@ -273,7 +273,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn fetch_flow_end(&mut self, kind: TokenKind<'a>) -> Result<(), SyntaxError> {
+    fn fetch_flow_end(&mut self, kind: TokenKind<'a>) -> Result<(), Box<SyntaxError>> {
         self.remove_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
@@ -290,7 +290,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn fetch_block_entry(&mut self) -> Result<(), SyntaxError> {
+    fn fetch_block_entry(&mut self) -> Result<(), Box<SyntaxError>> {
         if self.flow_level == 0 {
             if !self.key_allowed {
                 return Err(self.error(self.at, "block sequence entries are not allowed in this context"));
@@ -303,7 +303,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn fetch_key(&mut self) -> Result<(), SyntaxError> {
+    fn fetch_key(&mut self) -> Result<(), Box<SyntaxError>> {
         if self.flow_level == 0 {
             if !self.key_allowed {
                 return Err(self.error(self.at, "mapping keys are not allowed in this context"));
@@ -316,7 +316,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn fetch_value(&mut self) -> Result<(), SyntaxError> {
+    fn fetch_value(&mut self) -> Result<(), Box<SyntaxError>> {
         let last = self.keys.len() - 1;
         if self.key_is_valid(last)? {
             let key = self.keys[last];

@@ -181,7 +181,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next token, left in the queue.
-    pub(crate) fn peek(&mut self) -> Result<&Token<'a>, SyntaxError> {
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Result<&Token<'a>, Box<SyntaxError>> {
         if !self.head_ready {
             self.fill()?;
         }
@@ -189,7 +190,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the next token.
-    pub(crate) fn next(&mut self) -> Result<Token<'a>, SyntaxError> {
+    pub(crate) fn next(&mut self) -> Result<Token<'a>, Box<SyntaxError>> {
         self.peek()?;
         self.head_ready = false;
         self.taken += 1;
@@ -203,7 +204,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Fetches until the head of the queue can no longer turn out to be a key.
-    fn fill(&mut self) -> Result<(), SyntaxError> {
+    fn fill(&mut self) -> Result<(), Box<SyntaxError>> {
         let spare = if self.look_ahead { 2 } else { 0 };
         loop {
             if self.queue.len() > spare && !self.head_may_be_key()? {
@@ -215,7 +216,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn head_may_be_key(&mut self) -> Result<bool, SyntaxError> {
+    fn head_may_be_key(&mut self) -> Result<bool, Box<SyntaxError>> {
         let head = self.taken;
         let first = self.keys.partition_point(|key| key.token_number < head);
         let found = self.keys[first..]
@@ -230,7 +231,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A simple key lives on one line and within 1,024 characters.
-    fn key_is_valid(&mut self, idx: usize) -> Result<bool, SyntaxError> {
+    fn key_is_valid(&mut self, idx: usize) -> Result<bool, Box<SyntaxError>> {
         let key = self.keys[idx];
         if !key.possible {
             return Ok(false);
@@ -245,8 +246,8 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    fn error(&self, context: Mark, problem: &'static str) -> SyntaxError {
-        SyntaxError { stage: Stage::Scanner, problem, context, at: self.at }
+    fn error(&self, context: Mark, problem: &'static str) -> Box<SyntaxError> {
+        Box::new(SyntaxError { stage: Stage::Scanner, problem, context, at: self.at })
     }
 
     /// The byte `ahead` of the cursor; 0 past the end, which no accepted text contains.
@@ -266,18 +267,22 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn is_break(&self, ahead: usize) -> bool {
         self.break_length(ahead) != 0
     }
 
+    #[inline]
     fn is_blank(&self, ahead: usize) -> bool {
         matches!(self.byte(ahead), b' ' | b'\t')
     }
 
+    #[inline]
     fn is_break_or_end(&self, ahead: usize) -> bool {
         self.byte(ahead) == 0 || self.is_break(ahead)
     }
 
+    #[inline]
     fn is_blank_or_end(&self, ahead: usize) -> bool {
         self.is_blank(ahead) || self.is_break_or_end(ahead)
     }

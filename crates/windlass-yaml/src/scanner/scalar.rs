@@ -37,7 +37,7 @@ impl Fold {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn scan_plain(&mut self) -> Result<Token<'a>, SyntaxError> {
+    pub(super) fn scan_plain(&mut self) -> Result<Token<'a>, Box<SyntaxError>> {
         let start = self.at;
         let mut end = self.at;
         let indent = self.indent + 1;
@@ -128,7 +128,7 @@ impl<'a> Scanner<'a> {
         self.at.column += characters;
     }
 
-    pub(super) fn scan_quoted(&mut self, single: bool) -> Result<Token<'a>, SyntaxError> {
+    pub(super) fn scan_quoted(&mut self, single: bool) -> Result<Token<'a>, Box<SyntaxError>> {
         let start = self.at;
         let style = if single { ScalarStyle::SingleQuoted } else { ScalarStyle::DoubleQuoted };
         self.skip();
@@ -236,7 +236,7 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    fn scan_escape(&mut self, start: Mark, into: &mut String) -> Result<(), SyntaxError> {
+    fn scan_escape(&mut self, start: Mark, into: &mut String) -> Result<(), Box<SyntaxError>> {
         let (plain, digits) = match self.byte(1) {
             b'0' => ("\0", 0),
             b'a' => ("\x07", 0),
@@ -281,7 +281,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Result<Token<'a>, SyntaxError> {
+    pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Result<Token<'a>, Box<SyntaxError>> {
         let start = self.at;
         self.skip();
         let (chomping, increment) = self.scan_block_header(start)?;
@@ -361,7 +361,7 @@ impl<'a> Scanner<'a> {
         self.at.column += characters;
     }
 
-    fn scan_block_header(&mut self, start: Mark) -> Result<(Chomping, i64), SyntaxError> {
+    fn scan_block_header(&mut self, start: Mark) -> Result<(Chomping, i64), Box<SyntaxError>> {
         let mut chomping = Chomping::Clip;
         let mut increment = 0;
         for _ in 0..2 {
@@ -390,7 +390,7 @@ impl<'a> Scanner<'a> {
         breaks: &mut String,
         start: Mark,
         end: &mut Mark,
-    ) -> Result<(), SyntaxError> {
+    ) -> Result<(), Box<SyntaxError>> {
         *end = self.at;
         let mut deepest = 0;
         loop {

@@ -23,7 +23,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    pub(super) fn scan_anchor(&mut self, alias: bool) -> Result<Token<'a>, SyntaxError> {
+    pub(super) fn scan_anchor(&mut self, alias: bool) -> Result<Token<'a>, Box<SyntaxError>> {
         let start = self.at;
         self.skip();
         let name = self.scan_word();
@@ -36,7 +36,7 @@ impl<'a> Scanner<'a> {
         Ok(Token { kind, start, end: self.at })
     }
 
-    pub(super) fn scan_tag(&mut self) -> Result<Token<'a>, SyntaxError> {
+    pub(super) fn scan_tag(&mut self) -> Result<Token<'a>, Box<SyntaxError>> {
         let start = self.at;
         let handle;
         let suffix;
@@ -66,7 +66,7 @@ impl<'a> Scanner<'a> {
         Ok(Token { kind: TokenKind::Tag { handle, suffix }, start, end: self.at })
     }
 
-    fn scan_tag_handle(&mut self, directive: bool, start: Mark) -> Result<&'a str, SyntaxError> {
+    fn scan_tag_handle(&mut self, directive: bool, start: Mark) -> Result<&'a str, Box<SyntaxError>> {
         if self.byte(0) != b'!' {
             return Err(self.error(start, "did not find expected '!'"));
         }
@@ -82,7 +82,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The rest of a tag after `head`, whose `!` is not part of it.
-    fn scan_tag_uri(&mut self, head: &'a str, start: Mark) -> Result<Cow<'a, str>, SyntaxError> {
+    fn scan_tag_uri(&mut self, head: &'a str, start: Mark) -> Result<Cow<'a, str>, Box<SyntaxError>> {
         let mut bytes: Vec<u8> = head.bytes().skip(1).collect();
         let mut found = !head.is_empty();
         loop {
@@ -111,7 +111,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// One character written as `%XX` for each of its bytes.
-    fn scan_uri_escape(&mut self, start: Mark, into: &mut Vec<u8>) -> Result<(), SyntaxError> {
+    fn scan_uri_escape(&mut self, start: Mark, into: &mut Vec<u8>) -> Result<(), Box<SyntaxError>> {
         let mut left = 0;
         loop {
             let digits = [self.byte(1), self.byte(2)].map(|byte| char::from(byte).to_digit(16));
@@ -139,7 +139,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    pub(super) fn scan_directive(&mut self) -> Result<Token<'a>, SyntaxError> {
+    pub(super) fn scan_directive(&mut self) -> Result<Token<'a>, Box<SyntaxError>> {
         let start = self.at;
         self.skip();
         let name = self.scan_word();
@@ -186,7 +186,7 @@ impl<'a> Scanner<'a> {
         Ok(Token { kind, start, end })
     }
 
-    fn scan_version_number(&mut self, start: Mark) -> Result<u8, SyntaxError> {
+    fn scan_version_number(&mut self, start: Mark) -> Result<u8, Box<SyntaxError>> {
         let from = self.at.offset;
         while self.byte(0).is_ascii_digit() {
             if self.since(from).len() == 2 {
