@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use windlass_kube::fields::{FieldSet, PathElement};
 use windlass_kube::merge::{self, ApplyError, Request};
 use windlass_kube::schema::{ObjectType, Types};
+use windlass_kube::strategic::{self, StrategicPatchError};
 use windlass_kube::{Object, Value};
 
 use super::WriteOptions;
@@ -101,7 +102,16 @@ pub(super) fn apply(
 }
 
 /// The object after a strategic merge patch.
+///
+/// # Errors
+///
+/// As the server answers a patch it cannot read or apply.
 pub(super) fn strategic(resource: &Resource, old: &Value, patch: &Value) -> Result<Value, Status> {
-    let _ = object_type(resource);
-    Ok(windlass_kube::merge_patch::apply(old, patch))
+    strategic::apply(&object_type(resource), old, patch).map_err(|error| match error {
+        StrategicPatchError::Format(why) => Status::bad_request(why),
+        StrategicPatchError::Unsupported(_) => {
+            Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
+        }
+        StrategicPatchError::Failed(why) => Status::new(500, "", why),
+    })
 }
