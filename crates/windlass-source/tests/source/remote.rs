@@ -7,6 +7,7 @@ use windlass_model::Tree;
 use windlass_source::{Access, Freshness, Limits, Policy, SourceError, TargetRevision};
 use windlass_testing::{Fault, GitServer};
 
+use crate::proxy::Front;
 use crate::{Rig, commit, failure, impatient, noise, target, targets, text_at, update};
 
 #[test]
@@ -160,6 +161,24 @@ fn a_short_commit_id_is_found_in_history() {
     update(&repository, short).unwrap();
     assert_eq!(server.fetches(), 0, "known from now on");
     assert!(matches!(update(&repository, "0123456789"), Err(SourceError::ReferenceNotFound { .. })));
+}
+
+#[test]
+fn servers_of_the_older_protocol_are_understood() {
+    let server = GitServer::start().unwrap();
+    let git = server.repository("app").unwrap();
+    let first = git.write("main", "file", "first").unwrap();
+    git.annotated_tag("v1.0.0", first.as_str(), "release").unwrap();
+    git.write("main", "file", "second").unwrap();
+    let front = Front::forwarding_to(&server.base_url(), &[("git-protocol: version=2", "x-unknown: 1")]);
+    let rig = Rig::new();
+    let repository = rig.anonymous(&front.url("app"));
+    for content in ["second", "third"] {
+        git.write("main", "file", content).unwrap();
+        assert_eq!(text_at(&update(&repository, "HEAD").unwrap(), "file").as_deref(), Some(content));
+    }
+    assert_eq!(text_at(&update(&repository, "1.x").unwrap(), "file").as_deref(), Some("first"));
+    assert!(server.requests().iter().all(|request| request.protocol.is_empty()));
 }
 
 #[test]
