@@ -1,11 +1,10 @@
-//! Prints the CustomResourceDefinitions as YAML: `cargo run -p windlass-argo --example crds | kubectl apply -f -`.
+//! Prints the CustomResourceDefinitions of the dialect, one JSON document a line.
 
 use std::io::Write as _;
 
-fn main() -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    for crd in windlass_argo::crds() {
-        write!(out, "---\n{}", windlass_yaml::to_yaml(&crd.to_value()))?;
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for definition in windlass_argo::crds() {
+        writeln!(std::io::stdout(), "{}", serde_json::to_string(&windlass_kube::Value::from(definition))?)?;
     }
     Ok(())
 }
