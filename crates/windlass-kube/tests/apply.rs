@@ -5,6 +5,7 @@
 mod recorded;
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use recorded::{Report, cases, lines};
@@ -289,11 +290,11 @@ fn what_is_extracted_by_manager_is_what_it_owns() {
 proptest! {
     #[test]
     fn applying_twice_is_applying_once(live in spec(), first in spec(), second in spec(), force in any::<bool>()) {
-        let recording = &lines("apply.jsonl")[0];
-        let types = [
-            ObjectType::from_crd(recording.at(&["schemas", "Lamp"]).unwrap(), false).unwrap(),
-            ObjectType::deduced(),
-        ];
+        static LAMP: LazyLock<ObjectType> = LazyLock::new(|| {
+            let schema = lines("apply.jsonl")[0].at(&["schemas", "Lamp"]).unwrap().clone();
+            ObjectType::from_crd(&schema, false).unwrap()
+        });
+        let types = [LAMP.clone(), ObjectType::deduced()];
         for object_type in types {
             let request = Request { manager: "a", object_type: &object_type, subresource: "", now: "2026-01-01T00:00:00Z", ignored: None };
             let created = update(None, &lamp(&live), &Request { manager: "creator", ..request });

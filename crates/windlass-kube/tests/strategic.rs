@@ -27,5 +27,5 @@ fn strategic_patches_apply_as_the_server_applies_them() {
             report.check(|| format!("{case:?}"), &ours.map_err(|why| why.to_string()), &expected);
         }
     }
-    report.finish(260);
+    report.finish(220);
 }
