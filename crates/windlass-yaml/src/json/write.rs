@@ -33,6 +33,14 @@ pub fn to_string_unescaped(value: &Value) -> String {
     text
 }
 
+/// The value with `indent` spaces for each level, as `json.MarshalIndent` prints it.
+#[must_use]
+pub fn to_string_pretty(value: &Value, indent: usize) -> String {
+    let mut text = String::new();
+    write(value, JsonStyle { indent: Some(indent), ..JsonStyle::default() }, &mut text);
+    text
+}
+
 /// The bytes of [`to_string`].
 #[must_use]
 pub fn to_vec(value: &Value) -> Vec<u8> {
