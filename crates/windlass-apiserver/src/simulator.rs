@@ -24,6 +24,7 @@ mod index;
 mod jobs;
 mod pods;
 mod replicas;
+mod revisions;
 mod stateful;
 mod status;
 mod template;
@@ -107,7 +108,7 @@ impl Controller for Simulator {
         let storage = change.storage();
         let key = change.key().clone();
         match storage {
-            "/pods" | "apps/replicasets" | "batch/jobs" => {
+            "/pods" | "apps/replicasets" | "batch/jobs" | "apps/controllerrevisions" => {
                 // The present state counts, not the event's: it may be newer.
                 let present = self.api.store().table(storage).get(&key);
                 let object = change.object.object();

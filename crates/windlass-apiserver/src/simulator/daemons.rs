@@ -24,6 +24,7 @@ impl Simulator {
         }
         let template = set.at(&["spec", "template"]).cloned().unwrap_or_else(Value::object);
         let hash = template_hash(&template);
+        self.record_revision(&set, &template, &format!("{}-{hash}", set.name())).await?;
         let wanted = self.node_is_selected(&template);
         let rolling = set.str_at(&["spec", "updateStrategy", "type"]) == "RollingUpdate";
         let pods_gvr = Gvr::new("", "v1", "pods");
@@ -46,6 +47,7 @@ impl Simulator {
             self.make_pod(&set, &template, PodName::Generated(&prefix), |pod| {
                 set_label(pod, REVISION, hash.as_str());
                 set_label(pod, "pod-template-generation", generation);
+                stay_on_the_node(pod);
             })
             .await?;
             kept = self.children(&set, "/pods").into_iter().filter(is_active).collect();
@@ -79,4 +81,30 @@ impl Simulator {
         let node: Option<Object> = get(&self.api, &Gvr::new("", "v1", "nodes"), "", NODE);
         node.is_some_and(|node| selector.iter().all(|(key, text)| node.label(key) == text.as_str()))
     }
+}
+
+/// What Kubernetes adds to a daemon's pod: it belongs to its node and stays whatever befalls it.
+fn stay_on_the_node(pod: &mut Value) {
+    let mut tolerations = pod.items_at(&["spec", "tolerations"]).to_vec();
+    for (name, effect) in [
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    ] {
+        let key = format!("node.kubernetes.io/{name}");
+        tolerations.push(value!({"key": key, "operator": "Exists", "effect": effect}));
+    }
+    pod.set_at(&["spec", "tolerations"], tolerations);
+    let terms = value!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [NODE]}]}]);
+    let path = [
+        "spec",
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "nodeSelectorTerms",
+    ];
+    pod.set_at(&path, terms);
 }

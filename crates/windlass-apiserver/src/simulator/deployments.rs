@@ -265,6 +265,7 @@ impl Simulator {
             ("unavailableReplicas", unavailable),
         ]);
         status.insert("observedGeneration", deployment.generation());
+        status.insert("terminatingReplicas", 0_i64);
         status.insert("conditions", list);
         let status = Value::from(status);
         let number =

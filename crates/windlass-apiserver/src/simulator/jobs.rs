@@ -237,6 +237,12 @@ fn job_status(job: &Object, progress: &Progress) -> Value {
         let end = job.at(&["status", "completionTime"]).cloned().unwrap_or_else(|| time::now().into());
         status.set_at(&["completionTime"], end);
     }
+    for condition in &mut list {
+        if condition.get("lastProbeTime").is_none() {
+            let since = condition.get("lastTransitionTime").cloned().unwrap_or_default();
+            condition.set_at(&["lastProbeTime"], since);
+        }
+    }
     if !list.is_empty() {
         status.set_at(&["conditions"], list);
     }

@@ -105,6 +105,9 @@ impl Simulator {
         ]);
         status.insert("replicas", Value::Int(i64::try_from(pods.len()).unwrap_or(i64::MAX)));
         status.insert("observedGeneration", owner.generation());
+        if owner.kind() == "ReplicaSet" {
+            status.insert("terminatingReplicas", 0_i64);
+        }
         set_status(&self.api, gvr, &owner, &status.into()).await?;
         Ok(readiness.again)
     }

@@ -26,6 +26,7 @@ impl Simulator {
         let update = format!("{}-{}", set.name(), template_hash(&template));
         let current = Some(set.str_at(&["status", "currentRevision"])).filter(|name| !name.is_empty());
         let current = current.unwrap_or(&update).to_owned();
+        self.record_revision(&set, &template, &update).await?;
         self.step(&set, &template, &update).await?;
         let pods = self.children(&set, "/pods");
         let active: Vec<&Object> = pods.iter().filter(|pod| is_active(pod)).collect();
@@ -87,6 +88,7 @@ impl Simulator {
                         set_label(pod, REVISION, update);
                         set_label(pod, "statefulset.kubernetes.io/pod-name", pod_name.as_str());
                         set_label(pod, "apps.kubernetes.io/pod-index", ordinal.to_string());
+                        pod.set_at(&["metadata", "generateName"], format!("{}-", set.name()));
                         pod.set_at(&["spec", "hostname"], pod_name.as_str());
                         if let Some(service) = set.at(&["spec", "serviceName"]) {
                             pod.set_at(&["spec", "subdomain"], service.clone());
