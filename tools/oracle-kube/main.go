@@ -1,25 +1,49 @@
 // Records what Kubernetes' own libraries and a real kube-apiserver do, as the expected values of the tests of
-// windlass-kube. Each command prints one JSON document a line, the first of them naming versions.
+// windlass-kube: one JSON document a line, the first of them naming versions.
 //
-//	go run . fields|json-patch|merge-patch|selectors|quantities|strategic|names|take-over > data.jsonl
-//	go run . schema URL TOKEN > schema.json
-//	go run . apply URL TOKEN > data.jsonl
+// The server is started here, on loopback, from target/tools/bin or from where KUBEBUILDER_ASSETS points.
+// Without arguments everything is recorded anew; with names, only those recordings.
 package main
 
+//go:generate go run .
+
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"math/rand"
 	"os"
+	"path/filepath"
+	"slices"
 )
 
 type object = map[string]any
 type list = []any
 
-var out = json.NewEncoder(os.Stdout)
+const data = "../../crates/windlass-kube/tests/data"
 
-// rng is seeded, so that a recording can be repeated.
-var rng = rand.New(rand.NewSource(20260101))
+var recordings = []struct {
+	name   string
+	record func()
+	// Whether it asks a server.
+	asksServer bool
+}{
+	{"fields", recordFields, false},
+	{"json-patch", recordJSONPatch, false},
+	{"merge-patch", recordMergePatch, false},
+	{"selectors", recordSelectors, false},
+	{"quantities", recordQuantities, false},
+	{"strategic", recordStrategic, false},
+	{"names", recordNames, false},
+	{"take-over", recordTakeOver, false},
+	{"schema", recordSchema, true},
+	{"apply", recordApply, true},
+}
+
+var out *json.Encoder
+
+// rng starts anew for each recording, so that one can be repeated alone.
+var rng *rand.Rand
 
 func emit(value any) {
 	if err := out.Encode(value); err != nil {
@@ -43,15 +67,25 @@ func parse(text string) any {
 }
 
 func main() {
-	out.SetEscapeHTML(false)
-	commands := map[string]func(){
-		"fields": recordFields, "json-patch": recordJSONPatch, "merge-patch": recordMergePatch,
-		"selectors": recordSelectors, "quantities": recordQuantities, "strategic": recordStrategic,
-		"names": recordNames, "take-over": recordTakeOver, "schema": recordSchema, "apply": recordApply,
+	names := os.Args[1:]
+	for _, recording := range recordings {
+		if len(names) > 0 && !slices.Contains(names, recording.name) {
+			continue
+		}
+		if recording.asksServer {
+			startServer()
+		}
+		file := must(os.Create(filepath.Join(data, recording.name+".jsonl")))
+		buffered := bufio.NewWriter(file)
+		out = json.NewEncoder(buffered)
+		out.SetEscapeHTML(false)
+		rng = rand.New(rand.NewSource(20260101))
+		recording.record()
+		if err := buffered.Flush(); err != nil {
+			panic(err)
+		}
+		file.Close()
+		fmt.Fprintln(os.Stderr, recording.name)
 	}
-	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: oracle-kube COMMAND [URL TOKEN]")
-		os.Exit(2)
-	}
-	commands[os.Args[1]]()
+	stopServer()
 }

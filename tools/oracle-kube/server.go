@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 )
@@ -20,8 +19,8 @@ func call(method, path, contentType string, body any) (int, object) {
 	if body != nil {
 		reader = bytes.NewReader(must(json.Marshal(body)))
 	}
-	request := must(http.NewRequest(method, os.Args[2]+path, reader))
-	request.Header.Set("Authorization", "Bearer "+os.Args[3])
+	request := must(http.NewRequest(method, serverURL+path, reader))
+	request.Header.Set("Authorization", "Bearer "+token)
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
@@ -398,8 +397,8 @@ func installKinds() object {
 }
 
 func callQuietly(path string) (int, object) {
-	request := must(http.NewRequest("GET", os.Args[2]+path, nil))
-	request.Header.Set("Authorization", "Bearer "+os.Args[3])
+	request := must(http.NewRequest("GET", serverURL+path, nil))
+	request.Header.Set("Authorization", "Bearer "+token)
 	response := must(client.Do(request))
 	defer response.Body.Close()
 	return response.StatusCode, nil
