@@ -370,6 +370,33 @@ fn a_push_finds_its_repositories_and_targets() {
     assert!(affected(&unnamed, "main") && affected(&unnamed, "1.x") && !affected(&unnamed, NEW));
 }
 
+/// Recorded from Argo CD by `tools/oracle-webhook`.
+#[test]
+fn repositories_are_matched_as_argo_cd_matches_them() {
+    /// Where we match more, on purpose: the SSH form of Azure DevOps.
+    const OURS: [(&str, &str); 1] =
+        [("https://dev.azure.com/org/project/_git/app", "git@ssh.dev.azure.com:v3/org/project/app")];
+    let mut matches = 0;
+    for line in include_str!("testdata/argo-matches.jsonl").lines().skip(1) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| line[key].as_str().unwrap();
+        let (web, repository) = (text("web"), text("repository"));
+        let push = Push {
+            provider: Provider::GitHub,
+            repositories: vec![web.into()],
+            reference: String::new(),
+            before: None,
+            after: None,
+            changed_files: None,
+            is_default_branch: None,
+        };
+        let expected = line["matches"] == true || OURS.contains(&(web, repository));
+        assert_eq!(push.is_to(&repository.parse().unwrap()), expected, "{web} and {repository}");
+        matches += usize::from(expected);
+    }
+    assert!(matches > 40, "{matches} matches");
+}
+
 proptest! {
     #[test]
     fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..200), provider in 0usize..9) {

@@ -1,0 +1,3 @@
+module windlass.dev/tools/oracle-webhook
+
+go 1.26
