@@ -1,0 +1,147 @@
+//! Every verb and flag, declared once: help, completions and manual pages come from here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// GitOps in one binary: what Git declares is what runs.
+///
+/// `windlass up` brings its own Kubernetes-compatible control plane; `windlass controller` works on a cluster you
+/// have. Both act on the Argo CD Applications they find there.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, max_term_width = 100, args_override_self = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// A YAML file of flags: `flag-name: value`, one a line. Flags and environment variables win over it.
+    #[arg(long, global = true, env = "WINDLASS_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How much is logged: error, warn, info, debug or trace, also per module as in `windlass_engine=debug`.
+    #[arg(long, global = true, env = "WINDLASS_LOG", default_value = "info", value_name = "LEVEL")]
+    pub(crate) log: String,
+    /// How log lines look.
+    #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run Windlass with its own embedded control plane.
+    Up(UpOptions),
+    /// Run the engine against an existing cluster.
+    Controller(ControllerOptions),
+}
+
+/// What the engine needs to know, wherever it runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EngineOptions {
+    /// The namespace of the control plane's own objects: projects, repositories, clusters.
+    #[arg(long, env = "WINDLASS_NAMESPACE", default_value = "argocd", value_name = "NAME")]
+    pub(crate) namespace: String,
+    /// Act only on Applications of this namespace; all by default.
+    #[arg(
+        long,
+        env = "WINDLASS_WATCH_NAMESPACE",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME"
+    )]
+    pub(crate) watch_namespace: String,
+    /// How often a repository is asked for news, such as 30s or 2m; up to half of it is added at random.
+    #[arg(long, env = "WINDLASS_POLL_INTERVAL", default_value = "2m", value_parser = duration, value_name = "TIME")]
+    pub(crate) poll_interval: Duration,
+    /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
+    #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
+    pub(crate) allow_local_repositories: bool,
+    /// Where metrics, health and webhooks are served; port 0 takes a free one.
+    #[arg(long, env = "WINDLASS_LISTEN", default_value = "127.0.0.1:8082", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// Options of `windlass up`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpOptions {
+    #[command(flatten)]
+    pub(crate) engine: EngineOptions,
+    /// Where everything is kept; may be deleted to begin anew. Default: the user's data directory.
+    #[arg(long, env = "WINDLASS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Keep nothing: the state is in memory and gone with the process.
+    #[arg(long, env = "WINDLASS_IN_MEMORY", conflicts_with = "data_dir")]
+    pub(crate) in_memory: bool,
+    /// Where the Kubernetes API is served; port 0 takes a free one.
+    #[arg(long, env = "WINDLASS_API_LISTEN", default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
+    pub(crate) api_listen: SocketAddr,
+    /// Where the kubeconfig is written. Default: kubeconfig in the data directory.
+    #[arg(long, env = "WINDLASS_KUBECONFIG_OUT", value_name = "FILE")]
+    pub(crate) kubeconfig_out: Option<PathBuf>,
+    /// Simulate workloads: Deployments, Jobs and Pods become ready as if they ran. Nothing really runs.
+    #[arg(long, env = "WINDLASS_SIMULATE_WORKLOADS")]
+    pub(crate) simulate_workloads: bool,
+    /// Serve the API only and leave Applications alone.
+    #[arg(long, env = "WINDLASS_NO_ENGINE")]
+    pub(crate) no_engine: bool,
+}
+
+/// Options of `windlass controller`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ControllerOptions {
+    #[command(flatten)]
+    pub(crate) engine: EngineOptions,
+    /// Where repositories are kept; may be deleted at any time.
+    #[arg(long, env = "WINDLASS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The kubeconfig to use; by default as kubectl finds it, or the pod's service account.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context in it; the current one by default.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Compete for a Lease and act only while holding it: for several replicas.
+    #[arg(long, env = "WINDLASS_LEADER_ELECT")]
+    pub(crate) leader_elect: bool,
+}
+
+impl Cli {
+    /// Runs the verb; the exit code is for scripts.
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Up(options) => {
+                crate::logging::start(&self.global)?;
+                crate::up::run(options).await?;
+            }
+            Command::Controller(options) => {
+                crate::logging::start(&self.global)?;
+                crate::controller::run(options).await?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads `90s`, `2m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: windlass_go::duration::Duration =
+        text.parse().map_err(|error: windlass_go::duration::ParseDurationError| error.to_string())?;
+    Duration::try_from(duration).map_err(|_| "a time cannot be negative".to_string())
+}

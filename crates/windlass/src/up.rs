@@ -1,0 +1,170 @@
+//! The embedded control plane with the engine beside it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use windlass_apiserver::{Config, Data, Server};
+use windlass_cluster::{ApplyOptions, ClusterClient, Resource};
+use windlass_kube::{Gvk, Object, Value};
+
+use crate::cli::UpOptions;
+use crate::serving;
+
+/// An embedded control plane that is ready for Applications.
+pub(crate) struct ControlPlane {
+    /// The API server.
+    pub(crate) server: Server,
+    /// A client of it that needs no socket.
+    pub(crate) client: ClusterClient,
+}
+
+impl ControlPlane {
+    /// Starts the API server, and makes sure of the control plane's own namespace, kinds and project.
+    pub(crate) async fn start(
+        data: Data,
+        listen: SocketAddr,
+        simulate_workloads: bool,
+        namespace: &str,
+    ) -> Result<Self> {
+        let config = Config { data, listen, simulate_workloads, ..Config::default() };
+        let server = Server::start(config).await.with_context(|| {
+            format!("the embedded API server could not start on {listen} (choose another address with --api-listen)")
+        })?;
+        let client = ClusterClient::new(kube::Client::new(server.service(), namespace));
+        for object in bootstrap(namespace) {
+            let resource = bootstrap_resource(&object.gvk())
+                .with_context(|| format!("{} is no kind that is set up at the start", object.gvk()))?;
+            client
+                .apply(&resource, &object, &ApplyOptions::new("windlass"))
+                .await
+                .with_context(|| format!("{} could not be set up", object.object_ref()))?;
+        }
+        Ok(Self { server, client })
+    }
+
+    /// Writes an administrator's kubeconfig that only its owner can read.
+    pub(crate) fn write_kubeconfig(&self, path: &Path) -> Result<()> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let text = self.server.kubeconfig()?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        // Written beside and renamed, so that nobody ever reads half of it.
+        let beside = path.with_extension("new");
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&beside)?;
+            file.write_all(text.as_bytes())?;
+            std::fs::rename(&beside, path)
+        };
+        write().with_context(|| format!("the kubeconfig {} could not be written", path.display()))
+    }
+}
+
+/// The objects that the control plane needs before it can take Applications.
+fn bootstrap(namespace: &str) -> Vec<Object> {
+    let mut own = Value::object();
+    own.set_at(&["apiVersion"], "v1");
+    own.set_at(&["kind"], "Namespace");
+    own.set_at(&["metadata", "name"], namespace);
+    let mut objects: Vec<Value> = vec![own];
+    objects.extend(windlass_argo::crds().into_iter().map(Value::from));
+    objects.push(default_project(namespace));
+    objects.into_iter().filter_map(|value| Object::try_new(value).ok()).collect()
+}
+
+/// The project that allows everything, as Argo CD creates it.
+pub(crate) fn default_project(namespace: &str) -> Value {
+    let mut project = Value::object();
+    project.set_at(&["apiVersion"], format!("{}/{}", windlass_argo::GROUP, windlass_argo::VERSION));
+    project.set_at(&["kind"], "AppProject");
+    project.set_at(&["metadata", "name"], "default");
+    project.set_at(&["metadata", "namespace"], namespace);
+    project.set_at(&["spec", "sourceRepos"], vec![Value::from("*")]);
+    let anywhere: Value =
+        [("server", "*"), ("namespace", "*")].into_iter().collect::<windlass_kube::Map>().into();
+    project.set_at(&["spec", "destinations"], vec![anywhere]);
+    let any_kind: Value = [("group", "*"), ("kind", "*")].into_iter().collect::<windlass_kube::Map>().into();
+    project.set_at(&["spec", "clusterResourceWhitelist"], vec![any_kind]);
+    project
+}
+
+fn bootstrap_resource(gvk: &Gvk) -> Option<Resource> {
+    Some(match gvk.kind.as_str() {
+        "Namespace" => Resource::new("", "v1", "Namespace", "namespaces", false),
+        "CustomResourceDefinition" => Resource::new(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            false,
+        ),
+        "AppProject" => {
+            Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, "AppProject", "appprojects", true)
+        }
+        _ => return None,
+    })
+}
+
+pub(crate) async fn run(options: UpOptions) -> Result<()> {
+    let begun = std::time::Instant::now();
+    let data_dir = options.data_dir.clone().unwrap_or_else(serving::default_data_dir);
+    let scratch = options.in_memory.then(Scratch::new).transpose()?;
+    let data = match &scratch {
+        Some(_) => Data::Memory,
+        None => Data::Dir(data_dir.join("api")),
+    };
+    let plane =
+        ControlPlane::start(data, options.api_listen, options.simulate_workloads, &options.engine.namespace)
+            .await?;
+    let files = scratch.as_ref().map_or(data_dir, |scratch| scratch.0.clone());
+    let kubeconfig = options.kubeconfig_out.clone().unwrap_or_else(|| files.join("kubeconfig"));
+    plane.write_kubeconfig(&kubeconfig)?;
+    tracing::info!(
+        url = %plane.server.url(),
+        kubeconfig = %kubeconfig.display(),
+        milliseconds = begun.elapsed().as_millis(),
+        "control plane ready"
+    );
+    if options.simulate_workloads {
+        tracing::warn!("workloads are simulated: Pods look as if they ran, and nothing runs");
+    }
+    if options.no_engine {
+        serving::stopped().await;
+    } else {
+        serving::run(&options.engine, plane.client.clone(), &files, false, serving::stopped()).await?;
+    }
+    plane.server.shutdown().await;
+    Ok(())
+}
+
+/// A folder that is gone when this is dropped.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    /// Makes an empty folder that only we can read.
+    pub(crate) fn new() -> Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let path =
+            std::env::temp_dir().join(format!("windlass-{}-{:x}", std::process::id(), unique.as_nanos()));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("the temporary folder {} could not be made", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing can be done about what cannot be removed here.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
