@@ -293,7 +293,7 @@ impl Repository {
     ) -> BTreeMap<CommitId, Result<Arc<Objects>, SourceError>> {
         let all: Vec<_> = wants.iter().copied().collect();
         let fetch = |session: &mut Session, wants: &[CommitId]| {
-            self.slot.fetch(session, wants, &self.url, &self.shared.limits, &self.shared.interrupt)
+            self.slot.fetch(session, wants, &self.url, &self.shared.limits, self.shared.io.interrupted())
         };
         let together = fetch(session, &all);
         if all.len() > 1 && matches!(together, Err(SourceError::CommitNotFound { .. })) {
@@ -398,7 +398,7 @@ impl Repository {
                         &tips,
                         &prefix,
                         &shared.limits,
-                        &shared.interrupt,
+                        shared.io.interrupted(),
                     )?;
                 }
                 match found {
@@ -427,15 +427,21 @@ impl Repository {
     }
 
     fn connect(&self) -> Result<Session, SourceError> {
-        if self.shared.interrupt.load(Ordering::Relaxed) {
+        if self.shared.io.interrupted().load(Ordering::Relaxed) {
             return Err(SourceError::Cancelled { repository: self.url.to_string() });
         }
         let failure = FailureSlot::default();
         let shared = &self.shared;
         let transport: Box<dyn Transport> = match self.url.scheme() {
             Scheme::Https | Scheme::Http => {
-                let link =
-                    HttpLink::new(&shared.clients, &self.url, &self.access, &shared.policy, failure.clone())?;
+                let link = HttpLink::new(
+                    &shared.clients,
+                    &shared.io,
+                    &self.url,
+                    &self.access,
+                    &shared.policy,
+                    failure.clone(),
+                )?;
                 let url =
                     gix::url::parse(self.url.bare().as_str()).map_err(|error| SourceError::Protocol {
                         repository: self.url.to_string(),
@@ -444,7 +450,7 @@ impl Repository {
                 Box::new(http::Transport::new_http(link, url, Protocol::V2, false))
             }
             Scheme::Ssh => {
-                Box::new(ssh::connect(&shared.ssh, &self.url, &self.access, &shared.policy, &failure)?)
+                Box::new(ssh::connect(&shared.io, &self.url, &self.access, &shared.policy, &failure)?)
             }
             Scheme::Local => {
                 return Err(SourceError::RepositoryNotFound { repository: self.url.to_string() });

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use crate::repository::Repository;
 use crate::revision::CommitId;
 use crate::session::{Content, FetchInto, Session};
 use crate::transport::http::Clients;
-use crate::transport::ssh::SshRuntime;
+use crate::transport::runtime::IoRuntime;
 use crate::url::{RepositoryUrl, Scheme};
 
 /// Packs a database may have before it is replaced: each fetch adds one, and every lookup may have to try them all.
@@ -70,8 +70,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) caches: Arc<ReadCaches>,
     pub(crate) clients: Clients,
-    pub(crate) ssh: SshRuntime,
-    pub(crate) interrupt: AtomicBool,
+    pub(crate) io: Arc<IoRuntime>,
     pub(crate) permits: Permits,
 }
 
@@ -99,8 +98,7 @@ impl RepositoryStore {
                 limits,
                 caches: Arc::default(),
                 clients: Clients::default(),
-                ssh: SshRuntime::default(),
-                interrupt: AtomicBool::new(false),
+                io: Arc::default(),
                 permits: Permits::new(limits.conversations),
             }),
             repositories: Mutex::default(),
@@ -180,7 +178,7 @@ impl RepositoryStore {
 
     /// Ends every fetch that is on its way with [`SourceError::Cancelled`]; later ones fail at once.
     pub fn interrupt(&self) {
-        self.shared.interrupt.store(true, Ordering::Relaxed);
+        self.shared.io.interrupt();
     }
 
     /// The rules that addresses are checked against.

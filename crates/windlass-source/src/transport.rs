@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod known_hosts;
+pub(crate) mod runtime;
 pub(crate) mod ssh;
 
 use std::error::Error;

@@ -1,17 +1,20 @@
 //! Smart HTTP: requests with our credentials, our certificates and our redirect rules.
 
+use std::future::Future;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
+use bytes::{Buf, Bytes};
 use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse,
 };
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
-use reqwest::blocking::{Client, Response};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 
+use super::runtime::{IoRuntime, Stopped};
 use super::{FailureSlot, find_cause};
 use crate::credentials::{Access, Authentication, Proxy, Timeouts, Tls};
 use crate::error::{Message, SourceError};
@@ -21,7 +24,7 @@ use crate::url::{RepositoryUrl, Scheme};
 /// Redirects followed for one listing: renames and `.git` suffixes need one or two.
 const MAX_REDIRECTS: usize = 5;
 
-/// Clients kept. Each has a thread and a pool of connections; most installations need one or two.
+/// Clients kept. Each has a pool of connections; most installations need one or two.
 const MAX_CLIENTS: usize = 64;
 
 /// What some servers look for at the start of the user agent before they speak the smart protocol.
@@ -65,7 +68,6 @@ fn build_client(settings: &Settings, policy: &Arc<Policy>) -> Result<Client, (&'
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(settings.timeouts.connect)
-        .timeout(settings.timeouts.silence)
         .no_proxy();
     if let Some(pem) = &settings.tls.authorities {
         let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
@@ -146,13 +148,15 @@ pub(crate) struct HttpLink {
     authorization: Option<HeaderValue>,
     failure: FailureSlot,
     redirected: Option<String>,
-    limit: std::time::Duration,
+    limit: Duration,
+    io: Arc<IoRuntime>,
 }
 
 impl HttpLink {
     /// Prepares a conversation; nothing is sent yet.
     pub(crate) fn new(
         clients: &Clients,
+        io: &Arc<IoRuntime>,
         repository: &RepositoryUrl,
         access: &Access,
         policy: &Arc<Policy>,
@@ -170,6 +174,7 @@ impl HttpLink {
             failure,
             redirected: None,
             limit: access.timeouts.silence,
+            io: io.clone(),
         })
     }
 
@@ -191,6 +196,7 @@ impl HttpLink {
             anonymous: self.authorization.is_none(),
             failure: self.failure.clone(),
             limit: self.limit,
+            io: self.io.clone(),
         }
     }
 }
@@ -201,18 +207,29 @@ struct Account {
     repository: RepositoryUrl,
     anonymous: bool,
     failure: FailureSlot,
-    limit: std::time::Duration,
+    limit: Duration,
+    io: Arc<IoRuntime>,
 }
 
 impl Account {
+    /// Waits for one step of a request, and tells its failure.
+    fn wait<T>(&self, step: impl Future<Output = reqwest::Result<T>>) -> io::Result<T> {
+        match self.io.wait(self.limit, step) {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(self.of_request(error)),
+            Err(stopped) => Err(self.of_stop(stopped)),
+        }
+    }
+
+    fn of_stop(&self, stopped: Stopped) -> io::Error {
+        self.failure.put(stopped.into_error(&self.repository))
+    }
+
     fn of_request(&self, error: reqwest::Error) -> io::Error {
         let repository = self.repository.to_string();
         let error = error.without_url();
         if let Some(refused) = find_cause::<Refused>(&error) {
             return self.failure.put(SourceError::Refused { repository, source: refused.clone() });
-        }
-        if error.is_timeout() && !error.is_connect() {
-            return self.failure.put(SourceError::Silent { repository, limit: self.limit });
         }
         self.failure.put(SourceError::Unreachable { repository, source: Arc::new(error) })
     }
@@ -291,7 +308,7 @@ impl Http for HttpLink {
         let headers = header_map(headers);
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_string();
         let response = self.follow(url, &tail, &headers).map_err(gix::Error::from_error)?;
-        let exchange = Shared::new(Exchange::Answered(response), self.account());
+        let exchange = Shared::new(Exchange::Answered(Answer::new(response)), self.account());
         Ok(GetResponse { headers: Head::of(&exchange), body: BufReader::new(Body(exchange)) })
     }
 
@@ -336,12 +353,8 @@ impl HttpLink {
         let account = self.account();
         let mut url = Url::parse(url).map_err(|_| account.of_protocol("the address cannot be requested"))?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self
-                .client
-                .request(Method::GET, url.clone())
-                .headers(self.headers_for(&url, headers.clone()))
-                .send()
-                .map_err(|error| account.of_request(error))?;
+            let request = self.client.request(Method::GET, url.clone());
+            let response = account.wait(request.headers(self.headers_for(&url, headers.clone())).send())?;
             if !response.status().is_redirection() {
                 return match account.of_status(response.status()) {
                     Some(error) => Err(error),
@@ -390,10 +403,22 @@ fn header_map(lines: impl IntoIterator<Item = impl AsRef<str>>) -> HeaderMap {
         .collect()
 }
 
+/// An answer, and what of its body has arrived and is not read yet.
+struct Answer {
+    response: Response,
+    pending: Bytes,
+}
+
+impl Answer {
+    fn new(response: Response) -> Self {
+        Self { response, pending: Bytes::new() }
+    }
+}
+
 /// A request that is sent when its answer is first read: by then gix has written the whole body.
 enum Exchange {
     Pending { client: Client, url: Url, headers: HeaderMap, body: Vec<u8> },
-    Answered(Response),
+    Answered(Answer),
     Failed,
 }
 
@@ -408,25 +433,21 @@ impl Shared {
         Self { exchange: Arc::new(Mutex::new(exchange)), account }
     }
 
-    fn with_response<R>(&self, read: impl FnOnce(&mut Response) -> io::Result<R>) -> io::Result<R> {
+    fn with_answer<R>(&self, read: impl FnOnce(&mut Answer) -> io::Result<R>) -> io::Result<R> {
         let mut exchange = self.exchange.lock().unwrap_or_else(PoisonError::into_inner);
         if let Exchange::Pending { .. } = &*exchange
             && let Exchange::Pending { client, url, headers, body } =
                 std::mem::replace(&mut *exchange, Exchange::Failed)
         {
-            let response = client
-                .request(Method::POST, url)
-                .headers(headers)
-                .body(body)
-                .send()
-                .map_err(|error| self.account.of_request(error))?;
+            let request = client.request(Method::POST, url).headers(headers).body(body);
+            let response = self.account.wait(request.send())?;
             if let Some(error) = self.account.of_status(response.status()) {
                 return Err(error);
             }
-            *exchange = Exchange::Answered(response);
+            *exchange = Exchange::Answered(Answer::new(response));
         }
         match &mut *exchange {
-            Exchange::Answered(response) => read(response),
+            Exchange::Answered(answer) => read(answer),
             Exchange::Pending { .. } | Exchange::Failed => {
                 Err(io::Error::other("the request has failed before"))
             }
@@ -447,9 +468,9 @@ impl Head {
 
     fn lines(&mut self) -> io::Result<&mut Cursor<Vec<u8>>> {
         if self.lines.is_none() {
-            let lines = self.shared.with_response(|response| {
+            let lines = self.shared.with_answer(|answer| {
                 let mut lines = Vec::new();
-                for (name, value) in response.headers() {
+                for (name, value) in answer.response.headers() {
                     lines.extend_from_slice(name.as_str().as_bytes());
                     lines.push(b':');
                     lines.extend_from_slice(value.as_bytes());
@@ -486,18 +507,18 @@ pub(crate) struct Body(Shared);
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let account = self.0.account.clone();
-        self.0.with_response(|response| {
-            response.read(buffer).map_err(|error| match error.downcast::<reqwest::Error>() {
-                Ok(error) => account.of_request(error),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    account.failure.put(SourceError::Silent {
-                        repository: account.repository.to_string(),
-                        limit: account.limit,
-                    })
+        let account = &self.0.account;
+        self.0.with_answer(|Answer { response, pending }| {
+            while pending.is_empty() {
+                match account.wait(response.chunk())? {
+                    Some(piece) => *pending = piece,
+                    None => return Ok(0),
                 }
-                Err(error) => error,
-            })
+            }
+            let length = pending.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&pending[..length]);
+            pending.advance(length);
+            Ok(length)
         })
     }
 }

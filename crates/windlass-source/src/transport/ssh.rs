@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -15,9 +15,9 @@ use russh::client::{self, AuthResult, Handle};
 use russh::keys::key::PrivateKeyWithHashAlg;
 use russh::keys::{Algorithm, HashAlg, PublicKeyBase64, PublicKeyOrCertificate, decode_secret_key};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::runtime::Runtime;
 
 use super::http::allowed_addresses;
+use super::runtime::{IoRuntime, Stopped};
 use super::{FailureSlot, known_hosts};
 use crate::credentials::{Access, Authentication, KnownHosts};
 use crate::error::{Message, SourceError};
@@ -27,60 +27,29 @@ use crate::url::RepositoryUrl;
 /// Longest message of the server's standard error that is kept for an error.
 const MAX_STDERR_BYTES: usize = 2 * 1024;
 
-/// The runtime that SSH sessions live on, started with the first of them.
-///
-/// One thread is enough: it only moves bytes, the protocol work is done by the callers' threads.
-#[derive(Debug, Default)]
-pub(crate) struct SshRuntime(OnceLock<Runtime>);
-
-impl SshRuntime {
-    fn get(&self) -> io::Result<&Runtime> {
-        if let Some(runtime) = self.0.get() {
-            return Ok(runtime);
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("source-ssh")
-            .enable_all()
-            .build()?;
-        Ok(self.0.get_or_init(|| runtime))
-    }
-}
-
-/// A runtime may not be waited for from asynchronous code, where a store may well be dropped.
-impl Drop for SshRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// A Git conversation over SSH.
 pub(crate) type SshConnection = Connection<SshReader, SshWriter>;
 
 /// Connects, checks the host, authenticates, and starts `git-upload-pack`.
 pub(crate) fn connect(
-    runtime: &SshRuntime,
+    io: &Arc<IoRuntime>,
     repository: &RepositoryUrl,
     access: &Access,
     policy: &Policy,
     failure: &FailureSlot,
 ) -> Result<SshConnection, SourceError> {
-    let unreachable =
-        |source: crate::error::Cause| SourceError::Unreachable { repository: repository.to_string(), source };
-    let runtime = runtime.get().map_err(|error| unreachable(Arc::new(error)))?;
     let limit = access.timeouts.connect;
-    let opened = runtime.block_on(async {
-        tokio::time::timeout(limit, open(repository, access, policy)).await.unwrap_or_else(|_| {
-            Err(SourceError::Unreachable {
+    let opened = io.wait(limit, open(repository, access, policy)).unwrap_or_else(|stopped| {
+        Err(match stopped {
+            Stopped::Silent(limit) => SourceError::Unreachable {
                 repository: repository.to_string(),
                 source: Message::cause(format!("no SSH session within {} seconds", limit.as_secs())),
-            })
+            },
+            other => other.into_error(repository),
         })
     })?;
     let shared = Arc::new(Session {
-        runtime: runtime.handle().clone(),
+        io: io.clone(),
         _handle: opened.handle,
         repository: repository.clone(),
         silence: access.timeouts.silence,
@@ -265,7 +234,7 @@ impl client::Handler for HostCheck {
 
 /// What both directions of a conversation share.
 struct Session {
-    runtime: tokio::runtime::Handle,
+    io: Arc<IoRuntime>,
     /// The session ends when this is dropped.
     _handle: Handle<HostCheck>,
     repository: RepositoryUrl,
@@ -276,10 +245,9 @@ struct Session {
 
 impl Session {
     fn within_limit<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
-        self.runtime.block_on(async { tokio::time::timeout(self.silence, future).await }).map_err(|_| {
-            self.failure
-                .put(SourceError::Silent { repository: self.repository.to_string(), limit: self.silence })
-        })
+        self.io
+            .wait(self.silence, future)
+            .map_err(|stopped| self.failure.put(stopped.into_error(&self.repository)))
     }
 
     /// Why the server ended the conversation, from what it wrote to its standard error.

@@ -133,6 +133,31 @@ fn silence_in_the_middle_of_a_pack_ends_the_fetch() {
 }
 
 #[test]
+fn a_shutdown_does_not_wait_for_a_silent_server() {
+    let server = GitServer::start().unwrap();
+    let git = server.repository("app").unwrap();
+    git.write("main", "noise", noise(1_000_000)).unwrap();
+    let front = Front::stalling(&server.base_url(), &[], 300_000);
+    let rig = Rig::new();
+    // With the time limits of real life: the test itself would run for one and a half minutes.
+    let repository = rig.anonymous(&front.url("app"));
+    std::thread::scope(|scope| {
+        let fetching = scope.spawn(|| failure(&repository, "main"));
+        eventually_blocking(std::time::Duration::from_secs(60), || {
+            if unfinished(&rig.folder.path().join("store")) > 0 {
+                Ok(())
+            } else {
+                Err("no pack is being written")
+            }
+        })
+        .unwrap();
+        rig.store.interrupt();
+        assert_eq!(fetching.join().unwrap(), format!("the fetch of {} was cancelled", front.url("app")));
+    });
+    assert_eq!(failure(&repository, "main"), format!("the fetch of {} was cancelled", front.url("app")));
+}
+
+#[test]
 fn damage_on_disk_is_repaired_by_fetching_again() {
     let server = GitServer::start().unwrap();
     let git = server.repository("app").unwrap();
