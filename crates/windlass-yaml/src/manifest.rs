@@ -131,6 +131,8 @@ pub fn load_manifest(text: &str, options: &LoadOptions) -> Vec<Result<Document, 
     if text.trim_start().starts_with('{') {
         let mut stream =
             Stream::new(text.as_bytes(), JsonOptions { strict: options.strict, depth: options.limits.depth });
+        // The line at which the text from `counted` on begins.
+        let (mut line, mut counted) = (1, 0);
         loop {
             let from = stream.offset();
             match stream.next() {
@@ -138,7 +140,9 @@ pub fn load_manifest(text: &str, options: &LoadOptions) -> Vec<Result<Document, 
                 Some(Ok(Value::Null)) => {}
                 Some(Ok(value)) => {
                     let blank = text[from..].len() - text[from..].trim_start().len();
-                    let line = crate::text::end_of(&text[..from + blank]).line;
+                    let passed = &text[counted..from + blank];
+                    line += passed.bytes().filter(|byte| *byte == b'\n').count();
+                    counted = from + blank;
                     objects.push(Ok(Document { value, line }));
                 }
                 Some(Err(error)) if objects.len() > 1 => {
