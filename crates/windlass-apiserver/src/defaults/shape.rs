@@ -324,8 +324,7 @@ impl Walk<'_> {
                     Value::Int(_) | Value::Float(_) => format!("{value:?}").into(),
                     _ => return Err(DecodeError::Quantity),
                 };
-                let quantity = Quantity::parse(text.trim()).ok_or(DecodeError::Quantity)?;
-                *value = quantity.to_string().into();
+                *value = Quantity::printed(text.trim()).ok_or(DecodeError::Quantity)?.into();
             }
             Type::IntOrString => match value {
                 Value::Int(int) if i32::try_from(*int).is_ok() => {}
@@ -378,6 +377,9 @@ impl Walk<'_> {
                     if matches!(**inner, Type::Bytes) && member.is_null() {
                         *member = "".into();
                     }
+                    if matches!(**inner, Type::Quantity) {
+                        round_amount(member);
+                    }
                     path.truncate(length);
                 }
             }
@@ -407,6 +409,16 @@ impl Walk<'_> {
             owner: owner.rsplit('.').next().unwrap_or(owner).to_owned(),
             path: self.names.join("."),
             wanted: ty.go_name(self.shapes),
+        }
+    }
+}
+
+/// Amounts of resources have no parts below a thousandth; what has is rounded up.
+fn round_amount(member: &mut Value) {
+    if let Some(quantity) = member.as_str().and_then(Quantity::parse) {
+        let rounded = quantity.round_up_to_milli();
+        if rounded != quantity {
+            *member = rounded.to_string().into();
         }
     }
 }
