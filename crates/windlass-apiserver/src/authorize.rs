@@ -99,7 +99,9 @@ fn names(subject: &Value, user: &UserInfo) -> bool {
 
 fn rule_allows(rule: &Value, attributes: &Attributes<'_>) -> bool {
     let has = |key: &str, wanted: &str| {
-        rule.items_at(&[key]).iter().any(|have| have.as_str().is_some_and(|have| have == "*" || have == wanted))
+        rule.items_at(&[key])
+            .iter()
+            .any(|have| have.as_str().is_some_and(|have| have == "*" || have == wanted))
     };
     let full = format!("{}/{}", attributes.resource, attributes.subresource);
     let any = format!("*/{}", attributes.subresource);

@@ -17,8 +17,8 @@ mod protobuf;
 mod recorded;
 mod registry;
 mod resource;
-pub mod simulator;
 mod server;
+pub mod simulator;
 mod status;
 pub mod store;
 pub mod tables;
@@ -26,11 +26,11 @@ mod time;
 mod tokens;
 pub mod validation;
 
+pub use crate::http::{ApiService, Body, MAX_IN_FLIGHT, MAX_REQUEST_BYTES};
 pub use api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
     Watch, WatchEvent, WatchOptions, WriteOptions, Written,
 };
-pub use crate::http::{ApiService, Body, MAX_IN_FLIGHT, MAX_REQUEST_BYTES};
 pub use resource::{GroupResource, Gvr, Resource, Subresource};
 pub use server::{Config, Data, Server, StartError};
 pub use status::{Cause, Details, Status};

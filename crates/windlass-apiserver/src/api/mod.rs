@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex};
 use windlass_kube::{Gvk, Object, Str, Value};
 
 use crate::defaults::ServiceAllocator;
+use crate::http::ApiService;
 use crate::registry::Registry;
 use crate::resource::{Gvr, Resource};
 use crate::status::Status;
-use crate::http::ApiService;
 use crate::store::Store;
 use crate::tokens::Tokens;
 

@@ -87,7 +87,8 @@ fn borrowed(path: &[Str]) -> Vec<&str> {
 }
 
 fn scale_of(resource: &Resource, object: &Object) -> Value {
-    let (status_replicas, selector) = match resource.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+    let (status_replicas, selector) = match resource.custom.as_ref().and_then(|custom| custom.scale.as_ref())
+    {
         Some(scale) => {
             let selector = object.str_at(&borrowed(&scale.label_selector)).to_owned();
             (scale.status_replicas.clone(), selector)
@@ -99,7 +100,10 @@ fn scale_of(resource: &Resource, object: &Object) -> Value {
             } else {
                 LabelSelector::from_object(selector).ok()
             };
-            (vec!["status".into(), "replicas".into()], parsed.map(|parsed| parsed.to_string()).unwrap_or_default())
+            (
+                vec!["status".into(), "replicas".into()],
+                parsed.map(|parsed| parsed.to_string()).unwrap_or_default(),
+            )
         }
     };
     let count = |path: &[Str]| object.at(&borrowed(path)).and_then(Value::as_int).unwrap_or(0);

@@ -26,13 +26,16 @@ pub(super) fn form(accept: &str) -> Option<Form> {
             return None;
         }
         let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
-        let parameter = |name: &str| parameters.iter().find(|(have, _)| *have == name).map(|(_, value)| *value);
+        let parameter =
+            |name: &str| parameters.iter().find(|(have, _)| *have == name).map(|(_, value)| *value);
         match (parameter("as"), parameter("g"), parameter("v")) {
             (None, ..) => Some(Form::Whole),
             (Some("Table"), Some("meta.k8s.io"), Some("v1" | "v1beta1")) => Some(Form::Table),
-            (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("meta.k8s.io"), Some("v1" | "v1beta1")) => {
-                Some(Form::Metadata)
-            }
+            (
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
+                Some("meta.k8s.io"),
+                Some("v1" | "v1beta1"),
+            ) => Some(Form::Metadata),
             _ => None,
         }
     })
@@ -48,7 +51,10 @@ mod tests {
             ("", Some(Form::Whole)),
             ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some(Form::Table)),
             ("application/vnd.kubernetes.protobuf,application/json", Some(Form::Whole)),
-            ("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", Some(Form::Metadata)),
+            (
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+                Some(Form::Metadata),
+            ),
             ("application/json;as=Other;v=v1;g=meta.k8s.io", None),
             ("text/html, */*;q=0.1", Some(Form::Whole)),
             ("application/yaml", None),

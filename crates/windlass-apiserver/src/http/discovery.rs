@@ -65,7 +65,9 @@ impl Discovery {
                 paths.extend(versions.iter().map(|version| Str::from(format!("/apis/{group}/{version}"))));
             }
         }
-        paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(Str::new));
+        paths.extend(
+            ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(Str::new),
+        );
         let paths: Vec<Value> = paths.into_iter().map(Value::from).collect();
         answer::value(200, &value!({"paths": paths}))
     }
@@ -81,17 +83,23 @@ impl Discovery {
         let resources = registry.current();
         match words {
             ["api" | "apis"] if wants_aggregated(accept) => Ok(self.aggregated(registry, words[0], parts)),
-            ["api"] => Ok(answer::value(200, &value!({
-                "kind": "APIVersions", "versions": ["v1"],
-                "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": (host(parts))}]
-            }))),
+            ["api"] => Ok(answer::value(
+                200,
+                &value!({
+                    "kind": "APIVersions", "versions": ["v1"],
+                    "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": (host(parts))}]
+                }),
+            )),
             ["apis"] => {
                 let groups: Vec<Value> = groups(&resources)
                     .into_iter()
                     .filter(|(group, _)| !group.is_empty())
                     .map(|(group, versions)| group_value(&group, &versions))
                     .collect();
-                Ok(answer::value(200, &value!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
+                Ok(answer::value(
+                    200,
+                    &value!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}),
+                ))
             }
             ["api", version] => resource_list(&resources, "", version),
             ["apis", group] => match groups(&resources).into_iter().find(|(have, _)| have == group) {
@@ -193,15 +201,15 @@ fn version_rank(version: &str) -> (u8, std::cmp::Reverse<u64>, std::cmp::Reverse
         Some((stage, major, minor))
     });
     match parsed {
-        Some((stage, major, minor)) => (stage, std::cmp::Reverse(major), std::cmp::Reverse(minor), Str::default()),
+        Some((stage, major, minor)) => {
+            (stage, std::cmp::Reverse(major), std::cmp::Reverse(minor), Str::default())
+        }
         None => (3, std::cmp::Reverse(0), std::cmp::Reverse(0), version.into()),
     }
 }
 
 fn group_value(group: &str, versions: &[Str]) -> Value {
-    let version_value = |version: &Str| {
-        value!({"groupVersion": (group_version(group, version)), "version": (version.clone())})
-    };
+    let version_value = |version: &Str| value!({"groupVersion": (group_version(group, version)), "version": (version.clone())});
     let all: Vec<Value> = versions.iter().map(version_value).collect();
     let preferred = versions.first().map_or_else(Value::object, version_value);
     value!({"name": group, "versions": all, "preferredVersion": preferred})
@@ -296,9 +304,7 @@ fn all_groups(resources: &Resources) -> Value {
 }
 
 fn aggregated_resource(resource: &Resource) -> Value {
-    let kind = |gvk: &windlass_kube::Gvk| {
-        value!({"group": (gvk.group.clone()), "version": (gvk.version.clone()), "kind": (gvk.kind.clone())})
-    };
+    let kind = |gvk: &windlass_kube::Gvk| value!({"group": (gvk.group.clone()), "version": (gvk.version.clone()), "kind": (gvk.kind.clone())});
     let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
     let mut item = value!({
         "resource": (resource.gvr.resource.clone()), "responseKind": (kind(&resource.gvk())), "scope": scope,
@@ -314,7 +320,8 @@ fn aggregated_resource(resource: &Resource) -> Value {
         .subresources
         .iter()
         .map(|subresource| {
-            let of = if subresource.kind.version.is_empty() { resource.gvk() } else { subresource.kind.clone() };
+            let of =
+                if subresource.kind.version.is_empty() { resource.gvk() } else { subresource.kind.clone() };
             value!({
                 "subresource": (subresource.name.clone()), "responseKind": (kind(&of)),
                 "verbs": (texts(&subresource.verbs))

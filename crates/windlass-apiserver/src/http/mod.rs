@@ -93,7 +93,8 @@ impl ApiService {
         let segments = path::segments(path).ok_or_else(Status::no_such_resource)?;
         let api = self.impersonated(&parts.headers)?;
         let is_watch = query.flag("watch");
-        let permit = if is_watch { None } else { Some(self.shared.in_flight.try_acquire().map_err(|_| too_many())?) };
+        let permit =
+            if is_watch { None } else { Some(self.shared.in_flight.try_acquire().map_err(|_| too_many())?) };
         let Some(target) = Target::parse(&segments) else {
             let response = self.answer_about_itself(&parts, &query, &segments);
             drop(permit);
@@ -112,7 +113,10 @@ impl ApiService {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let Some(name) = text("impersonate-user") else { return Ok(self.api.clone()) };
         if !self.api.user().is_in("system:masters") {
-            let why = format!("User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope", self.api.user().name);
+            let why = format!(
+                "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+                self.api.user().name
+            );
             return Err(Status::forbidden(&GroupResource::new("", "users"), name, why));
         }
         let mut groups: Vec<Str> = headers
@@ -144,19 +148,27 @@ impl ApiService {
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
         let accept = header_text(parts, header::ACCEPT);
         if parts.method != http::Method::GET && parts.method != http::Method::HEAD {
-            return Err(Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+            return Err(Status::new(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+            ));
         }
         let registry = self.api.registry();
         match words.as_slice() {
             [] => Ok(self.shared.discovery.root(registry)),
-            ["healthz" | "livez" | "readyz", ..] => {
-                Ok(if query.has("verbose") { answer::text(200, format!("[+]ping ok\n[+]store ok\n{} check passed\n", words[0])) } else { answer::text(200, "ok") })
-            }
+            ["healthz" | "livez" | "readyz", ..] => Ok(if query.has("verbose") {
+                answer::text(200, format!("[+]ping ok\n[+]store ok\n{} check passed\n", words[0]))
+            } else {
+                answer::text(200, "ok")
+            }),
             ["version"] => Ok(answer::json(200, discovery::version())),
             ["api" | "apis", ..] => self.shared.discovery.answer(registry, &words, parts, accept),
             ["openapi", "v2"] => open_api::version_2(registry, accept),
             ["openapi", "v3", rest @ ..] => open_api::version_3(registry, rest, parts),
-            [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => Err(Status::no_such_resource()),
+            [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => {
+                Err(Status::no_such_resource())
+            }
             _ => Ok(answer::text(404, "404 page not found\n")),
         }
     }
@@ -168,8 +180,7 @@ pub(crate) fn refusal(status: &Status) -> Response<Body> {
 }
 
 fn too_many() -> Status {
-    let mut status =
-        Status::new(429, "TooManyRequests", "Too many requests, please try again later.");
+    let mut status = Status::new(429, "TooManyRequests", "Too many requests, please try again later.");
     status.details.retry_after_seconds = 1;
     status
 }
@@ -194,7 +205,9 @@ where
     let limited = std::pin::pin!(Limited::new(body, MAX_REQUEST_BYTES));
     match limited.collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Status::too_large(MAX_REQUEST_BYTES)),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Status::too_large(MAX_REQUEST_BYTES))
+        }
         Err(error) => Err(Status::bad_request(format!("the body of the request could not be read: {error}"))),
     }
 }

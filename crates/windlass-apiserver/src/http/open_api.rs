@@ -14,13 +14,13 @@ use crate::registry::Registry;
 use crate::resource::Resource;
 use crate::status::Status;
 
-
 /// The document of version 2.
 pub(super) fn version_2(registry: &Registry, accept: &str) -> Result<Response<Body>, Status> {
-    let takes_json = accept.is_empty() || accept.split(',').any(|range| {
-        let media_type = range.split(';').next().unwrap_or_default().trim();
-        matches!(media_type, "application/json" | "*/*" | "application/*")
-    });
+    let takes_json = accept.is_empty()
+        || accept.split(',').any(|range| {
+            let media_type = range.split(';').next().unwrap_or_default().trim();
+            matches!(media_type, "application/json" | "*/*" | "application/*")
+        });
     if !takes_json {
         return Err(Status::not_acceptable(&["application/json"]));
     }
@@ -75,7 +75,8 @@ fn custom_paths(registry: &Registry) -> BTreeSet<String> {
 fn index(registry: &Registry) -> Value {
     let mut paths = Map::new();
     for path in recorded::names("paths/") {
-        let address = format!("/openapi/v3/{path}?hash={}", recorded::KUBERNETES_VERSION.trim_start_matches('v'));
+        let address =
+            format!("/openapi/v3/{path}?hash={}", recorded::KUBERNETES_VERSION.trim_start_matches('v'));
         paths.insert(path, value!({"serverRelativeURL": address}));
     }
     // The hash makes a client that keeps documents ask again when the definitions have changed.
@@ -91,7 +92,9 @@ fn document(registry: &Registry, path: &str) -> Option<Value> {
     let custom: Vec<_> = registry
         .current()
         .iter()
-        .filter(|resource| resource.custom.is_some() && format!("apis/{}", resource.gvr.group_version()) == path)
+        .filter(|resource| {
+            resource.custom.is_some() && format!("apis/{}", resource.gvr.group_version()) == path
+        })
         .cloned()
         .collect();
     let recorded_paths = recorded::document(&format!("paths/{path}"));
@@ -185,9 +188,8 @@ fn schemas(resource: &Resource) -> Vec<(String, Value)> {
     let Some(custom) = &resource.custom else { return Vec::new() };
     let name = schema_name(resource);
     let gvk = resource.gvk();
-    let kind_of = |kind: &str| {
-        value!([{"group": (gvk.group.clone()), "kind": kind, "version": (gvk.version.clone())}])
-    };
+    let kind_of =
+        |kind: &str| value!([{"group": (gvk.group.clone()), "kind": kind, "version": (gvk.version.clone())}]);
     let mut schema = custom.open_api.clone();
     let of_every_object = [
         ("apiVersion", "io.k8s.api.core.v1.ConfigMap", "apiVersion"),
@@ -301,7 +303,8 @@ impl Renaming<'_> {
             return Value::Object(gvk.clone());
         }
         let kind = text("kind").replace(self.kind.0, self.kind.1);
-        let (group, version) = (self.group.1, if text("version") == self.version.0 { self.version.1 } else { text("version") });
+        let (group, version) =
+            (self.group.1, if text("version") == self.version.0 { self.version.1 } else { text("version") });
         value!({"group": group, "version": version, "kind": kind})
     }
 }

@@ -29,7 +29,8 @@ impl Target {
         let (namespace, rest) = match rest {
             // Below a namespace stands a resource, but for the namespace's own subresources.
             [namespaces, namespace, resource, rest @ ..]
-                if namespaces == "namespaces" && !(group.is_empty() && is_own(resource) && rest.is_empty()) =>
+                if namespaces == "namespaces"
+                    && !(group.is_empty() && is_own(resource) && rest.is_empty()) =>
             {
                 (Some(namespace.clone()), [std::slice::from_ref(resource), rest].concat())
             }
@@ -42,12 +43,7 @@ impl Target {
             [name, subresource] => (Some(name.clone()), subresource.clone()),
             [name, subresource, ..] => (Some(name.clone()), subresource.clone()),
         };
-        Some(Self {
-            gvr: Gvr::new(group, version.as_str(), resource.as_str()),
-            namespace,
-            name,
-            subresource,
-        })
+        Some(Self { gvr: Gvr::new(group, version.as_str(), resource.as_str()), namespace, name, subresource })
     }
 }
 
@@ -120,7 +116,13 @@ mod tests {
             ("/api/v1/namespaces/a/status", ("", "v1", "namespaces"), None, Some("a"), "status"),
             ("/api/v1/namespaces/a/pods", ("", "v1", "pods"), Some("a"), None, ""),
             ("/api/v1/namespaces/a/pods/b/log", ("", "v1", "pods"), Some("a"), Some("b"), "log"),
-            ("/apis/apps/v1/namespaces/a/deployments/b", ("apps", "v1", "deployments"), Some("a"), Some("b"), ""),
+            (
+                "/apis/apps/v1/namespaces/a/deployments/b",
+                ("apps", "v1", "deployments"),
+                Some("a"),
+                Some("b"),
+                "",
+            ),
             ("/apis/a.io/v1/namespaces/a/status/b", ("a.io", "v1", "status"), Some("a"), Some("b"), ""),
             ("/api/v1/nodes/a%20b", ("", "v1", "nodes"), None, Some("a b"), ""),
         ] {

@@ -114,8 +114,11 @@ pub(super) fn list(resource: &Resource, page: &Page, form: Form, included: Inclu
     match form {
         Form::Whole => whole_list(resource, page, &metadata),
         Form::Metadata => {
-            let items: Vec<Value> =
-                page.objects.iter().map(|stored| metadata_only(&presented(resource, stored).to_value())).collect();
+            let items: Vec<Value> = page
+                .objects
+                .iter()
+                .map(|stored| metadata_only(&presented(resource, stored).to_value()))
+                .collect();
             json_bytes(&value!({
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata, "items": items

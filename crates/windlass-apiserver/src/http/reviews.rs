@@ -14,7 +14,12 @@ use crate::time;
 const TOKEN_SECONDS: i64 = 3600;
 
 /// Answers a review.
-pub(super) fn answer(api: &Api, resource: &Resource, namespace: &str, mut review: Value) -> Result<Value, Status> {
+pub(super) fn answer(
+    api: &Api,
+    resource: &Resource,
+    namespace: &str,
+    mut review: Value,
+) -> Result<Value, Status> {
     review.set_at(&["apiVersion"], resource.gvr.group_version());
     review.set_at(&["kind"], resource.kind.clone());
     if review.get("metadata").is_none() {
@@ -26,7 +31,8 @@ pub(super) fn answer(api: &Api, resource: &Resource, namespace: &str, mut review
             review.set_at(&["status"], access_status(allowed));
         }
         "subjectaccessreviews" | "localsubjectaccessreviews" => {
-            let groups = review.items_at(&["spec", "groups"]).iter().filter_map(Value::as_str).map(Into::into);
+            let groups =
+                review.items_at(&["spec", "groups"]).iter().filter_map(Value::as_str).map(Into::into);
             let user = UserInfo {
                 name: review.str_at(&["spec", "user"]).unwrap_or_default().into(),
                 uid: review.str_at(&["spec", "uid"]).unwrap_or_default().into(),

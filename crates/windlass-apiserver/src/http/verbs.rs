@@ -55,7 +55,11 @@ impl Call {
         let resource = match self.api.resource(&self.target.gvr) {
             Ok(resource) => resource,
             Err(status) => {
-                let known = self.api.registry().current().has_group_version(&self.target.gvr.group, &self.target.gvr.version);
+                let known = self
+                    .api
+                    .registry()
+                    .current()
+                    .has_group_version(&self.target.gvr.group, &self.target.gvr.version);
                 // Below a group that is not served nothing is routed at all.
                 return if known { Err(status) } else { Ok(answer::text(404, "404 page not found\n")) };
             }
@@ -88,11 +92,13 @@ impl Call {
             ("watch", name) => self.watch(&resource, name),
             ("create", None) if !resource.has_verb("get") => {
                 let review = self.read_body(&resource)?;
-                reviews::answer(&self.api, &resource, &namespace, review).map(|review| answer::value(201, &review))
+                reviews::answer(&self.api, &resource, &namespace, review)
+                    .map(|review| answer::value(201, &review))
             }
             ("create", None) => {
                 let body = self.read_body(&resource)?;
-                let written = self.api.create_on(&resource, &namespace, body, &self.write_options("")?).await?;
+                let written =
+                    self.api.create_on(&resource, &namespace, body, &self.write_options("")?).await?;
                 self.written(&resource, &written)
             }
             ("update", Some(name)) => {
@@ -115,8 +121,10 @@ impl Call {
             ("deletecollection", None) => {
                 let options = self.delete_options()?;
                 let namespace = self.target.namespace.as_deref();
-                let objects =
-                    self.api.delete_collection_on(&resource, namespace, &self.list_options(), &options).await?;
+                let objects = self
+                    .api
+                    .delete_collection_on(&resource, namespace, &self.list_options(), &options)
+                    .await?;
                 let items: Vec<Value> = objects.into_iter().map(Value::from).collect();
                 let kind = format!("{}List", resource.kind);
                 let api_version = resource.gvr.group_version();
@@ -154,7 +162,11 @@ impl Call {
 
     fn form(&self) -> Result<Form, Status> {
         form(header_text(&self.parts, header::ACCEPT)).ok_or_else(|| {
-            Status::not_acceptable(&["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"])
+            Status::not_acceptable(&[
+                "application/json",
+                "application/yaml",
+                "application/vnd.kubernetes.protobuf",
+            ])
         })
     }
 
@@ -194,7 +206,11 @@ impl Call {
     fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
         let form = self.form()?;
         if self.query.get("sendInitialEvents") != "" {
-            let mut status = Status::new(422, "Invalid", "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
+            let mut status = Status::new(
+                422,
+                "Invalid",
+                "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list",
+            );
             status.details.group = "meta.k8s.io".into();
             status.details.kind = "ListOptions".into();
             return Err(status);
@@ -222,25 +238,28 @@ impl Call {
             send_initial_events,
         };
         let timeout = self.query.number("timeoutSeconds").map_or(WATCH_FOR, Duration::from_secs);
-        let mut response = match self.api.watch_on(resource.clone(), self.target.namespace.as_deref(), &options) {
-            Ok(watch) => {
-                let until = tokio::time::Instant::now() + timeout;
-                let follower = Follower {
-                    watch,
-                    form,
-                    included: self.included(),
-                    until,
-                    next_bookmark: options.bookmarks.then(|| tokio::time::Instant::now() + BOOKMARK_EVERY),
-                    ended: false,
-                };
-                Response::new(Body::stream(stream::unfold(follower, Follower::step)))
-            }
-            // What is too old is said in the stream: that is how the client's reflector expects it.
-            Err(status) if status.code == 410 => {
-                Response::new(Body::whole(watch_line("ERROR", &answer::json_bytes(&status.to_value()))))
-            }
-            Err(status) => return Err(status),
-        };
+        let mut response =
+            match self.api.watch_on(resource.clone(), self.target.namespace.as_deref(), &options) {
+                Ok(watch) => {
+                    let until = tokio::time::Instant::now() + timeout;
+                    let follower = Follower {
+                        watch,
+                        form,
+                        included: self.included(),
+                        until,
+                        next_bookmark: options
+                            .bookmarks
+                            .then(|| tokio::time::Instant::now() + BOOKMARK_EVERY),
+                        ended: false,
+                    };
+                    Response::new(Body::stream(stream::unfold(follower, Follower::step)))
+                }
+                // What is too old is said in the stream: that is how the client's reflector expects it.
+                Err(status) if status.code == 410 => {
+                    Response::new(Body::whole(watch_line("ERROR", &answer::json_bytes(&status.to_value()))))
+                }
+                Err(status) => return Err(status),
+            };
         let content_type = http::HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         let cache = http::HeaderValue::from_static("no-cache, private");
@@ -292,7 +311,9 @@ impl Call {
         match self.query.get("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(Status::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+            other => Err(Status::bad_request(format!(
+                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
+            ))),
         }
     }
 
@@ -330,7 +351,8 @@ impl Call {
             _ => None,
         };
         let grace = body.int_at(&["gracePeriodSeconds"]);
-        let precondition = |key: &str| body.str_at(&["preconditions", key]).filter(|text| !text.is_empty()).map(Str::new);
+        let precondition =
+            |key: &str| body.str_at(&["preconditions", key]).filter(|text| !text.is_empty()).map(Str::new);
         let dry_run = body.items_at(&["dryRun"]).iter().any(|word| word.as_str() == Some("All"));
         Ok(DeleteOptions {
             dry_run: dry_run || self.dry_run()?,
@@ -372,7 +394,11 @@ impl Call {
         )
     }
 
-    async fn answer_subresource(&self, resource: &Arc<Resource>, namespace: &str) -> Result<Response<Body>, Status> {
+    async fn answer_subresource(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+    ) -> Result<Response<Body>, Status> {
         let Some(name) = self.target.name.as_deref() else { return Err(Status::no_such_resource()) };
         let subresource = self.target.subresource.as_str();
         let Some(known) = resource.subresource(subresource) else { return Err(Status::no_such_resource()) };
@@ -470,9 +496,8 @@ fn method_not_allowed() -> Status {
 }
 
 pub(super) fn read_json(bytes: &[u8]) -> Result<Value, Status> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-    })
+    serde_json::from_slice(bytes)
+        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))
 }
 
 fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
@@ -482,7 +507,8 @@ fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
             return Ok(value);
         }
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;
     windlass_yaml::load(text).map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))
 }
 
