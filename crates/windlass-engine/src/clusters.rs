@@ -127,11 +127,6 @@ impl ClusterState {
         }
     }
 
-    /// What is kept of an object.
-    pub(crate) fn lens(&self) -> &Lens {
-        &self.lens
-    }
-
     /// Takes in an object as a call returned it.
     pub(crate) fn digest(&mut self, object: &Object) -> LiveRecord {
         let record = self.lens.record(object);

@@ -81,6 +81,8 @@ const EVENT_BUFFER: usize = 1024;
 pub(crate) struct Core {
     pub(crate) config: EngineConfig,
     pub(crate) settings: Settings,
+    /// The ConfigMaps that settings are read from.
+    pub(crate) setting_maps: HashMap<Str, Object>,
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
     pub(crate) home: ClusterClient,
@@ -167,6 +169,7 @@ impl Core {
             hub: SourceHub::new(store, polling, updates),
             config,
             settings,
+            setting_maps: HashMap::new(),
             metrics,
             home,
             events,

@@ -121,7 +121,8 @@ pub fn plan_deletion(
     }
 }
 
-fn apply_waves(steps: Vec<(i32, Step)>, desired: &[(Desired, Comparison)]) -> Vec<Wave> {
+fn apply_waves(mut steps: Vec<(i32, Step)>, desired: &[(Desired, Comparison)]) -> Vec<Wave> {
+    bubble_up(&mut steps);
     let definitions: BTreeMap<GroupKind, ObjectRef> =
         steps.iter().filter_map(|(_, step)| Some((kind_defined_by(step)?, step.key.clone()))).collect();
     // Sub-waves keep a wave's number: 0 for what stands alone, 1 for what waits for a definition of this plan.
@@ -143,6 +144,31 @@ fn apply_waves(steps: Vec<(i32, Step)>, desired: &[(Desired, Comparison)]) -> Ve
             Wave { phase: Phase::Sync, number, after_healthy: after_healthy.into_iter().collect(), steps }
         })
         .collect()
+}
+
+/// Moves a CustomResourceDefinition to the wave of the first object of its kind, and a Namespace to the wave of the
+/// first object in it, where their own waves are later: as Argo CD 3 does (`sync_tasks.go`).
+fn bubble_up(steps: &mut [(i32, Step)]) {
+    let mut first_of_kind: BTreeMap<GroupKind, i32> = BTreeMap::new();
+    let mut first_in_namespace: BTreeMap<windlass_kube::Str, i32> = BTreeMap::new();
+    for (wave, step) in steps.iter() {
+        let of_kind = first_of_kind.entry(step.key.group_kind()).or_insert(*wave);
+        *of_kind = (*of_kind).min(*wave);
+        if !step.key.namespace.is_empty() {
+            let inside = first_in_namespace.entry(step.key.namespace.clone()).or_insert(*wave);
+            *inside = (*inside).min(*wave);
+        }
+    }
+    for (wave, step) in steps.iter_mut() {
+        let dependent = if step.key.kind == "Namespace" && step.key.group.is_empty() {
+            first_in_namespace.get(&step.key.name)
+        } else {
+            kind_defined_by(step).and_then(|kind| first_of_kind.get(&kind))
+        };
+        if let Some(first) = dependent {
+            *wave = (*wave).min(*first);
+        }
+    }
 }
 
 fn kind_defined_by(step: &Step) -> Option<GroupKind> {

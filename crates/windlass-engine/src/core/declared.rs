@@ -248,7 +248,10 @@ impl Core {
     pub(super) fn on_settings(&mut self, event: WatchEvent) {
         match event {
             WatchEvent::Applied(object) => match object.name() {
-                "argocd-cm" => self.take_settings(&object),
+                name @ ("argocd-cm" | "argocd-cmd-params-cm") => {
+                    self.setting_maps.insert(name.into(), object.clone());
+                    self.take_settings();
+                }
                 "argocd-ssh-known-hosts-cm" => {
                     self.known_hosts = KnownHosts::Strict(object.str_at(&["data", "ssh_known_hosts"]).into());
                     self.rebind_all();
@@ -256,22 +259,21 @@ impl Core {
                 _ => {}
             },
             WatchEvent::Listed | WatchEvent::NotServed => self.listed.settings = true,
-            WatchEvent::Deleted(_) | WatchEvent::Listing => {}
+            WatchEvent::Deleted(object) => {
+                if self.setting_maps.remove(object.name()).is_some() {
+                    self.take_settings();
+                }
+            }
+            WatchEvent::Listing => {}
             WatchEvent::Failing(problem) => tracing::warn!(%problem, "settings cannot be watched"),
         }
     }
 
-    fn take_settings(&mut self, object: &Object) {
-        let before = self.settings.clone();
-        self.settings.tracking = match object.str_at(&["data", "application.resourceTrackingMethod"]) {
-            "label" => TrackingMethod::Label,
-            "annotation+label" => TrackingMethod::AnnotationAndLabel,
-            _ => TrackingMethod::Annotation,
-        };
-        if let Some(key) = object.at(&["data", "application.instanceLabelKey"]).and_then(Value::as_str) {
-            self.settings.instance_label = key.into();
-        }
-        self.settings.installation_id = object.str_at(&["data", "installationID"]).into();
+    fn take_settings(&mut self) {
+        let (config, parameters) =
+            (self.setting_maps.get("argocd-cm"), self.setting_maps.get("argocd-cmd-params-cm"));
+        let settings = Settings::read(&self.config.control_plane_namespace, config, parameters);
+        let before = std::mem::replace(&mut self.settings, settings);
         if self.settings != before {
             // Every record was read through the old settings.
             self.clusters.clear();
