@@ -250,8 +250,33 @@ fn many_who_ask_at_once_share_one_fetch() {
         }
     });
     assert_eq!(server.fetches(), 1);
-    // The first listing, and one for whoever came when it was already running with other questions.
-    assert!(server.handshakes() < 16, "{} handshakes", server.handshakes());
+}
+
+#[test]
+fn while_one_asks_the_others_wait_for_the_answer() {
+    let server = GitServer::start().unwrap();
+    server.repository("app").unwrap().write("main", "file", "content").unwrap();
+    // The answer never comes, so nobody can be too late to share it.
+    let front = Front::stalling(&server.base_url(), &[], 10);
+    let rig = Rig::new();
+    let repository = rig.anonymous(&front.url("app"));
+    let everyone = Barrier::new(17);
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                everyone.wait();
+                let outcome = repository.update_one(&target("main"), Freshness::Shared);
+                assert!(matches!(outcome, Err(SourceError::Cancelled { .. })), "{outcome:?}");
+            });
+        }
+        everyone.wait();
+        windlass_testing::eventually_blocking(std::time::Duration::from_secs(60), || {
+            if front.heads().is_empty() { Err("nobody has asked") } else { Ok(()) }
+        })
+        .unwrap();
+        rig.store.interrupt();
+    });
+    assert_eq!(front.heads().len(), 1);
 }
 
 #[test]
@@ -261,7 +286,7 @@ fn a_server_in_trouble_is_reported_and_the_last_commit_stays_readable() {
     let known = git.write("main", "file", "content").unwrap();
     let url = server.url("app");
     let rig = Rig::new();
-    let repository = rig.repository(&url, &impatient());
+    let repository = rig.anonymous(&url);
     let snapshot = update(&repository, "main").unwrap();
     git.write("main", "file", "x".repeat(100_000)).unwrap();
     for (fault, expected) in [
@@ -272,11 +297,13 @@ fn a_server_in_trouble_is_reported_and_the_last_commit_stays_readable() {
             Fault::Status(418),
             format!("cannot understand the answer of {url}: the server answered 418 I'm a teapot"),
         ),
-        (Fault::Hang, format!("{url} sent nothing for 0 seconds")),
     ] {
         server.set_fault(Some(fault));
         assert_eq!(failure(&repository, "main"), expected);
     }
+    server.set_fault(Some(Fault::Hang));
+    let silent = failure(&rig.repository(&url, &impatient()), "main");
+    assert_eq!(silent, format!("{url} sent nothing for 0 seconds"));
     for fault in [Fault::Disconnect, Fault::CutAfter(40)] {
         server.set_fault(Some(fault));
         let message = failure(&repository, "main");
