@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use windlass_argo::{
-    Cluster, Lowered, Project, ProjectProblem, TrackingMethod, lower, previous, project_name,
+    Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name,
 };
 use windlass_cluster::WatchEvent;
 use windlass_kube::{Object, Str, Value};
