@@ -53,6 +53,11 @@ pub(crate) fn document(name: &str) -> Option<Value> {
     serde_json::from_slice(&bytes(name)?).ok()
 }
 
+/// Whether there is a recorded document of that name.
+pub(crate) fn has(name: &str) -> bool {
+    index().contains_key(name)
+}
+
 /// The names of the recorded documents that begin with `prefix`, without it, sorted.
 pub(crate) fn names(prefix: &str) -> Vec<&'static str> {
     let mut names: Vec<&str> = index().keys().filter_map(|name| name.strip_prefix(prefix)).collect();

@@ -18,7 +18,7 @@ pub struct Status {
     /// What a person reads.
     pub message: String,
     /// What it is about.
-    pub details: Details,
+    pub details: Box<Details>,
 }
 
 /// What a [`Status`] is about.
@@ -95,7 +95,7 @@ impl Status {
     /// A refusal without details.
     #[must_use]
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Details::default() }
+        Self { code, reason, message: message.into(), details: Box::default() }
     }
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {
@@ -155,13 +155,13 @@ impl Status {
             }
         };
         let mut status = Self::new(422, "Invalid", format!("{qualified} {name:?} is invalid: {why}"));
-        status.details = Details {
+        status.details = Box::new(Details {
             name: name.into(),
             group: group.into(),
             kind: kind.into(),
             causes,
             ..Details::default()
-        };
+        });
         status
     }
 

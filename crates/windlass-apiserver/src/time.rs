@@ -9,13 +9,13 @@ const DAY: u64 = 86_400;
 
 /// Now, as `metav1.Time` prints it: UTC, whole seconds.
 #[must_use]
-pub fn now() -> Str {
+pub(crate) fn now() -> Str {
     format(SystemTime::now())
 }
 
 /// A time as `metav1.Time` prints it: UTC, whole seconds.
 #[must_use]
-pub fn format(time: SystemTime) -> Str {
+pub(crate) fn format(time: SystemTime) -> Str {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, second) = (since / DAY, since % DAY);
     let (year, month, day) = civil(days);
@@ -25,7 +25,7 @@ pub fn format(time: SystemTime) -> Str {
 
 /// Reads RFC 3339 in UTC (`2026-01-02T03:04:05Z`, a fraction is allowed); `None` for anything else.
 #[must_use]
-pub fn parse(text: &str) -> Option<SystemTime> {
+pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);

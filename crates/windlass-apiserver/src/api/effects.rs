@@ -48,7 +48,7 @@ impl Api {
             };
             invalid(resource, object.name(), vec![cause])
         })?;
-        *object = Object::try_new(value).map_err(|error| Status::internal(error))?;
+        *object = Object::try_new(value).map_err(Status::internal)?;
         Ok(())
     }
 
@@ -135,9 +135,9 @@ impl Api {
             let options = DeleteOptions::default();
             self.delete_collection_on(&resource, None, &ListOptions::default(), &options).await?;
             // Objects with finalizers take their time.
-            let mut changes = table.subscribe(table.revision()).map_err(|error| Status::internal(error))?;
+            let mut changes = table.subscribe(table.revision()).map_err(Status::internal)?;
             while !table.is_empty() {
-                changes.next().await.map_err(|error| Status::internal(error))?;
+                changes.next().await.map_err(Status::internal)?;
             }
         }
         let definitions = Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
@@ -206,7 +206,7 @@ impl Api {
             }),
         ];
         for object in objects {
-            let object = Object::try_new(object).map_err(|error| Status::internal(error))?;
+            let object = Object::try_new(object).map_err(Status::internal)?;
             let Some(resource) = self.resource_for(&object.gvk()) else { continue };
             let namespace = object.namespace().to_owned();
             if self.stored(&resource, &namespace, object.name()).is_ok() {

@@ -1,6 +1,6 @@
 //! Which objects a list or watch is about: namespace, labels, fields.
 
-use windlass_kube::selector::{FieldSelector, LabelSelector};
+use windlass_kube::selector::{FieldSelector, LabelSelector, ParseSelectorError};
 use windlass_kube::{Object, Str, Value};
 
 use crate::resource::Resource;
@@ -29,26 +29,19 @@ impl Selection {
         label_selector: &str,
         field_selector: &str,
     ) -> Result<Self, Status> {
-        let labels: LabelSelector =
-            label_selector.parse().map_err(|error: windlass_kube::selector::ParseSelectorError| {
-                Status::bad_request(format!("unable to parse requirement: {error}"))
-            })?;
-        let fields: FieldSelector =
-            field_selector.parse().map_err(|error: windlass_kube::selector::ParseSelectorError| {
-                Status::bad_request(error.to_string())
-            })?;
+        let labels: LabelSelector = label_selector
+            .parse()
+            .map_err(|error: ParseSelectorError| Status::bad_request(error.to_string()))?;
+        let fields: FieldSelector = field_selector
+            .parse()
+            .map_err(|error: ParseSelectorError| Status::bad_request(error.to_string()))?;
         let mut reads_object = false;
         for requirement in fields.requirements() {
             match requirement.field.as_str() {
                 "metadata.name" => {}
                 "metadata.namespace" if resource.namespaced => {}
                 field if is_selectable(resource, field) => reads_object = true,
-                field => {
-                    return Err(Status::bad_request(format!(
-                        "Unable to find {:?} that match label selector {label_selector:?}, field selector {field_selector:?}: field label not supported: {field}",
-                        group_version_resource(resource),
-                    )));
-                }
+                field => return Err(Status::bad_request(not_selectable(resource, field))),
             }
         }
         Ok(Self { namespace: namespace.map(Str::new), labels, fields, reads_object })
@@ -98,9 +91,14 @@ impl Selection {
     }
 }
 
-/// As Go prints a `schema.GroupVersionResource`.
-fn group_version_resource(resource: &Resource) -> String {
-    format!("{}/{}, Resource={}", resource.gvr.group, resource.gvr.version, resource.gvr.resource)
+/// What the server says of a field it does not select by; kinds with fields of their own say it another way.
+fn not_selectable(resource: &Resource, field: &str) -> String {
+    if resource.custom.is_some() || !selectable(resource).is_empty() {
+        return format!("field label not supported: {field}");
+    }
+    let known =
+        if resource.namespaced { "\"metadata.name\", \"metadata.namespace\"" } else { "\"metadata.name\"" };
+    format!("{field:?} is not a known field selector: only {known}")
 }
 
 /// The fields beside its names that a resource can be selected by, as its registry in kube-apiserver 1.36
@@ -109,7 +107,11 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
     if let Some(custom) = &resource.custom {
         return custom.selectable_fields.iter().any(|have| have.trim_start_matches('.') == field);
     }
-    let fields: &[&str] = match (resource.gvr.group.as_str(), resource.gvr.resource.as_str()) {
+    selectable(resource).contains(&field)
+}
+
+fn selectable(resource: &Resource) -> &'static [&'static str] {
+    match (resource.gvr.group.as_str(), resource.gvr.resource.as_str()) {
         ("", "pods") => &[
             "spec.nodeName",
             "spec.restartPolicy",
@@ -142,8 +144,7 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
         ("batch", "jobs") => &["status.successful"],
         ("certificates.k8s.io", "certificatesigningrequests") => &["spec.signerName"],
         _ => &[],
-    };
-    fields.contains(&field)
+    }
 }
 
 fn field_text(object: &Object, field: &str) -> String {

@@ -258,10 +258,8 @@ fn check_combinations(rules: &Rules, value: &Value, path: &str, causes: &mut Vec
             causes.push(nowhere(&format!("{path:?} must validate all the schemas (allOf){none}")));
         }
     }
-    if let Some(not) = &rules.not {
-        if faults(not, value, path).is_empty() {
-            causes.push(nowhere(&format!("{path:?} must not validate the schema (not)")));
-        }
+    if rules.not.as_ref().is_some_and(|not| faults(not, value, path).is_empty()) {
+        causes.push(nowhere(&format!("{path:?} must not validate the schema (not)")));
     }
 }
 

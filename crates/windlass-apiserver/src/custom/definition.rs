@@ -34,7 +34,7 @@ pub(crate) fn resources(definition: &Object) -> Vec<Resource> {
         .find(|version| version.bool_at(&["storage"]) == Some(true))
         .map(|version| text(version, &["name"]))
         .unwrap_or_default();
-    let storage_gvk = Gvk::new(group.clone(), storage_version, kind);
+    let storage_gvk = Gvk::new(group, storage_version, kind);
     versions
         .iter()
         .filter(|version| version.bool_at(&["served"]) == Some(true))
@@ -47,7 +47,7 @@ fn resource(spec: &Value, version: &Value, storage_gvk: &Gvk) -> Option<Resource
     let plural = text(spec, &["names", "plural"]);
     let custom = custom_version(spec, version, &gvk)?;
     let mut subresources = Vec::new();
-    let verbs = |verbs: &[&str]| verbs.iter().map(|verb| Str::new(verb)).collect::<Vec<_>>();
+    let verbs = |verbs: &[&str]| verbs.iter().map(Str::new).collect::<Vec<_>>();
     if custom.has_status {
         let kind = Gvk::new("", "", gvk.kind.clone());
         subresources.push(Subresource {
@@ -115,7 +115,6 @@ fn custom_version(spec: &Value, version: &Value, gvk: &Gvk) -> Option<CustomVers
         });
     }
     Some(CustomVersion {
-        gvk: gvk.clone(),
         namespaced: spec.str_at(&["scope"]) == Some("Namespaced"),
         schema: (!preserves).then_some(schema),
         open_api,
@@ -143,8 +142,8 @@ pub(crate) fn validate_definition(definition: &Value) -> Vec<Cause> {
     let plural = definition.str_at(&["spec", "names", "plural"]).unwrap_or_default();
     let name = definition.str_at(&["metadata", "name"]).unwrap_or_default();
     if name != format!("{plural}.{group}") {
-        let detail = format!("must be spec.names.plural+\".\"+spec.group");
-        causes.push(Cause::invalid("metadata.name", &Value::from(name), &detail));
+        let detail = "must be spec.names.plural+\".\"+spec.group";
+        causes.push(Cause::invalid("metadata.name", &Value::from(name), detail));
     }
     let versions = definition.items_at(&["spec", "versions"]);
     let n_stored = versions.iter().filter(|version| version.bool_at(&["storage"]) == Some(true)).count();

@@ -6,8 +6,6 @@ mod format;
 mod rewrite;
 mod schema;
 
-use std::sync::Arc;
-
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, Str, Value};
 
@@ -20,7 +18,6 @@ pub(crate) use definition::{CLEANUP_FINALIZER, complete, resources, validate_def
 /// One version of a custom resource, as its definition describes it.
 #[derive(Debug)]
 pub struct CustomVersion {
-    pub(crate) gvk: Gvk,
     pub(crate) namespaced: bool,
     /// The compiled schema; `None` keeps everything.
     pub(crate) schema: Option<Node>,
@@ -52,9 +49,6 @@ pub(crate) struct Column {
     pub(crate) priority: i64,
     pub(crate) json_path: Str,
 }
-
-/// A resource and its definition.
-pub(crate) type SharedVersion = Arc<CustomVersion>;
 
 impl CustomVersion {
     /// Drops what the schema does not know and says what that was.

@@ -92,15 +92,16 @@ pub(super) fn default(node: &Node, value: &mut Value) {
                     map.insert(name.clone(), default.clone());
                 }
             }
-            if let Additional::Like(like) = &node.additional {
-                if !like.nullable && map.values().any(Value::is_null) {
-                    match &like.default {
-                        Some(default) => {
-                            let nulls = map.iter_mut().filter(|(_, value)| value.is_null());
-                            nulls.for_each(|(_, value)| *value = default.clone());
-                        }
-                        None => map.retain(|_, value| !value.is_null()),
+            if let Additional::Like(like) = &node.additional
+                && !like.nullable
+                && map.values().any(Value::is_null)
+            {
+                match &like.default {
+                    Some(default) => {
+                        let nulls = map.iter_mut().filter(|(_, value)| value.is_null());
+                        nulls.for_each(|(_, value)| *value = default.clone());
                     }
+                    None => map.retain(|_, value| !value.is_null()),
                 }
             }
             for (key, value) in map.iter_mut() {

@@ -22,7 +22,7 @@ fn sorted_causes(status: &Value) -> Vec<String> {
 fn answers_as_the_server_does() {
     let definition = Object::try_new(data("custom-definition.json")).unwrap();
     let resource = resources(&definition).remove(0);
-    let custom = resource.custom.clone().unwrap();
+    let custom = resource.custom.unwrap();
     let answers = data("custom-answers.json");
     let mut wrong = Vec::new();
     for case in answers.items_at(&["cases"]) {

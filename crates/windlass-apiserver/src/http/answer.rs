@@ -65,9 +65,21 @@ pub(super) fn maybe_compressed(code: u16, bytes: Bytes, accepts_gzip: bool) -> R
     if !accepts_gzip || bytes.len() < MIN_COMPRESSED {
         return json(code, bytes);
     }
+    match gzip(&bytes) {
+        Ok(compressed) => gzipped(code, compressed),
+        Err(_) => json(code, bytes),
+    }
+}
+
+/// Compresses bytes, quickly rather than well.
+pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-    let compressed = encoder.write_all(&bytes).and_then(|()| encoder.finish());
-    let Ok(compressed) = compressed else { return json(code, bytes) };
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.into())
+}
+
+/// JSON that is compressed already.
+pub(super) fn gzipped(code: u16, compressed: Bytes) -> Response<Body> {
     let mut response = json(code, compressed);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -29,6 +29,7 @@ use crate::api::{Api, UserInfo};
 use crate::resource::GroupResource;
 use crate::status::Status;
 use discovery::Discovery;
+use open_api::Documents;
 use path::{Query, Target};
 use verbs::Call;
 
@@ -50,11 +51,16 @@ pub struct ApiService {
 struct Shared {
     in_flight: Semaphore,
     discovery: Discovery,
+    documents: Documents,
 }
 
 impl ApiService {
     pub(crate) fn new(api: Api) -> Self {
-        let shared = Shared { in_flight: Semaphore::new(MAX_IN_FLIGHT), discovery: Discovery::default() };
+        let shared = Shared {
+            in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            discovery: Discovery::default(),
+            documents: Documents::default(),
+        };
         Self { api, shared: Arc::new(shared) }
     }
 
@@ -125,13 +131,10 @@ impl ApiService {
             .filter_map(|value| value.to_str().ok())
             .map(Str::new)
             .collect();
-        if let Some(account) = name.strip_prefix("system:serviceaccount:") {
-            if groups.is_empty() {
-                groups.push("system:serviceaccounts".into());
-                if let Some((namespace, _)) = account.split_once(':') {
-                    groups.push(format!("system:serviceaccounts:{namespace}").into());
-                }
-            }
+        let account = name.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+        if let Some((namespace, _)) = account.filter(|_| groups.is_empty()) {
+            groups.push("system:serviceaccounts".into());
+            groups.push(format!("system:serviceaccounts:{namespace}").into());
         }
         groups.push("system:authenticated".into());
         let uid = text("impersonate-uid").unwrap_or_default().into();
@@ -165,7 +168,7 @@ impl ApiService {
             ["version"] => Ok(answer::json(200, discovery::version())),
             ["api" | "apis", ..] => self.shared.discovery.answer(registry, &words, parts, accept),
             ["openapi", "v2"] => open_api::version_2(registry, accept),
-            ["openapi", "v3", rest @ ..] => open_api::version_3(registry, rest, parts),
+            ["openapi", "v3", rest @ ..] => self.shared.documents.answer(registry, rest, parts),
             [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => {
                 Err(Status::no_such_resource())
             }

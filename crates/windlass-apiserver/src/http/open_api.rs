@@ -1,7 +1,9 @@
 //! The OpenAPI documents: what was recorded, and what definitions add.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use windlass_kube::{Map, Str, Value, value};
 
@@ -40,29 +42,85 @@ pub(super) fn version_2(registry: &Registry, accept: &str) -> Result<Response<Bo
     Ok(answer::value(200, &document))
 }
 
-/// The index of version 3, or one of its documents.
-pub(super) fn version_3(
-    registry: &Registry,
-    rest: &[&str],
-    parts: &http::request::Parts,
-) -> Result<Response<Body>, Status> {
-    if rest.is_empty() {
-        return Ok(answer::value(200, &index(registry)));
+/// The documents of version 3 that were asked for, compressed: making one takes milliseconds, and `kubectl`
+/// asks for one at each apply.
+#[derive(Default)]
+pub(super) struct Documents {
+    compressed: Mutex<HashMap<String, (String, Bytes)>>,
+}
+
+impl Documents {
+    /// The index of version 3, or one of its documents.
+    pub(super) fn answer(
+        &self,
+        registry: &Registry,
+        rest: &[&str],
+        parts: &http::request::Parts,
+    ) -> Result<Response<Body>, Status> {
+        if rest.is_empty() {
+            return Ok(answer::value(200, &index(registry)));
+        }
+        let path = rest.join("/");
+        let tag = document_tag(registry, &path).ok_or_else(Status::no_such_resource)?;
+        let quoted = format!("\"{tag}\"");
+        let header_text = |name: header::HeaderName| {
+            parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
+        let mut response = if header_text(header::IF_NONE_MATCH) == quoted {
+            answer::json(304, Bytes::new())
+        } else if header_text(header::ACCEPT_ENCODING).contains("gzip") {
+            answer::gzipped(200, self.compressed(registry, &path, &tag)?)
+        } else {
+            let document = document(registry, &path).ok_or_else(Status::no_such_resource)?;
+            answer::value(200, &document)
+        };
+        if let Ok(tag) = HeaderValue::from_str(&quoted) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(response)
     }
-    let path = rest.join("/");
-    let document = document(registry, &path).ok_or_else(Status::no_such_resource)?;
-    let json = json_bytes(&document);
-    let accepts_gzip = parts
-        .headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|encodings| encodings.contains("gzip"));
-    let tag = tag_of(&json);
-    let mut response = answer::maybe_compressed(200, json, accepts_gzip);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
-        response.headers_mut().insert(header::ETAG, tag);
+
+    fn compressed(&self, registry: &Registry, path: &str, tag: &str) -> Result<Bytes, Status> {
+        let compressed = self.compressed.lock().expect("no panic under this lock");
+        if let Some((_, bytes)) = compressed.get(path).filter(|(have, _)| have == tag) {
+            return Ok(bytes.clone());
+        }
+        drop(compressed);
+        let document = document(registry, path).ok_or_else(Status::no_such_resource)?;
+        let bytes = answer::gzip(&json_bytes(&document)).map_err(Status::internal)?;
+        let mut compressed = self.compressed.lock().expect("no panic under this lock");
+        compressed.insert(path.to_owned(), (tag.to_owned(), bytes.clone()));
+        Ok(bytes)
     }
-    Ok(response)
+}
+
+/// What identifies the content of a document, without making it; `None` if there is no such document.
+fn document_tag(registry: &Registry, path: &str) -> Option<String> {
+    let mut content = String::new();
+    for resource in custom_of(registry, path) {
+        let schema = resource.custom.as_ref().map(|custom| custom.open_api.clone());
+        content.push_str(&format!(
+            "{} {} {schema:?} {:?}\n",
+            resource.gvr, resource.kind, resource.subresources
+        ));
+    }
+    if content.is_empty() && !recorded::has(&format!("paths/{path}")) {
+        return None;
+    }
+    content.push_str(path);
+    content.push_str(recorded::KUBERNETES_VERSION);
+    Some(tag_of(content.as_bytes()))
+}
+
+fn custom_of(registry: &Registry, path: &str) -> Vec<Arc<Resource>> {
+    registry
+        .current()
+        .iter()
+        .filter(|resource| {
+            resource.custom.is_some() && format!("apis/{}", resource.gvr.group_version()) == path
+        })
+        .cloned()
+        .collect()
 }
 
 /// The group versions that definitions serve, as paths.
@@ -80,23 +138,16 @@ fn index(registry: &Registry) -> Value {
         paths.insert(path, value!({"serverRelativeURL": address}));
     }
     // The hash makes a client that keeps documents ask again when the definitions have changed.
-    let edition = registry.edition();
     for path in custom_paths(registry) {
-        let address = format!("/openapi/v3/{path}?hash={edition}");
+        let tag = document_tag(registry, &path).unwrap_or_default();
+        let address = format!("/openapi/v3/{path}?hash={tag}");
         paths.insert(path, value!({"serverRelativeURL": address}));
     }
     value!({"paths": paths})
 }
 
 fn document(registry: &Registry, path: &str) -> Option<Value> {
-    let custom: Vec<_> = registry
-        .current()
-        .iter()
-        .filter(|resource| {
-            resource.custom.is_some() && format!("apis/{}", resource.gvr.group_version()) == path
-        })
-        .cloned()
-        .collect();
+    let custom = custom_of(registry, path);
     let recorded_paths = recorded::document(&format!("paths/{path}"));
     if recorded_paths.is_none() && custom.is_empty() {
         return None;
@@ -284,6 +335,8 @@ impl Renaming<'_> {
             Value::Array(items) => Value::from(items.iter().map(|item| self.value(item)).collect::<Vec<_>>()),
             Value::Object(map) => Value::Object(
                 map.iter()
+                    // Nothing merges strategically without Go types; kubectl looks for it here.
+                    .filter(|(key, _)| *key != "application/strategic-merge-patch+json")
                     .map(|(key, value)| {
                         let renamed = match (key.as_str(), value) {
                             ("x-kubernetes-group-version-kind", Value::Object(gvk)) => self.gvk(gvk),

@@ -159,3 +159,32 @@ fn whole_list(resource: &Resource, page: &Page, metadata: &Value) -> Bytes {
     json.extend_from_slice(b"]}");
     json.into()
 }
+
+/// A scale as a table.
+pub(super) fn scale_table(scale: &Value) -> Value {
+    let member = |path: &[&str]| scale.at(path).cloned().unwrap_or_default();
+    let created = tables::since(scale.at(&["metadata", "creationTimestamp"]), SystemTime::now());
+    let column = |name: &str, kind: &str, description: &str| value!({"name": name, "type": kind, "format": "", "description": description, "priority": 0});
+    let cells = vec![
+        member(&["metadata", "name"]),
+        member(&["spec", "replicas"]),
+        member(&["status", "replicas"]),
+        Value::from(created),
+    ];
+    let row = value!({"cells": cells, "object": (metadata_only(scale))});
+    let columns = vec![
+        column("Name", "string", "Name of the scaled object."),
+        column("Desired", "integer", "replicas is the desired number of instances for the scaled object."),
+        column(
+            "Available",
+            "integer",
+            "replicas is the actual number of observed instances of the scaled object.",
+        ),
+        column("Age", "string", "Time since the scaled object was created."),
+    ];
+    value!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": (member(&["metadata", "resourceVersion"]))},
+        "columnDefinitions": columns, "rows": [row]
+    })
+}

@@ -205,7 +205,7 @@ impl Call {
 
     fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
         let form = self.form()?;
-        if self.query.get("sendInitialEvents") != "" {
+        if !self.query.get("sendInitialEvents").is_empty() {
             let mut status = Status::new(
                 422,
                 "Invalid",
@@ -414,9 +414,11 @@ impl Call {
             }
             ("eviction", &Method::POST) => {
                 let body = self.read_value()?;
-                let mut options = DeleteOptions::default();
-                options.dry_run = self.dry_run()?;
-                options.grace_period_seconds = body.int_at(&["deleteOptions", "gracePeriodSeconds"]);
+                let options = DeleteOptions {
+                    dry_run: self.dry_run()?,
+                    grace_period_seconds: body.int_at(&["deleteOptions", "gracePeriodSeconds"]),
+                    ..DeleteOptions::default()
+                };
                 self.api.delete_on(resource, namespace, name, &options).await?;
                 Ok(answer::value(201, &success()))
             }
@@ -474,6 +476,7 @@ impl Call {
             }
             _ => return Err(method_not_allowed()),
         };
+        let scale = if self.form()? == Form::Table { present::scale_table(&scale) } else { scale };
         Ok(answer::value(200, &scale))
     }
 
@@ -502,10 +505,10 @@ pub(super) fn read_json(bytes: &[u8]) -> Result<Value, Status> {
 
 fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
     // Clients send JSON as YAML: reading it as what it is saves time.
-    if bytes.first() == Some(&b'{') {
-        if let Ok(value) = serde_json::from_slice(bytes) {
-            return Ok(value);
-        }
+    if bytes.first() == Some(&b'{')
+        && let Ok(value) = serde_json::from_slice(bytes)
+    {
+        return Ok(value);
     }
     let text =
         std::str::from_utf8(bytes).map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;

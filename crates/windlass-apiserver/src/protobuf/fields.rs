@@ -31,7 +31,9 @@ pub(super) enum Kind {
     Bytes,
     Quantity,
     IntOrString,
-    Time { micros: bool },
+    Time {
+        micros: bool,
+    },
     Duration,
     Raw,
     SchemaOrBool,
@@ -71,7 +73,9 @@ impl Kind {
         }
         Some(match text {
             "bool" => Self::Bool,
-            "int" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" => Self::Int,
+            "int" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" => {
+                Self::Int
+            }
             "float32" | "float64" => Self::Float,
             "string" => Self::String,
             "bytes" => Self::Bytes,
@@ -134,7 +138,9 @@ pub(super) fn structs() -> &'static HashMap<Str, Struct> {
 pub(super) fn struct_of_kind(api_version: &str, kind: &str) -> Option<&'static Struct> {
     let recorded = recorded();
     let name = match kind {
-        "DeleteOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions" => format!("meta.v1.{kind}").into(),
+        "DeleteOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions" => {
+            format!("meta.v1.{kind}").into()
+        }
         _ => recorded.kinds.get(&(Str::new(api_version), Str::new(kind)))?.clone(),
     };
     recorded.structs.get(&name)

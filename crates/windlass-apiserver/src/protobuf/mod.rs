@@ -101,7 +101,13 @@ fn message(of: &Struct, bytes: &[u8], object: &mut Map, depth: usize) -> Result<
     Ok(())
 }
 
-fn put(field: &Field, kind: &Kind, wire: Wire<'_>, object: &mut Map, depth: usize) -> Result<(), DecodeError> {
+fn put(
+    field: &Field,
+    kind: &Kind,
+    wire: Wire<'_>,
+    object: &mut Map,
+    depth: usize,
+) -> Result<(), DecodeError> {
     match kind {
         Kind::Struct(name) if field.name.is_empty() => {
             let Wire::Bytes(bytes) = wire else { return Err(DecodeError::Malformed) };
@@ -129,7 +135,8 @@ fn put(field: &Field, kind: &Kind, wire: Wire<'_>, object: &mut Map, depth: usiz
         }
         kind => {
             let value = single(kind, wire, depth)?;
-            if !(field.omits_empty && is_zero(&value)) && !value.is_null() {
+            let left_out = value.is_null() || (field.omits_empty && is_zero(&value));
+            if !left_out {
                 object.insert(field.name.clone(), value);
             }
         }
@@ -185,11 +192,14 @@ fn single(kind: &Kind, wire: Wire<'_>, depth: usize) -> Result<Value, DecodeErro
             object.into()
         }
         (Kind::Items(item), Wire::Bytes(bytes)) => Value::Array(all(bytes, 1, item, depth)?),
-        (Kind::Quantity, Wire::Bytes(bytes)) => first(bytes, 1, &Kind::String, depth)?.unwrap_or_else(|| "0".into()),
+        (Kind::Quantity, Wire::Bytes(bytes)) => {
+            first(bytes, 1, &Kind::String, depth)?.unwrap_or_else(|| "0".into())
+        }
         (Kind::IntOrString, Wire::Bytes(bytes)) => int_or_string(bytes, depth)?,
         (Kind::Time { micros }, Wire::Bytes(bytes)) => timestamp(bytes, *micros, depth)?,
         (Kind::Duration, Wire::Bytes(bytes)) => {
-            let nanoseconds = first(bytes, 1, &Kind::Int, depth)?.and_then(|value| value.as_int()).unwrap_or(0);
+            let nanoseconds =
+                first(bytes, 1, &Kind::Int, depth)?.and_then(|value| value.as_int()).unwrap_or(0);
             format!("{nanoseconds}ns").into()
         }
         (Kind::Raw, Wire::Bytes(bytes)) => raw(bytes, depth)?,
@@ -279,12 +289,24 @@ mod tests {
     fn reads_what_kubectl_sends() {
         // The body of `kubectl create configmap a2 --from-literal=a=b`, kubectl 1.36.3.
         let body = [
-            "6b387300", "0a0f0a0276311209436f6e6669674d6170", "121c", "0a120a026132", "12001a00", "22002a00",
-            "32003800", "4200", "1206", "0a01611201", "62", "1a002200",
+            "6b387300",
+            "0a0f0a0276311209436f6e6669674d6170",
+            "121c",
+            "0a120a026132",
+            "12001a00",
+            "22002a00",
+            "32003800",
+            "4200",
+            "1206",
+            "0a01611201",
+            "62",
+            "1a002200",
         ]
         .concat();
-        let bytes: Vec<u8> =
-            (0..body.len()).step_by(2).map(|idx| u8::from_str_radix(&body[idx..idx + 2], 16).unwrap()).collect();
+        let bytes: Vec<u8> = (0..body.len())
+            .step_by(2)
+            .map(|idx| u8::from_str_radix(&body[idx..idx + 2], 16).unwrap())
+            .collect();
         let expected = value!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a2"}, "data": {"a": "b"}
         });

@@ -265,7 +265,11 @@ async fn serve(
     watcher.watch(connection).await
 }
 
-async fn answer(service: ApiService, by_certificate: Option<UserInfo>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(
+    service: ApiService,
+    by_certificate: Option<UserInfo>,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer "));
     let user = match (token, by_certificate) {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
@@ -49,13 +50,15 @@ fn failed(what: &str) -> impl Fn(rcgen::Error) -> StartError {
 impl Identity {
     /// Reads the authority from a directory, or makes it and leaves it there, readable by its owner alone.
     pub(super) fn load(directory: Option<&Path>, names: &[String]) -> Result<Self, StartError> {
-        let all_names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).chain(names.iter().cloned()).collect();
+        let all_names: Vec<String> =
+            NAMES.iter().map(|name| (*name).to_owned()).chain(names.iter().cloned()).collect();
         let (ca_pem, key_pem) = match directory {
             Some(directory) => stored_authority(directory)?,
             None => new_authority()?,
         };
         let key = KeyPair::from_pem(&key_pem).map_err(failed("reading the authority's key"))?;
-        let issuer = Issuer::from_ca_cert_pem(&ca_pem, key).map_err(failed("reading the authority's certificate"))?;
+        let issuer =
+            Issuer::from_ca_cert_pem(&ca_pem, key).map_err(failed("reading the authority's certificate"))?;
         Ok(Self { ca_pem, issuer, names: all_names })
     }
 
@@ -71,7 +74,8 @@ impl Identity {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         limit(&mut params, LEAF_LIFETIME);
         let key = KeyPair::generate().map_err(failed("making the server's key"))?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(failed("making the server's certificate"))?;
+        let certificate =
+            params.signed_by(&key, &self.issuer).map_err(failed("making the server's certificate"))?;
         let ca = CertificateDer::from_pem_slice(self.ca_pem.as_bytes())
             .map_err(|problem| error("reading the authority's certificate", &problem))?;
         let mut roots = RootCertStore::empty();
@@ -101,7 +105,8 @@ impl Identity {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         limit(&mut params, LEAF_LIFETIME);
         let key = KeyPair::generate().map_err(failed("making a client's key"))?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(failed("making a client's certificate"))?;
+        let certificate =
+            params.signed_by(&key, &self.issuer).map_err(failed("making a client's certificate"))?;
         Ok((certificate.pem(), key.serialize_pem()))
     }
 }

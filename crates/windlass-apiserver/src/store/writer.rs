@@ -40,7 +40,7 @@ impl Write {
 
 type Outcome = Result<Arc<Stored>, WriteError>;
 
-enum Message {
+pub(super) enum Message {
     Write(Box<Write>, oneshot::Sender<Outcome>),
     Close(oneshot::Sender<()>),
 }
