@@ -2,7 +2,8 @@
 //! on a node that is labelled as simulated.
 //!
 //! Deployments, StatefulSets, DaemonSets, Jobs and CronJobs make pods, pods become ready as kwok makes them,
-//! claims are bound, load balancers get an address. Nothing is ever started.
+//! claims are bound, load balancers get an address. Nothing is ever started. One workload gets at most
+//! 5,000 pods.
 //!
 //! Annotations on a pod (or pod template) make trouble to look at:
 //!

@@ -40,23 +40,20 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn reconcile(&self, key: Self::Key) -> impl Future<Output = Result<Option<Duration>, Status>> + Send;
 }
 
-/// A key that was worked on, and how that went.
-type Finished<K> = (K, Result<Option<Duration>, Status>);
-
 /// Runs a controller until its feed ends.
 pub(crate) async fn run<C: Controller>(controller: Arc<C>, mut feed: UnboundedReceiver<Told>) {
     let mut queue: Queue<C::Key> = Queue::default();
-    let mut running: JoinSet<Finished<C::Key>> = JoinSet::new();
+    let mut running: JoinSet<Result<Option<Duration>, Status>> = JoinSet::new();
+    let mut keys: HashMap<tokio::task::Id, C::Key> = HashMap::new();
     // Nothing is decided before everything that exists is known.
     let mut synced = false;
     loop {
         while synced && running.len() < CONCURRENCY {
             let Some(key) = queue.begin() else { break };
             let controller = controller.clone();
-            running.spawn(async move {
-                let outcome = controller.reconcile(key.clone()).await;
-                (key, outcome)
-            });
+            let named = key.clone();
+            let task = running.spawn(async move { controller.reconcile(key).await });
+            keys.insert(task.id(), named);
         }
         let wake = queue.next_later();
         tokio::select! {
@@ -78,21 +75,25 @@ pub(crate) async fn run<C: Controller>(controller: Arc<C>, mut feed: UnboundedRe
                     }
                 }
             }
-            Some(finished) = running.join_next() => match finished {
-                Ok((key, Ok(again))) => queue.done(key, again),
-                Ok((key, Err(status))) => {
-                    let wait = queue.failed(key.clone());
-                    if status.reason != "Conflict" {
-                        tracing::debug!(
-                            controller = C::NAME, key = ?key, error = %status, retry_after = ?wait,
-                            "reconciling failed"
-                        );
+            Some(finished) = running.join_next_with_id() => {
+                let (id, outcome) = match finished {
+                    Ok((id, outcome)) => (id, outcome),
+                    // A bug in one reconciliation must not stop the others, nor lose the key.
+                    Err(error) => (error.id(), Err(Status::internal(error))),
+                };
+                let Some(key) = keys.remove(&id) else { continue };
+                match outcome {
+                    Ok(again) => queue.done(key, again),
+                    Err(status) => {
+                        let wait = queue.failed(key.clone());
+                        if status.reason != "Conflict" {
+                            tracing::debug!(
+                                controller = C::NAME, key = ?key, error = %status, retry_after = ?wait,
+                                "reconciling failed"
+                            );
+                        }
                     }
                 }
-                Err(error) if error.is_panic() => {
-                    tracing::error!(controller = C::NAME, %error, "reconciling panicked");
-                }
-                Err(_) => {}
             },
             () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                 queue.release_due(Instant::now());
@@ -107,6 +108,8 @@ struct Queue<K> {
     waiting: HashSet<K>,
     running: HashSet<K>,
     later: BTreeMap<Instant, Vec<K>>,
+    /// When each key that waits is due; one that was put off or forward has older entries in `later`.
+    due: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
 }
 
@@ -117,6 +120,7 @@ impl<K> Default for Queue<K> {
             waiting: HashSet::new(),
             running: HashSet::new(),
             later: BTreeMap::new(),
+            due: HashMap::new(),
             failures: HashMap::new(),
         }
     }
@@ -139,8 +143,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     fn done(&mut self, key: K, again: Option<Duration>) {
         self.failures.remove(&key);
         self.end(&key);
-        if let Some(again) = again {
-            self.later.entry(Instant::now() + again).or_default().push(key);
+        if let Some(at) = again.and_then(|again| Instant::now().checked_add(again)) {
+            self.schedule(key, at);
         }
     }
 
@@ -149,8 +153,16 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let wait = FIRST_RETRY.saturating_mul(1 << (*failures).min(12)).min(LONGEST_RETRY);
         *failures += 1;
         self.end(&key);
-        self.later.entry(Instant::now() + wait).or_default().push(key);
+        self.schedule(key, Instant::now() + wait);
         wait
+    }
+
+    /// A key waits for one moment only, the earliest.
+    fn schedule(&mut self, key: K, at: Instant) {
+        if self.due.get(&key).is_none_or(|due| at < *due) {
+            self.due.insert(key.clone(), at);
+            self.later.entry(at).or_default().push(key);
+        }
     }
 
     /// Work that came in meanwhile is ready now.
@@ -167,8 +179,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     fn release_due(&mut self, now: Instant) {
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
+            let at = *entry.key();
             for key in entry.remove() {
-                self.add(key);
+                if self.due.get(&key) == Some(&at) {
+                    self.due.remove(&key);
+                    self.add(key);
+                }
             }
         }
     }
@@ -191,6 +207,21 @@ mod tests {
         assert_eq!(queue.begin(), Some("a"), "what came in meanwhile is not lost");
         queue.done("a", None);
         assert_eq!(queue.begin(), None);
+    }
+
+    #[test]
+    fn a_key_waits_for_the_earliest_moment_only() {
+        let mut queue = Queue::default();
+        for seconds in [60, 30, 90] {
+            queue.add("a");
+            queue.begin();
+            queue.done("a", Some(Duration::from_secs(seconds)));
+        }
+        queue.release_due(Instant::now() + Duration::from_secs(45));
+        assert_eq!(queue.begin(), Some("a"));
+        queue.done("a", None);
+        queue.release_due(Instant::now() + Duration::from_secs(120));
+        assert_eq!(queue.begin(), None, "the later moments are forgotten");
     }
 
     #[test]

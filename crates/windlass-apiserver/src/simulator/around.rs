@@ -201,7 +201,7 @@ impl Simulator {
             Some(Value::Int(number)) => usize::try_from(*number).ok(),
             Some(Value::String(text)) => {
                 let percent: usize = text.trim_end_matches('%').parse().ok()?;
-                Some((expected * percent).div_ceil(100))
+                Some(expected.saturating_mul(percent).div_ceil(100))
             }
             _ => None,
         };

@@ -128,10 +128,10 @@ fn set(field: &str, low: u64, high: u64, names: &[&str]) -> Option<u64> {
         if first > last {
             return None;
         }
-        let mut at = first;
-        while at <= last {
+        let mut next = Some(first);
+        while let Some(at) = next.filter(|at| *at <= last) {
             bits |= 1 << at;
-            at += step.unwrap_or(1);
+            next = at.checked_add(step.unwrap_or(1));
         }
     }
     Some(bits)
@@ -152,6 +152,7 @@ mod tests {
             ("0 0 29 2 *", "", "2026-01-01T00:00:00Z", "2028-02-29T00:00:00Z"),
             ("30 4 * * mon-fri", "", "2026-01-02T04:30:00Z", "2026-01-05T04:30:00Z"),
             ("0 12 13 * 5", "", "2026-01-01T00:00:00Z", "2026-01-02T12:00:00Z"),
+            ("0/18446744073709551615 * * * *", "", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"),
             ("@daily", "Europe/Berlin", "2026-07-01T00:00:00Z", "2026-07-01T22:00:00Z"),
         ] {
             let schedule = Schedule::parse(schedule, zone).expect("a schedule");

@@ -42,7 +42,8 @@ fn share(value: Option<&Value>, of: usize, round_up: bool) -> usize {
         Some(Value::Int(number)) => usize::try_from(*number).unwrap_or(0),
         Some(Value::String(text)) => {
             let percent: usize = text.trim_end_matches('%').parse().unwrap_or(0);
-            if round_up { (of * percent).div_ceil(100) } else { of * percent / 100 }
+            let part = of.saturating_mul(percent);
+            if round_up { part.div_ceil(100) } else { part / 100 }
         }
         _ => 0,
     }

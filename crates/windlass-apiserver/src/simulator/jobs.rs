@@ -7,7 +7,7 @@ use windlass_kube::{Object, Value, value};
 use super::Simulator;
 use super::cron::Schedule;
 use super::replicas::is_active;
-use super::status::{Condition, conditions, is_true, replicas, set_condition};
+use super::status::{Condition, MOST_PODS, conditions, is_true, replicas, set_condition};
 use super::template::PodName;
 use crate::controllers::change::{controller_reference, create, modify, set_status};
 use crate::resource::Gvr;
@@ -32,7 +32,7 @@ impl Simulator {
         let ended = |phase: &str| pods.iter().filter(|pod| pod.str_at(&["status", "phase"]) == phase).count();
         let (succeeded, failed) = (ended("Succeeded"), ended("Failed"));
         let active: Vec<&Object> = pods.iter().filter(|pod| is_active(pod)).collect();
-        let parallelism = replicas(&job, &["spec", "parallelism"], 1);
+        let parallelism = replicas(&job, &["spec", "parallelism"], 1).min(MOST_PODS);
         let completions = replicas(&job, &["spec", "completions"], 1);
         let suspended = job.at(&["spec", "suspend"]).and_then(Value::as_bool) == Some(true);
         let exhausted = failed > replicas(&job, &["spec", "backoffLimit"], 6);

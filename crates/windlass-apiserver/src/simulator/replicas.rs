@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use windlass_kube::{Object, Value};
 
 use super::Simulator;
-use super::status::{counts, is_true, replicas};
+use super::status::{MOST_PODS, counts, is_true, replicas};
 use super::template::PodName;
 use crate::controllers::change::{items, set_status};
 use crate::resource::Gvr;
@@ -70,7 +70,7 @@ impl Simulator {
     async fn scale(&self, gvr: &Gvr, key: &Key) -> Result<Option<Duration>, Status> {
         let Some(owner) = self.read(gvr, key) else { return Ok(None) };
         let mut pods: Vec<Object> = self.children(&owner, "/pods").into_iter().filter(is_active).collect();
-        let wanted = replicas(&owner, &["spec", "replicas"], 1);
+        let wanted = replicas(&owner, &["spec", "replicas"], 1).min(MOST_PODS);
         let Some(template) = owner.at(&["spec", "template"]).cloned() else { return Ok(None) };
         if !owner.is_terminating() {
             if pods.len() < wanted {

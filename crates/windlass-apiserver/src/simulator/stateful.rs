@@ -6,7 +6,7 @@ use windlass_kube::{Object, Value, value};
 
 use super::Simulator;
 use super::replicas::{is_active, readiness};
-use super::status::{is_true, replicas};
+use super::status::{MOST_PODS, is_true, replicas};
 use super::template::{PodName, set_label, template_hash};
 use crate::controllers::change::{create, get, items, set_status};
 use crate::resource::Gvr;
@@ -60,7 +60,7 @@ impl Simulator {
     /// The next thing to do: make a pod that is missing, drop one that is too many, renew one that is old.
     async fn step(&self, set: &Object, template: &Value, update: &str) -> Result<(), Status> {
         let pods_gvr = Gvr::new("", "v1", "pods");
-        let wanted = replicas(set, &["spec", "replicas"], 1);
+        let wanted = replicas(set, &["spec", "replicas"], 1).min(MOST_PODS);
         let first = replicas(set, &["spec", "ordinals", "start"], 0);
         let parallel = set.str_at(&["spec", "podManagementPolicy"]) == "Parallel";
         let mut pods = Vec::new();

@@ -55,6 +55,9 @@ pub(super) fn counts(counts: &[(&str, usize)]) -> Map {
         .collect()
 }
 
+/// How many pods one workload gets at most: enough for any demo, and a slip of the finger fills no memory.
+pub(super) const MOST_PODS: usize = 5000;
+
 /// A number of replicas under `path`; anything else is `otherwise`.
 pub(super) fn replicas(object: &Object, path: &[&str], otherwise: usize) -> usize {
     let number =

@@ -33,7 +33,7 @@ pub fn human_duration(seconds: i64) -> String {
 #[must_use]
 pub fn since(timestamp: Option<&Value>, now: SystemTime) -> String {
     match seconds_of(timestamp) {
-        Some(then) => human_duration(seconds_of_now(now) - then),
+        Some(then) => human_duration(seconds_of_now(now).saturating_sub(then)),
         None => "<unknown>".into(),
     }
 }

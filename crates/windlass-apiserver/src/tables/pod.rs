@@ -22,7 +22,7 @@ pub(super) fn row(pod: &Value, now: SystemTime) -> Row {
         + pod.items_at(&["spec", "initContainers"]).iter().filter(|container| is_sidecar(container)).count();
     let mut restarts = summary.restarts.to_string();
     if let Some(last) = summary.last_restart.filter(|_| summary.restarts != 0) {
-        restarts = format!("{restarts} ({} ago)", human_duration(seconds_of_now(now) - last));
+        restarts = format!("{restarts} ({} ago)", human_duration(seconds_of_now(now).saturating_sub(last)));
     }
     let phase = pod.str_at(&["status", "phase"]).unwrap_or_default();
     let ended = |reason: &str, message: &str| {
@@ -154,7 +154,7 @@ fn ending(terminated: &Value) -> String {
 }
 
 fn count_restarts(status: &Value, summary: &mut Summary) {
-    summary.restarts += status.int_at(&["restartCount"]).unwrap_or(0);
+    summary.restarts = summary.restarts.saturating_add(status.int_at(&["restartCount"]).unwrap_or(0));
     let last = seconds_of(status.at(&["lastState", "terminated", "finishedAt"]));
     summary.last_restart = summary.last_restart.max(last);
 }

@@ -377,7 +377,7 @@ fn job(object: &Value, now: SystemTime) -> Vec<Value> {
     };
     let start = seconds_of(object.at(&["status", "startTime"]));
     let end = seconds_of(object.at(&["status", "completionTime"])).unwrap_or_else(|| seconds_of_now(now));
-    let duration = start.map(|start| human_duration(end - start)).unwrap_or_default();
+    let duration = start.map(|start| human_duration(end.saturating_sub(start))).unwrap_or_default();
     let status = if has_condition(object, "Complete") {
         "Complete"
     } else if has_condition(object, "Failed") {
