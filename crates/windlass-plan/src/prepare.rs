@@ -87,7 +87,11 @@ fn prepare_one(
     let mut object = manifest.object.clone();
     let mut warnings = Vec::new();
     let problem = |kind, message: String| {
-        Diagnostic::new(kind, message).about(manifest.object.object_ref()).at(manifest.origin.clone())
+        let mut key = manifest.object.object_ref();
+        if key.name.is_empty() {
+            key.name = manifest.object.str_at(&["metadata", "generateName"]).into();
+        }
+        Diagnostic::new(kind, message).about(key).at(manifest.origin.clone())
     };
     if let Some(phases) = marks.hook_of(&object) {
         return Err(problem(

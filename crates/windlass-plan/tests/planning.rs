@@ -318,7 +318,7 @@ fn what_cannot_be_prepared_is_named_and_the_rest_goes_on() {
         said,
         [
             "a.yaml:1: ConfigMap a: its wave \"one\" is no integer; 0 is used",
-            "a.yaml:2: Job : has generateName and no name: only hooks can be made anew each time",
+            "a.yaml:2: Job job-: has generateName and no name: only hooks can be made anew each time",
             "a.yaml:3: Job migrate: is a PreSync hook; hooks are not run yet",
             "a.yaml:1: ConfigMap shop/a: is declared more than once, last at a.yaml:4",
         ]
