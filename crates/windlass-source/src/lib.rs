@@ -36,6 +36,7 @@ mod repository;
 mod revision;
 mod schedule;
 mod session;
+mod slot;
 mod store;
 mod transport;
 mod tree;

@@ -1,0 +1,325 @@
+//! The place of one repository in the store: its object database, and what is known to be complete in it.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Message, SourceError, is_disk_full};
+use crate::objects::{Ambiguous, Objects};
+use crate::read_caches::ReadCaches;
+use crate::revision::CommitId;
+use crate::session::{Content, FetchInto, Session};
+use crate::store::Limits;
+use crate::url::RepositoryUrl;
+
+/// Packs a database may have before it is replaced: each fetch adds one, and every lookup may have to try them all.
+const MAX_PACKS: usize = 48;
+
+/// Commits named to a server as present. The newest few are what its next commit will resemble.
+const MAX_HAVES: usize = 16;
+
+/// Commits remembered as complete.
+const MAX_REMEMBERED: usize = 256;
+
+/// One repository on disk, shared by everyone who reaches it.
+pub(crate) struct Slot {
+    folder: PathBuf,
+    local: bool,
+    caches: Arc<ReadCaches>,
+    current: Mutex<Current>,
+    /// Held while a pack is fetched and installed.
+    fetching: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Current {
+    objects: Option<Arc<Objects>>,
+    commits: VecDeque<CommitId>,
+    generation: u64,
+}
+
+impl Slot {
+    pub(crate) fn new(folder: PathBuf, local: bool, caches: Arc<ReadCaches>) -> Self {
+        Self { folder, local, caches, current: Mutex::default(), fetching: Mutex::default() }
+    }
+
+    /// The object database, opened or created.
+    pub(crate) fn objects(&self, repository: &RepositoryUrl) -> Result<Arc<Objects>, SourceError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(objects) = &current.objects {
+            return Ok(objects.clone());
+        }
+        let objects = if self.local {
+            Arc::new(Objects::open_foreign(&self.folder, &self.caches).map_err(|error| {
+                tracing::debug!(error = %crate::transport::flatten(&error), "cannot open a local repository");
+                SourceError::RepositoryNotFound { repository: repository.to_string() }
+            })?)
+        } else {
+            match self.reopen(&mut current) {
+                Some(objects) => objects,
+                None => self.begin_generation(&mut current, repository)?,
+            }
+        };
+        current.objects = Some(objects.clone());
+        Ok(objects)
+    }
+
+    /// Opens what an earlier process left, and removes what it left unfinished.
+    fn reopen(&self, current: &mut Current) -> Option<Arc<Objects>> {
+        let name = fs::read_to_string(self.folder.join("current")).ok()?;
+        let name = name.trim();
+        let generation: u64 = name.strip_prefix("objects-")?.parse().ok()?;
+        current.generation = generation;
+        for entry in fs::read_dir(&self.folder).ok()?.flatten() {
+            let other = entry.file_name().to_string_lossy().into_owned();
+            if other != name && (other.starts_with("objects-") || other.ends_with(".tmp")) {
+                let _ = fs::remove_dir_all(entry.path());
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let path = self.folder.join(name);
+        let objects = Objects::open_own(&path, &self.caches)
+            .inspect_err(|error| {
+                tracing::warn!(error = %crate::transport::flatten(error), "a repository on disk is damaged and is fetched again");
+            })
+            .ok()?;
+        objects.sweep_leftovers().ok()?;
+        let remembered = fs::read_to_string(path.join("complete")).unwrap_or_default();
+        current.commits = remembered
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .filter(|commit| objects.contains(*commit))
+            .collect();
+        Some(Arc::new(objects))
+    }
+
+    /// Creates an empty database next to the present one and makes it the present one.
+    fn begin_generation(
+        &self,
+        current: &mut Current,
+        repository: &RepositoryUrl,
+    ) -> Result<Arc<Objects>, SourceError> {
+        current.generation += 1;
+        let name = format!("objects-{}", current.generation);
+        let path = self.folder.join(&name);
+        let fail = |action: &'static str, path: &Path, error: io::Error| {
+            if is_disk_full(&error) {
+                SourceError::DiskFull { repository: repository.to_string(), folder: self.folder.clone() }
+            } else {
+                SourceError::store(action, path, error)
+            }
+        };
+        let _ = fs::remove_dir_all(&path);
+        Objects::create(&path).map_err(|error| fail("create the repository", &path, error))?;
+        let objects = Objects::open_own(&path, &self.caches).map_err(|error| SourceError::Store {
+            action: "open the repository",
+            path: path.clone(),
+            source: Message::cause(crate::transport::flatten(&error)),
+        })?;
+        let url_path = self.folder.join("url");
+        write_atomically(&url_path, format!("{repository}\n").as_bytes())
+            .map_err(|error| fail("write", &url_path, error))?;
+        let current_path = self.folder.join("current");
+        write_atomically(&current_path, format!("{name}\n").as_bytes())
+            .map_err(|error| fail("write", &current_path, error))?;
+        current.commits.clear();
+        Ok(Arc::new(objects))
+    }
+
+    /// Opens a local repository anew: it may have been replaced by another one at the same path.
+    pub(crate) fn reopen_local(&self) {
+        if self.local {
+            self.current.lock().unwrap_or_else(PoisonError::into_inner).objects = None;
+        }
+    }
+
+    /// Gives up the present database; the next fetch starts an empty one. Trees that are open stay readable.
+    pub(crate) fn discard(&self) {
+        if self.local {
+            return self.reopen_local();
+        }
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(objects) = current.objects.take() {
+            objects.supersede();
+        }
+        current.commits.clear();
+        let _ = fs::remove_file(self.folder.join("current"));
+    }
+
+    /// Fetches the commits of `wants` that are not there. Returns the database that has them.
+    pub(crate) fn fetch(
+        &self,
+        session: &mut Session,
+        wants: &[CommitId],
+        repository: &RepositoryUrl,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<Arc<Objects>, SourceError> {
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let objects = self.objects(repository)?;
+        let missing: Vec<_> = wants.iter().copied().filter(|want| !objects.contains(*want)).collect();
+        if missing.is_empty() {
+            return Ok(objects);
+        }
+        if objects.count_packs() >= MAX_PACKS {
+            return self.fetch_anew(session, wants, repository, limits, interrupt);
+        }
+        let haves: Vec<CommitId> = {
+            let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            current.commits.iter().take(MAX_HAVES).copied().collect()
+        };
+        self.fetch_into(&objects, session, &missing, &haves, repository, limits, interrupt)?;
+        self.remember(&objects, &missing);
+        Ok(objects)
+    }
+
+    /// Fetches into a new database and puts it in the place of the present one.
+    fn fetch_anew(
+        &self,
+        session: &mut Session,
+        wants: &[CommitId],
+        repository: &RepositoryUrl,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<Arc<Objects>, SourceError> {
+        let generation = self.current.lock().unwrap_or_else(PoisonError::into_inner).generation + 1;
+        let name = format!("objects-{generation}");
+        let path = self.folder.join(&name);
+        let _ = fs::remove_dir_all(&path);
+        let attempt = || -> Result<Arc<Objects>, SourceError> {
+            Objects::create(&path)
+                .map_err(|error| SourceError::store("create the repository", &path, error))?;
+            let objects = Objects::open_own(&path, &self.caches).map_err(|error| SourceError::Store {
+                action: "open the repository",
+                path: path.clone(),
+                source: Message::cause(crate::transport::flatten(&error)),
+            })?;
+            let objects = Arc::new(objects);
+            self.fetch_into(&objects, session, wants, &[], repository, limits, interrupt)?;
+            let current_path = self.folder.join("current");
+            write_atomically(&current_path, format!("{name}\n").as_bytes())
+                .map_err(|error| SourceError::store("write", &current_path, error))?;
+            Ok(objects)
+        };
+        let mut attempt = attempt;
+        match attempt() {
+            Ok(objects) => {
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                current.generation = generation;
+                current.commits.clear();
+                if let Some(old) = current.objects.replace(objects.clone()) {
+                    old.supersede();
+                }
+                drop(current);
+                self.remember(&objects, wants);
+                Ok(objects)
+            }
+            Err(error) => {
+                let _ = fs::remove_dir_all(&path);
+                Err(error)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two callers, and each argument comes from another place")]
+    fn fetch_into(
+        &self,
+        objects: &Objects,
+        session: &mut Session,
+        wants: &[CommitId],
+        haves: &[CommitId],
+        repository: &RepositoryUrl,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<(), SourceError> {
+        session.fetch(
+            wants,
+            Content::Files,
+            &FetchInto {
+                git_dir: objects.path(),
+                objects: objects.fresh_handle(),
+                haves,
+                limit: limits.pack_bytes,
+                interrupt,
+            },
+        )?;
+        match wants.iter().find(|want| !objects.contains(**want)) {
+            None => Ok(()),
+            Some(commit) => Err(SourceError::Protocol {
+                repository: repository.to_string(),
+                source: Message::cause(format!("it sent a pack without the commit {commit}")),
+            }),
+        }
+    }
+
+    /// Finds the commit that a short id stands for in the history of `tips`; `None` when the server cannot send
+    /// history alone.
+    ///
+    /// The commits are fetched without files, looked at, and thrown away: the one found is then fetched like any
+    /// other, and recognised by its short id from then on.
+    pub(crate) fn find_in_history(
+        &self,
+        session: &mut Session,
+        tips: &[CommitId],
+        prefix: &str,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<Option<Result<CommitId, Ambiguous>>, SourceError> {
+        if !session.can_send_history_alone() || tips.is_empty() {
+            return Ok(None);
+        }
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.folder.join("history.tmp");
+        let _ = fs::remove_dir_all(&path);
+        Objects::create(&path).map_err(|error| SourceError::store("create the repository", &path, error))?;
+        let history = Objects::open_own(&path, &self.caches).map_err(|error| SourceError::Store {
+            action: "open the repository",
+            path: path.clone(),
+            source: Message::cause(crate::transport::flatten(&error)),
+        })?;
+        // Gone when this function returns, whatever it returns.
+        history.supersede();
+        session.fetch(
+            tips,
+            Content::History,
+            &FetchInto {
+                git_dir: history.path(),
+                objects: history.fresh_handle(),
+                haves: &[],
+                limit: limits.pack_bytes,
+                interrupt,
+            },
+        )?;
+        Ok(history.find_short(prefix).transpose())
+    }
+
+    /// Notes that commits are complete, newest first. Losing the note costs a larger pack, nothing else.
+    fn remember(&self, objects: &Objects, commits: &[CommitId]) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        for commit in commits {
+            current.commits.push_front(*commit);
+        }
+        current.commits.truncate(MAX_REMEMBERED);
+        let text: String = current.commits.iter().map(|commit| format!("{commit}\n")).collect();
+        if let Err(error) = write_atomically(&objects.path().join("complete"), text.as_bytes()) {
+            tracing::debug!(%error, "cannot note the fetched commits");
+        }
+    }
+}
+
+/// Writes a file so that it is there whole or not at all, whenever the process or the machine stops.
+fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&temporary, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
