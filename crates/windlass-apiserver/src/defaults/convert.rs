@@ -8,7 +8,8 @@ const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 
 /// Rewrites an object as another version of its kind; where nothing but `apiVersion` differs, only that.
 ///
-/// Known: HorizontalPodAutoscaler v1 and v2, Event of the core group and of `events.k8s.io`.
+/// Known: HorizontalPodAutoscaler v1 and v2, Event of the core group and of `events.k8s.io`. What version 1
+/// of an autoscaler has no fields for goes through annotations, by Kubernetes' names but in version 2's form.
 pub fn convert(from: &Gvk, to: &Gvk, object: &mut Value) {
     if from == to {
         return;
@@ -28,6 +29,8 @@ pub fn convert(from: &Gvk, to: &Gvk, object: &mut Value) {
     }
     object.set_at(&["apiVersion"], to.api_version());
     object.set_at(&["kind"], to.kind.clone());
+    // What one version leaves out, another prints; what was converted is of the right types.
+    let _ = super::normalize(to, object);
 }
 
 /// Fields of a core Event and their names in `events.k8s.io`.

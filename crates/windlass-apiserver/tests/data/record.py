@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records what a real kube-apiserver answers; the tests of this crate compare with its answers.
 
-Usage: record.py SERVER TOKEN defaults|updates|validation|tables
+Usage: record.py SERVER TOKEN defaults|updates|validation|tables|conversions
 
 SERVER is a throw-away kube-apiserver (nothing else running against its etcd, the plugins ServiceAccount
 and TaintNodesByCondition disabled). One JSON document per line is written beside the manifests.
@@ -188,3 +188,51 @@ if TOPIC == "tables":
     write("tables/recorded.jsonl", lines)
     columns = {k: v for k, v in columns.items() if k.split("/")[0] not in ("resource.k8s.io", "flowcontrol.apiserver.k8s.io")}
     (HERE.parent.parent / "src/tables/columns.json").write_text(json.dumps(columns, indent=0, sort_keys=True) + "\n")
+
+if TOPIC == "conversions":
+    # Each object is created in one version or group and read in that and another.
+    hpas = "horizontalpodautoscalers"
+    one, two = "/apis/autoscaling/v1", "/apis/autoscaling/v2"
+    core, events = "/api/v1", "/apis/events.k8s.io/v1"
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    regarding = {"kind": "Pod", "name": "p", "namespace": namespace}
+    metrics = [
+        {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}},
+        {"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "500Mi"}}},
+        {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "1k"}}},
+    ]
+    measured = {
+        "currentReplicas": 1, "desiredReplicas": 2,
+        "currentMetrics": [{"type": "Resource", "resource": {
+            "name": "cpu", "current": {"averageUtilization": 12, "averageValue": "10m"}}}],
+        "conditions": [{"type": "AbleToScale", "status": "True", "reason": "R", "message": "m",
+                        "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    }
+    cases = [
+        (two, one, hpas, {"metadata": {"name": "a"}, "spec": {"maxReplicas": 3, "scaleTargetRef": target}}),
+        (two, one, hpas, {"metadata": {"name": "b"}, "status": measured, "spec": {
+            "minReplicas": 2, "maxReplicas": 3, "scaleTargetRef": target, "metrics": metrics,
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}}),
+        (one, two, hpas, {"metadata": {"name": "c"}, "spec": {
+            "maxReplicas": 3, "scaleTargetRef": target, "targetCPUUtilizationPercentage": 70}}),
+        (core, events, "events", {
+            "metadata": {"name": "e"}, "involvedObject": regarding, "reason": "R", "message": "m", "type": "Normal",
+            "source": {"component": "c", "host": "h"}, "firstTimestamp": "2026-01-01T00:00:00Z",
+            "lastTimestamp": "2026-01-01T00:00:01Z", "count": 2}),
+        (events, core, "events", {
+            "metadata": {"name": "f"}, "regarding": regarding, "reason": "R", "note": "m", "type": "Normal",
+            "action": "A", "reportingController": "example.com/c", "reportingInstance": "i",
+            "eventTime": "2026-01-01T00:00:00.000000Z"}),
+    ]
+    lines = [header]
+    for made, other, plural, manifest in cases:
+        path = f"/namespaces/{namespace}/{plural}"
+        status, answer = call("POST", made + path, manifest)
+        if status != 201:
+            sys.exit(answer.get("message"))
+        path += "/" + manifest["metadata"]["name"]
+        if "status" in manifest:
+            answer["status"] = manifest["status"]
+            call("PUT", made + path + "/status", answer)
+        lines.append({"from": scrub(call("GET", made + path)[1]), "to": scrub(call("GET", other + path)[1])})
+    write("conversions.jsonl", lines)
