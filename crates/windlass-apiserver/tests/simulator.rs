@@ -389,3 +389,93 @@ async fn owners_wait_for_or_let_go_of_what_they_own() {
         .await;
     cluster.until("stray gone", maps, |c| c.get(maps, "stray").is_none()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_out_that_fails_says_so_in_time() {
+    let cluster = cluster().await;
+    let fail = r#"{"simulator.windlass.dev/fail": "ImagePullBackOff"}"#;
+    let manifest = deployment("stuck", 1, "web:1", fail).replacen(
+        r#""spec": {"#,
+        r#""spec": {"progressDeadlineSeconds": 1, "#,
+        1,
+    );
+    cluster.create(DEPLOYMENTS, &manifest).await;
+    cluster
+        .until("deadline", DEPLOYMENTS, |c| {
+            let stuck = c.get(DEPLOYMENTS, "stuck").unwrap();
+            condition(&stuck, "Progressing") == ("False".into(), "ProgressDeadlineExceeded".into())
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stateful_set_renews_its_pods_down_to_the_partition() {
+    let cluster = cluster().await;
+    let sets = "apps/v1/statefulsets";
+    cluster
+        .create(
+            sets,
+            r#"{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {"replicas": 3,
+            "serviceName": "db", "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}},
+            "selector": {"matchLabels": {"app": "db"}}, "template": {"metadata": {"labels": {"app": "db"}},
+            "spec": {"containers": [{"name": "c", "image": "i:1"}]}}}}"#,
+        )
+        .await;
+    let status = |c: &Cluster, field| int(&c.get(sets, "db").unwrap(), &["status", field]);
+    cluster
+        .until("ready", sets, |c| status(c, "readyReplicas") == 3 && status(c, "updatedReplicas") == 3)
+        .await;
+    cluster.merge(sets, "db", r#"{"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}"#).await;
+    cluster
+        .until("renewed to the partition", sets, |c| {
+            status(c, "updatedReplicas") == 2
+                && status(c, "readyReplicas") == 3
+                && status(c, "observedGeneration") == 2
+        })
+        .await;
+    let renewed = |c: &Cluster, name| c.get("v1/pods", name).unwrap().annotation("v").is_some();
+    assert!(!renewed(&cluster, "db-0") && renewed(&cluster, "db-1") && renewed(&cluster, "db-2"));
+    assert_eq!(cluster.list("apps/v1/controllerrevisions", "app=db").len(), 2);
+
+    cluster.merge(sets, "db", r#"{"spec": {"replicas": 1}}"#).await;
+    cluster.until("scaled down from the last", "v1/pods", |c| c.list("v1/pods", "app=db").len() == 1).await;
+    assert!(cluster.get("v1/pods", "db-0").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_goes_when_nothing_uses_it() {
+    let cluster = cluster().await;
+    let claims = "v1/persistentvolumeclaims";
+    cluster
+        .create(
+            claims,
+            r#"{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}"#,
+        )
+        .await;
+    let bound = |c: &Cluster| {
+        c.get(claims, "data").is_some_and(|claim| claim.str_at(&["status", "phase"]) == "Bound")
+    };
+    cluster.until("bound", claims, bound).await;
+    cluster
+        .create(
+            "v1/pods",
+            r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "user"}, "spec": {"containers": [{"name": "c", "image": "i"}],
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]}}"#,
+        )
+        .await;
+    cluster
+        .until("pod ready", "v1/pods", |c| {
+            c.get("v1/pods", "user").is_some_and(|pod| condition(&pod, "Ready").0 == "True")
+        })
+        .await;
+    cluster.api.delete(&gvr(claims), "default", "data", &DeleteOptions::default()).await.unwrap();
+    assert!(cluster.get(claims, "data").unwrap().is_terminating(), "a pod uses it");
+    cluster.api.delete(&gvr("v1/pods"), "default", "user", &DeleteOptions::default()).await.unwrap();
+    cluster.until("claim gone", claims, |c| c.get(claims, "data").is_none()).await;
+    cluster
+        .until("volume gone", "v1/persistentvolumes", |c| {
+            c.api.list(&gvr("v1/persistentvolumes"), None, &ListOptions::default()).unwrap().items.is_empty()
+        })
+        .await;
+}
