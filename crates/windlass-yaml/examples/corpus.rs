@@ -6,6 +6,7 @@
 //! (cd tools/oracle-yaml && go run . corpus /path/to/files) > results.jsonl
 //! cargo run --release -p windlass-yaml --example corpus -- compare results.jsonl
 //! cargo run --release -p windlass-yaml --example corpus -- show FILE       # as `oracle-yaml show FILE`
+//! cargo run --release -p windlass-yaml --example corpus -- edit results.jsonl # sets scalars of every file
 //! cargo run --release -p windlass-yaml --example corpus -- speed FILE...   # bytes a second
 //! ```
 #![expect(clippy::print_stdout, reason = "a tool for the command line")]
@@ -13,19 +14,21 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use windlass_yaml::edit::{Replacement, Step, set_scalar};
 use windlass_yaml::json;
 use windlass_yaml::{
-    Dialect, Limits, LoadOptions, Value, YamlStyle, decode_text, load_all, load_with, nodes_to_yaml,
-    parse_nodes, parts, to_yaml, to_yaml_with,
+    Dialect, Limits, LoadOptions, Node, NodeKind, Value, YamlStyle, decode_text, load_all, load_with,
+    nodes_to_yaml, parse_nodes, parts, to_yaml, to_yaml_with,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["compare", results] => compare(&std::fs::read_to_string(results)?),
+        ["edit", results] => edit(&std::fs::read_to_string(results)?),
         ["show", file] => show(&std::fs::read(file)?),
         ["speed", files @ ..] => speed(files),
-        _ => Err("usage: corpus compare RESULTS | show FILE | speed FILE...".into()),
+        _ => Err("usage: corpus compare RESULTS | edit RESULTS | show FILE | speed FILE...".into()),
     }
 }
 
@@ -135,6 +138,58 @@ fn compare(results: &str) -> Result<(), Box<dyn std::error::Error>> {
     for (class, (all, different)) in counts {
         println!("{class}: {all} compared, {different} differ");
     }
+    Ok(())
+}
+
+/// How many scalars of one file are set.
+const EDITS_A_FILE: usize = 40;
+
+/// Longer files are left out: every edit reads its file twice.
+const EDITED_FILE: usize = 32 * 1024;
+
+/// The paths to the scalars below a node.
+fn scalar_paths<'a>(node: &'a Node, path: &mut Vec<Step<'a>>, found: &mut Vec<Vec<Step<'a>>>) {
+    if matches!(node.kind, NodeKind::Scalar | NodeKind::Alias) {
+        found.push(path.clone());
+    }
+    for (key, value) in node.members().filter(|(key, _)| key.kind == NodeKind::Scalar) {
+        path.push(Step::Key(&key.value));
+        scalar_paths(value, path, found);
+        path.pop();
+    }
+    if node.kind == NodeKind::Sequence {
+        for (idx, item) in node.content.iter().enumerate() {
+            path.push(Step::Index(idx));
+            scalar_paths(item, path, found);
+            path.pop();
+        }
+    }
+}
+
+fn edit(results: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let (mut done, mut failed) = (0, 0);
+    for line in results.lines() {
+        let file = json::parse(line.as_bytes())?;
+        let path = file.str_at(&["path"]).unwrap_or_default();
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        if text.len() > EDITED_FILE {
+            continue;
+        }
+        let Ok(documents) = parse_nodes(&text, &Limits::default()) else { continue };
+        for (idx, document) in documents.iter().enumerate() {
+            let mut paths = Vec::new();
+            scalar_paths(&document.root, &mut Vec::new(), &mut paths);
+            let every = paths.len() / EDITS_A_FILE + 1;
+            for steps in paths.iter().step_by(every) {
+                done += 1;
+                if let Err(error) = set_scalar(&text, idx, steps, Replacement::String("new: value")) {
+                    failed += 1;
+                    println!("{path}: document {idx}: {error}");
+                }
+            }
+        }
+    }
+    println!("{done} edits, {failed} refused");
     Ok(())
 }
 
