@@ -286,24 +286,31 @@ impl Repository {
             .collect()
     }
 
-    /// Fetches all wants with one pack; when the server lacks one of them, fetches each by itself.
+    /// Fetches all wants with one pack. When the server lacks one of them, it is left out and the others are asked
+    /// for again.
     fn fetch(
         &self,
         session: &mut Session,
         wants: &BTreeSet<CommitId>,
     ) -> BTreeMap<CommitId, Result<Arc<Objects>, SourceError>> {
-        let all: Vec<_> = wants.iter().copied().collect();
         let fetch = |session: &mut Session, wants: &[CommitId]| {
             self.slot.fetch(session, wants, &self.url, &self.shared.limits, self.shared.io.interrupted())
         };
-        let together = fetch(session, &all);
-        if all.len() > 1 && matches!(together, Err(SourceError::CommitNotFound { .. })) {
-            return all
-                .into_iter()
-                .map(|want| (want, self.connect().and_then(|mut session| fetch(&mut session, &[want]))))
-                .collect();
+        let mut answers = BTreeMap::new();
+        let mut left: Vec<_> = wants.iter().copied().collect();
+        let mut fetched = fetch(session, &left);
+        while let Err(SourceError::CommitNotFound { commit, .. }) = &fetched
+            && let Some(at) = left.iter().position(|want| want == commit)
+        {
+            answers.insert(left.remove(at), fetched);
+            if left.is_empty() {
+                return answers;
+            }
+            // A server hangs up after it has refused something.
+            fetched = self.connect().and_then(|mut session| fetch(&mut session, &left));
         }
-        all.into_iter().map(|want| (want, together.clone())).collect()
+        answers.extend(left.into_iter().map(|want| (want, fetched.clone())));
+        answers
     }
 
     fn run_listing(

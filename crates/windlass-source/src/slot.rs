@@ -1,11 +1,13 @@
 //! The place of one repository in the store: its object database, and what is known to be complete in it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Message, SourceError, is_disk_full};
 use crate::objects::{Ambiguous, Objects};
@@ -20,6 +22,9 @@ const MAX_PACKS: usize = 48;
 
 /// Commits named to a server as present. The newest few are what its next commit will resemble.
 const MAX_HAVES: usize = 16;
+
+/// Short ids remembered as not being there.
+const MAX_ABSENT: usize = 64;
 
 /// Commits remembered as complete.
 const MAX_REMEMBERED: usize = 256;
@@ -39,6 +44,8 @@ struct Current {
     objects: Option<Arc<Objects>>,
     commits: VecDeque<CommitId>,
     generation: u64,
+    /// Short ids that history does not hold, with the digest of the tips it was looked for below.
+    absent: HashMap<String, [u8; 32]>,
 }
 
 impl Slot {
@@ -271,6 +278,12 @@ impl Slot {
         if !session.can_send_history_alone() || tips.is_empty() {
             return Ok(None);
         }
+        let mut hasher = Sha256::new();
+        tips.iter().for_each(|tip| hasher.update(tip.to_string()));
+        let below: [u8; 32] = hasher.finalize().into();
+        if self.current.lock().unwrap_or_else(PoisonError::into_inner).absent.get(prefix) == Some(&below) {
+            return Ok(None);
+        }
         let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.folder.join("history.tmp");
         let _ = fs::remove_dir_all(&path);
@@ -293,7 +306,16 @@ impl Slot {
                 interrupt,
             },
         )?;
-        Ok(history.find_short(prefix).transpose())
+        let found = history.find_short(prefix).transpose();
+        if found.is_none() {
+            // A mistyped id would otherwise cost a whole history at every poll.
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            if current.absent.len() >= MAX_ABSENT {
+                current.absent.clear();
+            }
+            current.absent.insert(prefix.to_string(), below);
+        }
+        Ok(found)
     }
 
     /// Notes that commits are complete, newest first. Losing the note costs a larger pack, nothing else.

@@ -87,8 +87,9 @@ fn one_bad_target_does_not_fail_the_others() {
     git.write("other", "file", "other").unwrap();
     let rig = Rig::new();
     let repository = rig.anonymous(&server.url("app"));
-    let missing = "c".repeat(40);
-    let answers = repository.update(&targets(&["main", "other", "gone", &missing]), Freshness::New);
+    let (missing, lost) = ("c".repeat(40), "0d".repeat(20));
+    let answers = repository.update(&targets(&["main", "other", "gone", &missing, &lost]), Freshness::New);
+    assert!(matches!(answers[&target(&lost)], Err(SourceError::CommitNotFound { .. })));
     assert_eq!(text_at(answers[&target("main")].as_ref().unwrap(), "file").as_deref(), Some("main"));
     assert_eq!(text_at(answers[&target("other")].as_ref().unwrap(), "file").as_deref(), Some("other"));
     assert!(matches!(answers[&target("gone")], Err(SourceError::ReferenceNotFound { .. })));
@@ -160,7 +161,11 @@ fn a_short_commit_id_is_found_in_history() {
     server.forget_requests();
     update(&repository, short).unwrap();
     assert_eq!(server.fetches(), 0, "known from now on");
-    assert!(matches!(update(&repository, "0123456789"), Err(SourceError::ReferenceNotFound { .. })));
+    for fetches in [1, 0] {
+        server.forget_requests();
+        assert!(matches!(update(&repository, "0123456789"), Err(SourceError::ReferenceNotFound { .. })));
+        assert_eq!(server.fetches(), fetches, "history is looked through once while no reference moves");
+    }
 }
 
 #[test]
