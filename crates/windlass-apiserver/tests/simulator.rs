@@ -131,6 +131,16 @@ async fn a_deployment_rolls_out_scales_and_rolls_over() {
     cluster.merge(DEPLOYMENTS, "web", r#"{"spec": {"replicas": 2}}"#).await;
     cluster.until("scaled down", DEPLOYMENTS, done(2)).await;
 
+    // While it is paused, only its size changes.
+    cluster.merge(DEPLOYMENTS, "web", r#"{"spec": {"paused": true}}"#).await;
+    cluster
+        .until("paused", DEPLOYMENTS, |c| {
+            let paused = c.get(DEPLOYMENTS, "web").unwrap();
+            condition(&paused, "Progressing") == ("Unknown".into(), "DeploymentPaused".into())
+        })
+        .await;
+    cluster.merge(DEPLOYMENTS, "web", r#"{"spec": {"paused": false}}"#).await;
+
     let next = r#"{"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}"#;
     cluster.merge(DEPLOYMENTS, "web", next).await;
     cluster

@@ -317,6 +317,15 @@ fn progress(
     let behind = replicas(deployment, &["status", "observedGeneration"], 0)
         < replicas(deployment, &["metadata", "generation"], 0);
     if paused {
+        if last_reason != "DeploymentPaused" {
+            set(false, "DeploymentPaused", "Deployment is paused", true);
+            // Neither true nor false: nobody tries.
+            if let Some(condition) =
+                list.iter_mut().find(|have| have.str_at(&["type"]) == Some("Progressing"))
+            {
+                condition.set_at(&["status"], "Unknown");
+            }
+        }
         return None;
     }
     if complete {
