@@ -1,7 +1,9 @@
 //! Plain YAML and JSON files of a folder.
 
 use windlass_go::glob::Gobwas;
-use windlass_model::{Diagnostic, DiagnosticKind, DirectoryOptions, EntryKind, Manifest, Origin, Tree};
+use windlass_model::{
+    Diagnostic, DiagnosticKind, DirectoryOptions, EntryKind, Manifest, Origin, Tree, TreeError,
+};
 
 use crate::manifests::parse_file;
 use crate::{RecordingTree, RenderError, joined, shown};
@@ -14,6 +16,9 @@ const FOLDER_DEPTH: usize = 64;
 
 /// A file with this text anywhere is left out, as Argo CD does.
 const SKIP_MARK: &[u8] = b"+argocd:skip-file-rendering";
+
+/// A file of this name overrides fields of the Application's source in Argo CD; that is not acted on yet.
+const OVERRIDES: &str = ".argocd-source.yaml";
 
 pub(crate) fn render(
     tree: &RecordingTree<'_>,
@@ -30,6 +35,12 @@ pub(crate) fn render(
     let mut manifests = Vec::new();
     let mut diagnostics = Vec::new();
     let mut bytes = 0;
+    let overrides = joined(path, OVERRIDES);
+    if tree.entry(&overrides)?.is_some_and(|entry| entry.kind == EntryKind::File) {
+        let message = "overrides fields of the source, which this version does not act on yet";
+        let origin = Origin { file: overrides.into(), line: 0 };
+        diagnostics.push(Diagnostic::new(DiagnosticKind::Unsupported, message).at(origin));
+    }
     for relative in files(tree, path, options.recurse, &mut diagnostics)? {
         let extension = relative.rsplit_once('.').map_or("", |(_, extension)| extension);
         let known = matches!(extension, "yaml" | "yml" | "json" | "jsonnet");
@@ -46,18 +57,22 @@ pub(crate) fn render(
         let content = match tree.read(&file, MANIFESTS_BYTES) {
             Ok(Some(content)) => content,
             Ok(None) => continue,
-            Err(error @ windlass_model::TreeError::Store { .. }) => return Err(error.into()),
+            Err(error @ TreeError::Store { .. }) => return Err(error.into()),
             Err(error) => {
-                diagnostics.push(Diagnostic::new(DiagnosticKind::Render, error.to_string()).at(origin));
+                let mut message = error.to_string();
+                if matches!(error, TreeError::TooLarge { .. }) {
+                    message.push_str(" for all manifests of a source (limit MANIFESTS_BYTES)");
+                }
+                diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
                 continue;
             }
         };
+        if memchr::memmem::find(&content, SKIP_MARK).is_some() {
+            continue;
+        }
         bytes += content.len() as u64;
         if bytes > MANIFESTS_BYTES {
             return Err(RenderError::TooLarge { path: shown(path), limit: MANIFESTS_BYTES });
-        }
-        if memchr::memmem::find(&content, SKIP_MARK).is_some() {
-            continue;
         }
         parse_file(&file, &content, &mut manifests, &mut diagnostics);
     }
@@ -117,7 +132,7 @@ fn push_members(
     let folder = if relative.is_empty() { path.to_string() } else { joined(path, relative) };
     let members = match tree.list(&folder) {
         Ok(members) => members.unwrap_or_default(),
-        Err(error @ windlass_model::TreeError::Store { .. }) => return Err(error.into()),
+        Err(error @ TreeError::Store { .. }) => return Err(error.into()),
         Err(error) => {
             let origin = Origin { file: folder.into(), line: 0 };
             diagnostics.push(Diagnostic::new(DiagnosticKind::Render, error.to_string()).at(origin));

@@ -120,19 +120,21 @@ pub fn render(tree: &dyn Tree, path: &str, renderer: &Renderer) -> Result<Render
     Ok(Rendered { manifests, diagnostics, source_type: SourceType::Directory, reads: recording.into_reads() })
 }
 
-/// What Argo CD 3 would take the folder for, if not for plain files: `util/app/discovery`.
+/// What Argo CD 3.6 would take the folder for, if not for plain files: `util/app/discovery`.
+///
+/// It takes any file whose name ends with `Chart.yaml` for a chart's, and where a folder is both, the name that is
+/// last in the order of bytes decides.
 fn detect(tree: &RecordingTree<'_>, path: &str) -> Result<Option<&'static str>, TreeError> {
-    for (file, what) in [
-        ("Chart.yaml", "Helm chart"),
-        ("kustomization.yaml", "kustomization"),
-        ("kustomization.yml", "kustomization"),
-        ("Kustomization", "kustomization"),
-    ] {
-        if tree.entry(&joined(path, file))?.is_some_and(|entry| entry.kind == EntryKind::File) {
-            return Ok(Some(what));
+    let mut found = None;
+    for (name, entry) in tree.list(path)?.unwrap_or_default() {
+        match name.as_str() {
+            _ if entry.kind != EntryKind::File => {}
+            name if name.ends_with("Chart.yaml") => found = Some("Helm chart"),
+            "kustomization.yaml" | "kustomization.yml" | "Kustomization" => found = Some("kustomization"),
+            _ => {}
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 fn joined(folder: &str, name: &str) -> String {

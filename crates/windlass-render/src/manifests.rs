@@ -1,12 +1,14 @@
 //! From the bytes of a file to objects.
 
+use std::borrow::Cow;
+
 use windlass_kube::{Object, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, Manifest, Origin};
 
-/// Reads the objects of a YAML or JSON file; `List`s are taken apart, empty documents left out.
+/// Reads the objects of a YAML or JSON file; lists are taken apart, empty documents left out.
 ///
-/// What is no Kubernetes object at all is left out in silence, as Argo CD does with files that merely lie beside
-/// the manifests; what looks like one and is not gets a diagnostic. A bad document spoils no other.
+/// A bad document spoils no other. A YAML file that holds no object and does not look as if it should is left out
+/// in silence, as Argo CD 3.6 does with what merely lies beside the manifests (`getObjsFromYAMLOrJSON`).
 pub(crate) fn parse_file(
     file: &str,
     content: &[u8],
@@ -14,42 +16,68 @@ pub(crate) fn parse_file(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let at = |line: usize| Origin { file: file.into(), line: u32::try_from(line).unwrap_or(0) };
-    let Ok(text) = std::str::from_utf8(content) else {
-        diagnostics.push(Diagnostic::new(DiagnosticKind::Render, "is not UTF-8 text").at(at(0)));
+    let Some(text) = decoded(content) else {
+        let message = "is neither UTF-8 text nor UTF-16 text with a byte order mark";
+        diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(at(0)));
         return;
     };
-    for document in windlass_yaml::load_manifest(text, &windlass_yaml::LoadOptions::default()) {
+    let n_before = manifests.len();
+    let mut bad = Vec::new();
+    for document in windlass_yaml::load_manifest(&text, &windlass_yaml::LoadOptions::default()) {
         match document {
-            Ok(document) => add(document.value, &at(document.line), manifests, diagnostics),
+            Ok(document) => add(document.value, &at(document.line), manifests, &mut bad),
             Err(error) => {
                 let origin = at(error.position().line);
                 let message = format!("cannot be parsed: {error}");
-                diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+                bad.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
             }
         }
     }
+    if manifests.len() > n_before || is_meant_as_manifest(&text) {
+        diagnostics.append(&mut bad);
+    }
 }
 
-fn add(value: Value, origin: &Origin, manifests: &mut Vec<Manifest>, diagnostics: &mut Vec<Diagnostic>) {
-    if value.is_null() {
-        return;
+/// The text of a file; UTF-16 is known by its byte order mark, as in Argo CD.
+fn decoded(content: &[u8]) -> Option<Cow<'_, str>> {
+    let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> Option<Cow<'_, str>> {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+        rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten().map(Cow::Owned)
+    };
+    match content {
+        [0xEF, 0xBB, 0xBF, text @ ..] => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+        [0xFF, 0xFE, text @ ..] => units(text, u16::from_le_bytes),
+        [0xFE, 0xFF, text @ ..] => units(text, u16::from_be_bytes),
+        text => std::str::from_utf8(text).ok().map(Cow::Borrowed),
     }
-    let is_list = value.str_at(&["kind"]).is_some_and(|kind| kind.ends_with("List"))
-        && matches!(value.get("items"), Some(Value::Array(_) | Value::Null));
-    if is_list {
-        for item in value.items_at(&["items"]) {
-            add(item.clone(), origin, manifests, diagnostics);
-        }
-        return;
-    }
+}
+
+/// Whether a file that holds no object was meant to: all three words that every object has stand in it.
+fn is_meant_as_manifest(text: &str) -> bool {
+    ["apiVersion", "kind", "metadata"].iter().all(|word| text.contains(word))
+}
+
+fn add(value: Value, origin: &Origin, manifests: &mut Vec<Manifest>, bad: &mut Vec<Diagnostic>) {
     let has = |key: &str| value.get(key).is_some();
-    let looks_like_one = has("apiVersion") || (has("kind") && has("metadata"));
+    match value.get("items") {
+        _ if value.is_null() => return,
+        // By its items alone, whatever its kind: `Unstructured.IsList` of apimachinery.
+        Some(Value::Array(items)) => {
+            for item in items {
+                add(item.clone(), origin, manifests, bad);
+            }
+            return;
+        }
+        // As `kubectl get -o yaml` once wrote empty lists.
+        Some(Value::Null) if !has("spec") && !has("status") => return,
+        _ => {}
+    }
     match Object::try_new(value) {
         Ok(object) => manifests.push(Manifest { object, origin: origin.clone() }),
-        Err(error) if looks_like_one => {
+        Err(error) => {
             let message = format!("is no Kubernetes object: {error}");
-            diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin.clone()));
+            bad.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin.clone()));
         }
-        Err(_) => {}
     }
 }
