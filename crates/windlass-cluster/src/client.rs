@@ -146,7 +146,12 @@ impl ClusterClient {
         decode(&format!("GET {path}"), &body)
     }
 
-    pub(crate) async fn open(&self, path: &str) -> Result<Body, ApiError> {
+    /// Opens an answer that is read as it comes: a watch, or a log that is followed.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`] when the server cannot be reached or answers with a failure.
+    pub async fn open(&self, path: &str) -> Result<Body, ApiError> {
         let request = Request::get(path)
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())

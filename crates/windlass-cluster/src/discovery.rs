@@ -54,10 +54,10 @@ impl Resource {
 }
 
 /// All kinds of an API server, as of one moment. A clone shares the table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Discovery(Arc<Table>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Table {
     by_gvk: HashMap<Gvk, Resource>,
     /// The versions of each kind, preferred first.

@@ -27,6 +27,8 @@ pub(crate) struct ClusterState {
     pub(crate) discovery_version: u64,
     /// Whether a discovery is under way.
     pub(crate) discovering: bool,
+    /// How many discoveries in a row brought nothing new.
+    pub(crate) discoveries_without_news: u32,
     /// When discovery was last asked for on behalf of an unknown kind.
     pub(crate) last_discovery: Option<tokio::time::Instant>,
     pub(crate) live: LiveIndex,
@@ -63,6 +65,7 @@ impl ClusterState {
             target: ClusterTarget { client, discovery: Discovery::default() },
             discovery_version: 0,
             discovering: false,
+            discoveries_without_news: 0,
             last_discovery: None,
             live: LiveIndex::default(),
             watches: HashMap::new(),

@@ -20,6 +20,7 @@ use windlass_model::{Desired, Diagnostic, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
 use windlass_source::{Access, CredentialTemplates, KnownHosts, RepositoryStore, webhook};
 
+pub use declared::repository_access;
 pub(crate) use declared::SECRET_TYPE as SECRET_TYPE_LABEL;
 
 use crate::clusters::{ClusterKey, ClusterSecret, ClusterState, LiveEvent};
@@ -330,9 +331,17 @@ impl Core {
         state.discovering = false;
         match result {
             Ok(discovery) => {
-                state.problem = None;
-                state.target.discovery = discovery;
-                state.discovery_version += 1;
+                let had_problem = state.problem.take().is_some();
+                if state.discovery_version > 0 && state.target.discovery == discovery {
+                    state.discoveries_without_news = state.discoveries_without_news.saturating_add(1);
+                    if !had_problem {
+                        return;
+                    }
+                } else {
+                    state.discoveries_without_news = 0;
+                    state.target.discovery = discovery;
+                    state.discovery_version += 1;
+                }
             }
             Err(error) => {
                 tracing::warn!(%cluster, %error, "cluster could not be asked what it serves");

@@ -37,6 +37,7 @@ use windlass_cluster::{ClusterClient, Resource, WatchEvent, WatchScope};
 use windlass_model::Time;
 use windlass_source::{Limits, Policy, RepositoryStore, SourceError, webhook};
 
+pub use crate::core::repository_access;
 pub use config::EngineConfig;
 pub use metrics::Metrics;
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};

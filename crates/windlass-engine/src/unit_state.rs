@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use windlass_argo::{Lowered, Previous};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Deployment, Desired, Diagnostic, Digest, Generation, ObjectOutcome, OperationReport, Origin, Plan,
-    Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
+    Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationReport, Origin,
+    Plan, Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
 };
 
 use crate::source_hub::SourceKey;
@@ -58,6 +58,9 @@ pub(crate) struct UnitState {
     pub(crate) failures: u32,
     /// Not before this moment is a failed sync tried again.
     pub(crate) retry_at: Option<Instant>,
+    /// How often in a row drift was undone at one declared state, and when last.
+    pub(crate) heals: u32,
+    pub(crate) last_heal: Option<Instant>,
     /// What the last attempt ran into.
     pub(crate) trouble: Vec<Diagnostic>,
     /// What it waits for.
@@ -140,10 +143,18 @@ pub(crate) struct DesiredObject {
 pub(crate) struct Verdict {
     /// For this declared state.
     pub(crate) desired: Digest,
-    /// For this live state.
-    pub(crate) resource_version: Str,
+    /// For this live state: [`live_state`].
+    pub(crate) live: Str,
     /// Empty when applying would change nothing, else what it would change, in words.
     pub(crate) difference: Str,
+}
+
+/// What of a live object a verdict depends on: our fields where we own some, else every version of it.
+pub(crate) fn live_state(live: &LiveRecord) -> Str {
+    match live.owned {
+        Some(owned) => owned.to_string().into(),
+        None => live.resource_version.clone(),
+    }
 }
 
 /// An operation under way.
@@ -188,6 +199,8 @@ impl UnitState {
             synced: None,
             failures: 0,
             retry_at: None,
+            heals: 0,
+            last_heal: None,
             trouble: Vec::new(),
             waiting: None,
             verdicts: HashMap::new(),
@@ -220,6 +233,20 @@ impl UnitState {
     pub(crate) fn reset_backoff(&mut self) {
         self.failures = 0;
         self.retry_at = None;
+    }
+
+    /// How long to wait between undoing drift now and the time before: nothing at first, ever longer when somebody
+    /// else keeps changing it back.
+    pub(crate) fn heal_pause(&self) -> Duration {
+        /// Drift is undone at once this often.
+        const FREE: u32 = 3;
+        /// Argo CD's figures: 2 s, three times as long each time, at most 300 s.
+        const FIRST: Duration = Duration::from_secs(2);
+        const LONGEST: Duration = Duration::from_secs(300);
+        match self.heals.checked_sub(FREE) {
+            None => Duration::ZERO,
+            Some(more) => FIRST.saturating_mul(3u32.saturating_pow(more)).min(LONGEST),
+        }
     }
 
     /// The pause after the failures so far.

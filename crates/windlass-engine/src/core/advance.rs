@@ -13,7 +13,7 @@ use super::Core;
 use crate::clusters::{ClusterKey, ClusterState, connect};
 use crate::live::Known;
 use crate::source_hub::ResolvedSource;
-use crate::unit_state::{Activity, UnitState};
+use crate::unit_state::{Activity, UnitState, live_state};
 
 /// What comparing the Unit with its target gave.
 pub(super) struct Compared {
@@ -25,8 +25,15 @@ pub(super) struct Compared {
     pub(super) extra: Vec<windlass_model::LiveRecord>,
 }
 
-/// A kind that a cluster did not serve is asked for again after this: its definition may have come.
-const UNKNOWN_KIND_RETRY: Duration = Duration::from_secs(10);
+/// A kind that a cluster did not serve is asked for again after this: its definition may have come, and what a
+/// server says that it serves lags behind its definitions.
+const UNKNOWN_KIND_RETRY: Duration = Duration::from_secs(2);
+
+/// After as many tries without news the pause is [`UNKNOWN_KIND_LONG_RETRY`].
+const UNKNOWN_KIND_TRIES: u32 = 5;
+
+/// A kind that does not come is asked for this seldom; the watch of definitions finds it at once in any case.
+const UNKNOWN_KIND_LONG_RETRY: Duration = Duration::from_secs(30);
 
 impl Core {
     /// Brings a Unit one step further, as far as can be without waiting.
@@ -196,12 +203,16 @@ impl Core {
             unknown |= state.target.discovery.preferred(&kind.group, &kind.kind).is_none();
             ready &= state.ensure_watch(kind, &self.events, &self.metrics);
         }
-        let asked_lately = state.last_discovery.is_some_and(|at| at.elapsed() < UNKNOWN_KIND_RETRY);
         if unknown {
-            if !asked_lately {
+            let pause = if state.discoveries_without_news < UNKNOWN_KIND_TRIES {
+                UNKNOWN_KIND_RETRY
+            } else {
+                UNKNOWN_KIND_LONG_RETRY
+            };
+            if state.last_discovery.is_none_or(|at| at.elapsed() >= pause) {
                 self.discover(cluster);
             }
-            self.wake_at(Instant::now() + UNKNOWN_KIND_RETRY, &unit.id);
+            self.wake_at(Instant::now() + pause, &unit.id);
         }
         ready
     }
@@ -224,7 +235,7 @@ impl Core {
                 && let Known::Record(live) = &known
                 && let Some(verdict) = unit.verdicts.get(&object.key)
                 && verdict.desired == object.digest
-                && verdict.resource_version == live.resource_version
+                && verdict.live == live_state(live)
             {
                 if verdict.difference.is_empty() {
                     comparison = Comparison::InSync;

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use windlass_argo::{
-    Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name,
-};
+use windlass_argo::{Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name};
 use windlass_cluster::WatchEvent;
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, UnitId};
@@ -360,6 +358,32 @@ impl UnitState {
     pub(super) fn request_is_done(&self) -> bool {
         self.done_request.is_some() && operation_digest(&self.declared()) == self.done_request
     }
+}
+
+/// The access to the repository at `url` that Secrets of the control plane give the Applications of `project`, by
+/// the rules of a running engine. Secrets that cannot be used count for nothing.
+#[must_use]
+pub fn repository_access(
+    secrets: &[Object],
+    known_hosts: &KnownHosts,
+    url: &RepositoryUrl,
+    project: &str,
+) -> Access {
+    let mut templates = CredentialTemplates::default();
+    let mut own = None;
+    for read in secrets.iter().filter_map(|secret| read_secret(secret).ok()) {
+        match read {
+            ReadSecret::Repository(address, for_project, access)
+                if address == url.normalised() && (for_project.is_empty() || for_project == project) =>
+            {
+                own = Some(*access);
+            }
+            ReadSecret::Template(prefix, access) => templates.insert(&prefix, *access),
+            ReadSecret::Repository(..) | ReadSecret::Cluster(_) => {}
+        }
+    }
+    own.or_else(|| templates.for_url(url).cloned())
+        .unwrap_or_else(|| Access { known_hosts: known_hosts.clone(), ..Access::default() })
 }
 
 fn read_secret(object: &Object) -> Result<ReadSecret, String> {

@@ -13,7 +13,7 @@ use crate::clusters::{ClusterKey, ClusterState};
 use crate::metrics::ResultLabel;
 use crate::source_hub::{ResolvedSource, SourceKey};
 use crate::target::ClusterTarget;
-use crate::unit_state::{Activity, DesiredObject, RenderedUnit, UnitState, Verdict};
+use crate::unit_state::{Activity, DesiredObject, RenderedUnit, UnitState, Verdict, live_state};
 
 /// What a dry run found out about one object.
 pub(crate) struct CheckedObject {
@@ -131,6 +131,12 @@ impl Core {
         }
         if let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) {
             state.want(&unit.id, before.iter().flat_map(|before| &before.objects), &objects);
+            let policy = &unit.lowered.unit.policy.namespace;
+            if policy.create && !(policy.labels.is_empty() && policy.annotations.is_empty()) {
+                let namespace =
+                    ObjectRef::new("", "Namespace", "", unit.lowered.unit.target.namespace.clone());
+                state.wanted.entry(namespace).or_default().insert(unit.id.clone());
+            }
         }
         let rendered = RenderedUnit {
             revisions: prepared.revisions,
@@ -203,15 +209,15 @@ impl Core {
                 let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) else {
                     continue;
                 };
-                let resource_version = match &checked.live {
-                    Some(live) => state.digest(live).resource_version,
+                let live = match &checked.live {
+                    Some(live) => live_state(&state.digest(live)),
                     None => {
                         state.live.remove(&checked.key);
                         continue;
                     }
                 };
                 let difference = checked.difference.unwrap_or_else(|problem| problem);
-                let verdict = Verdict { desired: checked.desired, resource_version, difference };
+                let verdict = Verdict { desired: checked.desired, live, difference };
                 unit.verdicts.insert(checked.key, verdict);
             }
             self.idle(&mut unit);

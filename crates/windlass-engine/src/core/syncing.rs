@@ -19,7 +19,10 @@ use crate::clusters::ClusterKey;
 use crate::live::Known;
 use crate::metrics::{PhaseLabel, ResultLabel};
 use crate::recorder::Notice;
-use crate::unit_state::{Activity, OperationRun, Run, UnitState, operation_digest};
+use crate::unit_state::{Activity, OperationRun, Run, UnitState, live_state, operation_digest};
+
+/// How long a server takes to list a kind after its definition is established: a fraction of a second.
+const KIND_LAG: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// What a gate in front of a wave says.
 enum Gate {
@@ -49,7 +52,7 @@ impl Core {
             self.report(unit, cluster, &compared);
             return;
         }
-        let Some(request) = self.wanted_sync(unit, &compared) else {
+        let Some(request) = self.wanted_sync(unit, cluster, &compared) else {
             if self.check_unclear(unit, cluster, &compared) {
                 return;
             }
@@ -73,12 +76,18 @@ impl Core {
     }
 
     /// The sync that is to be done now, if any. Sets what the Unit waits for otherwise.
-    fn wanted_sync(&mut self, unit: &mut UnitState, compared: &Compared) -> Option<SyncRequest> {
+    fn wanted_sync(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        compared: &Compared,
+    ) -> Option<SyncRequest> {
         unit.waiting = None;
         let rendered = unit.rendered.as_ref()?;
         let digest = rendered.digest;
         let failed = rendered.failed;
-        let out_of_sync = compared.states.iter().any(|state| state.needs_apply());
+        let namespace_needed = self.namespace_to_ensure(unit, cluster).is_some();
+        let out_of_sync = namespace_needed || compared.states.iter().any(|state| state.needs_apply());
         if unit.pending_request() && unit.operation.is_none() {
             if failed {
                 self.fail_request(unit, "the source could not be rendered");
@@ -110,6 +119,9 @@ impl Core {
                 if unit.synced == Some(digest) && !self_heal && !unit.retrying() {
                     return None;
                 }
+                if unit.synced == Some(digest) && !unit.retrying() && !self.may_heal(unit) {
+                    return None;
+                }
                 if prune && !allow_empty && compared.states.is_empty() && !compared.extra.is_empty() {
                     let message = "the source declares nothing, and a sync would delete everything; set \
                                    syncPolicy.automated.allowEmpty to allow that";
@@ -130,6 +142,25 @@ impl Core {
         Some(request)
     }
 
+    /// Whether drift may be undone now. Somebody who keeps changing it back is met ever more slowly.
+    fn may_heal(&mut self, unit: &mut UnitState) -> bool {
+        /// After as much quiet a change is a new story.
+        const QUIET: std::time::Duration = std::time::Duration::from_secs(60);
+        let Some(last) = unit.last_heal else { return true };
+        let pause = unit.heal_pause();
+        if last.elapsed() > QUIET.max(pause * 2) {
+            unit.heals = 0;
+            return true;
+        }
+        if last.elapsed() >= pause {
+            return true;
+        }
+        let seconds = (pause - last.elapsed()).as_secs().max(1);
+        unit.waiting = Some(Waiting::Backoff { seconds, failures: unit.heals });
+        self.wake_at(last + pause, &unit.id);
+        false
+    }
+
     /// Starts dry runs where only they can tell whether an object is as declared. Answers whether it did.
     fn check_unclear(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: &Compared) -> bool {
         let Some(state) = self.clusters.get(cluster) else { return false };
@@ -140,7 +171,7 @@ impl Core {
                 let object = &rendered.objects[idx];
                 match (unit.verdicts.get(&object.key), state.live.get(&object.key)) {
                     (Some(verdict), Known::Record(live)) => {
-                        verdict.desired != object.digest || verdict.resource_version != live.resource_version
+                        verdict.desired != object.digest || verdict.live != live_state(live)
                     }
                     _ => true,
                 }
@@ -180,6 +211,10 @@ impl Core {
         let complete =
             !rendered.diagnostics.iter().any(|diagnostic| diagnostic.kind == DiagnosticKind::Render);
         let extra: Vec<&LiveRecord> = compared.extra.iter().filter(|live| !live.terminating).collect();
+        if unit.synced == Some(rendered.digest) && request.initiator.automated && unit.failures == 0 {
+            unit.heals = unit.heals.saturating_add(1);
+            unit.last_heal = Some(Instant::now());
+        }
         unit.generation = unit.generation.next();
         let mut made = plan(&PlanInput {
             unit: &unit.lowered.unit,
@@ -358,7 +393,14 @@ impl Core {
         compared: Compared,
     ) {
         match self.gate(cluster, &run.plan.waves[wave].after_healthy) {
-            Gate::Open => self.start_wave(unit, cluster, run.clone(), wave),
+            Gate::Open if self.kinds_served(cluster, run, wave) => {
+                self.start_wave(unit, cluster, run.clone(), wave)
+            }
+            Gate::Open => {
+                // A definition of this plan is established, and the server does not list its kind yet.
+                self.discover(cluster);
+                self.wake_at(Instant::now() + KIND_LAG, &unit.id);
+            }
             Gate::Waiting(objects) => {
                 unit.waiting = Some(Waiting::Healthy(objects));
                 self.report(unit, cluster, &compared);
@@ -374,6 +416,18 @@ impl Core {
                 self.report(unit, cluster, &compared);
             }
         }
+    }
+
+    /// Whether the cluster serves all kinds of a wave, as far as this plan brings their definitions.
+    fn kinds_served(&self, cluster: &ClusterKey, run: &Run, wave: usize) -> bool {
+        let Some(state) = self.clusters.get(cluster) else { return false };
+        let wave = &run.plan.waves[wave];
+        let brings_kinds = wave.after_healthy.iter().any(|key| key.kind == "CustomResourceDefinition");
+        !brings_kinds
+            || wave
+                .steps
+                .iter()
+                .all(|step| state.target.discovery.preferred(&step.key.group, &step.key.kind).is_some())
     }
 
     fn gate(&self, cluster: &ClusterKey, objects: &[ObjectRef]) -> Gate {
