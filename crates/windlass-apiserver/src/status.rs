@@ -8,6 +8,14 @@ use windlass_kube::{Map, Str, Value, value};
 
 use crate::resource::GroupResource;
 
+const NO_SUCH_RESOURCE: &str = "the server could not find the requested resource";
+
+/// What the server says of a patch that does not apply.
+const REJECTED: &str = "the server rejected our request due to an error in our request";
+
+/// What the server says of a patch in a format it does not know.
+const UNKNOWN_PATCH: &str = "415: Unsupported Media Type";
+
 /// Why a request was refused: the `Status` a client gets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
@@ -114,7 +122,7 @@ impl Status {
     /// There is no such path.
     #[must_use]
     pub fn no_such_resource() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(404, "NotFound", NO_SUCH_RESOURCE)
     }
 
     /// An object of this name exists.
@@ -171,6 +179,12 @@ impl Status {
         Self::new(400, "BadRequest", message)
     }
 
+    /// The options of a request break a rule; `kind` names them, such as `PatchOptions`.
+    #[must_use]
+    pub fn invalid_options(kind: &str, cause: Cause) -> Self {
+        Self::invalid("meta.k8s.io", kind, "", vec![cause])
+    }
+
     /// The user may not.
     #[must_use]
     pub fn forbidden(resource: &GroupResource, name: &str, why: impl fmt::Display) -> Self {
@@ -204,7 +218,7 @@ impl Status {
     /// The answer cannot be given in a format the client takes.
     #[must_use]
     pub fn not_acceptable(accepted: &[&str]) -> Self {
-        let message = format!("only the following media types are accepted: {}", accepted.join(", "));
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", accepted.join(", "));
         Self::new(406, "NotAcceptable", message)
     }
 
@@ -216,6 +230,18 @@ impl Status {
             accepted.join(", ")
         );
         Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// The patch does not apply to the object.
+    #[must_use]
+    pub fn patch_rejected() -> Self {
+        Self::new(422, "Invalid", REJECTED)
+    }
+
+    /// The patch is in a format the server does not read.
+    #[must_use]
+    pub fn unknown_patch() -> Self {
+        Self::new(415, "UnsupportedMediaType", UNKNOWN_PATCH)
     }
 
     /// The body is larger than `limit` bytes.
@@ -256,9 +282,15 @@ impl Status {
         let code = i64::from(self.code);
         let mut status = value!({
             "kind": "Status", "apiVersion": "v1", "metadata": (Map::new()), "status": "Failure",
-            "message": (self.message.as_str()), "reason": (self.reason), "code": code
+            "message": (self.message.as_str()), "code": code
         });
-        if !details.is_empty() {
+        if !self.reason.is_empty() {
+            status.set_at(&["reason"], self.reason);
+        }
+        // Go prints these, made by the generic error, with empty details.
+        let generic = matches!(self.code, 405 | 406)
+            || [NO_SUCH_RESOURCE, REJECTED, UNKNOWN_PATCH].contains(&self.message.as_str());
+        if generic || !details.is_empty() {
             status.set_at(&["details"], details);
         }
         status

@@ -318,7 +318,7 @@ async fn serves_custom_resources() {
     let said = kubectl.fails("apply -f -", &widget.replace("size: small", "size: small, bolts: 3"));
     assert_contains(&said, &["strict decoding error: unknown field \"spec.bolts\""]);
     assert_contains(&kubectl.ok("delete crd widgets.example.com --timeout=60s"), &["deleted"]);
-    assert_contains(&kubectl.fails("get wd", ""), &["error: the server doesn't have a resource type \"wd\""]);
+    assert_contains(&kubectl.fails("get wd", ""), &["the server could not find the requested resource"]);
     kubectl.server.shutdown().await;
 }
 

@@ -8,7 +8,7 @@ use windlass_kube::{Object, Value};
 use super::read::{converted, presented};
 use super::write::may_go;
 use super::{Api, DeleteOptions, Deleted, ListOptions, Propagation};
-use crate::resource::Resource;
+use crate::resource::{GroupResource, Resource};
 use crate::status::Status;
 use crate::store::{Change, Expect, WriteError};
 use crate::time;
@@ -90,18 +90,21 @@ impl Api {
 
 fn check_preconditions(resource: &Resource, object: &Object, options: &DeleteOptions) -> Result<(), Status> {
     let why = match options {
-        DeleteOptions { uid: Some(uid), .. } if uid != object.uid() => {
-            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", object.uid())
-        }
+        DeleteOptions { uid: Some(uid), .. } if uid != object.uid() => format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+            object.uid()
+        ),
         DeleteOptions { resource_version: Some(version), .. } if version != object.resource_version() => {
             format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified",
                 object.resource_version()
             )
         }
         _ => return Ok(()),
     };
-    Err(Status::conflict(&resource.group_resource(), object.name(), &why))
+    // The server names the kind here, not the resource.
+    let kind = GroupResource::new(resource.gvr.group.clone(), resource.kind.clone());
+    Err(Status::conflict(&kind, object.name(), &why))
 }
 
 /// The rule of a kind where the client has none: what used to be managed on the client's side is orphaned.
@@ -186,7 +189,9 @@ fn mark(resource: &Resource, object: &mut Object, options: &DeleteOptions) {
     }
     let seconds = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
     object.set_at(&["metadata", "deletionTimestamp"], time::format(SystemTime::now() + seconds));
-    object.set_at(&path, grace);
+    if resource.storage != "/namespaces" {
+        object.set_at(&path, grace);
+    }
     if object.generation() > 0 {
         let generation = object.generation() + 1;
         object.set_at(&["metadata", "generation"], generation);

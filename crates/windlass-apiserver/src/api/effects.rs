@@ -52,6 +52,14 @@ impl Api {
         Ok(())
     }
 
+    /// Takes back what was allocated for an object that is not written.
+    pub(super) fn release(&self, resource: &Resource, object: &Object) {
+        if resource.storage == SERVICES {
+            let mut services = self.shared.services.lock().expect("no panic under this lock");
+            services.release(&object.to_value());
+        }
+    }
+
     /// What follows from a write that has happened.
     pub(super) fn after_write(&self, resource: &Resource, stored: &Arc<Stored>) {
         if resource.storage == DEFINITIONS {
@@ -66,10 +74,7 @@ impl Api {
     pub(super) fn after_delete(&self, resource: &Resource, stored: &Arc<Stored>) {
         match resource.storage.as_str() {
             DEFINITIONS => self.withdraw_definition(&stored.object()),
-            SERVICES => {
-                let mut services = self.shared.services.lock().expect("no panic under this lock");
-                services.release(&stored.object().to_value());
-            }
+            SERVICES => self.release(resource, &stored.object()),
             _ => {}
         }
     }

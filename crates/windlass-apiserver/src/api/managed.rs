@@ -9,6 +9,7 @@ use windlass_kube::strategic::{self, StrategicPatchError};
 use windlass_kube::{Object, Value};
 
 use super::WriteOptions;
+use crate::defaults;
 use crate::resource::Resource;
 use crate::status::{Cause, Status};
 use crate::{recorded, time};
@@ -56,7 +57,21 @@ pub(super) fn track(
     let now = time::now();
     let request =
         Request { manager, object_type: &object_type, subresource, now: &now, ignored: ignored.as_ref() };
-    *new = merge::update(old, new, &request);
+    let empty = if old.is_none() { empty_object(resource) } else { None };
+    *new = merge::update(old.or(empty.as_ref()), new, &request);
+}
+
+/// What Go prints of an object of a built-in kind with nothing set: a create adds nothing that is there.
+fn empty_object(resource: &Resource) -> Option<Object> {
+    if resource.custom.is_some() {
+        return None;
+    }
+    let gvk = resource.gvk();
+    let mut empty = Value::object();
+    empty.set_at(&["apiVersion"], gvk.api_version());
+    empty.set_at(&["kind"], gvk.kind.clone());
+    defaults::normalize(&gvk, &mut empty).ok()?;
+    Object::try_new(empty).ok()
 }
 
 /// The live object with an applied configuration merged in.
@@ -109,9 +124,7 @@ pub(super) fn apply(
 pub(super) fn strategic(resource: &Resource, old: &Value, patch: &Value) -> Result<Value, Status> {
     strategic::apply(&object_type(resource), old, patch).map_err(|error| match error {
         StrategicPatchError::Format(why) => Status::bad_request(why),
-        StrategicPatchError::Unsupported(_) => {
-            Status::new(422, "Invalid", "the server rejected our request due to an error in our request")
-        }
+        StrategicPatchError::Unsupported(_) => Status::patch_rejected(),
         StrategicPatchError::Failed(why) => Status::new(500, "", why),
     })
 }

@@ -31,8 +31,11 @@ impl Api {
         }
         self.change(resource, namespace, name, options, Vec::new(), |old, warnings| {
             let patched = patched(resource, &old.to_value(), patch)?;
-            if patched.str_at(&["metadata", "name"]) != Some(name) {
-                return Err(Status::bad_request("the name of the object does not match the name on the URL"));
+            let patched_name = patched.str_at(&["metadata", "name"]).unwrap_or_default();
+            if patched_name != name {
+                return Err(Status::bad_request(format!(
+                    "the name of the object ({patched_name}) does not match the name on the URL ({name})"
+                )));
             }
             let mut object = intake(resource, patched, options.field_validation, warnings)?;
             keep_version_unless_patched(old, &mut object);
@@ -99,11 +102,9 @@ fn applied_object(
     let gvk = resource.gvk();
     let sent =
         (value.str_at(&["apiVersion"]).unwrap_or_default(), value.str_at(&["kind"]).unwrap_or_default());
-    if sent.0.is_empty() || sent.1.is_empty() {
-        return Err(Status::bad_request("error decoding YAML: Object 'Kind' is missing"));
-    }
     if sent != (gvk.api_version().as_str(), gvk.kind.as_str()) {
-        return Err(Status::bad_request(format!("invalid object type: {}, Kind={}", sent.0, sent.1)));
+        let (group, version) = sent.0.split_once('/').unwrap_or(("", sent.0));
+        return Err(Status::bad_request(format!("invalid object type: {group}/{version}, Kind={}", sent.1)));
     }
     if value.items_at(&["metadata", "managedFields"]).iter().next().is_some() {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
@@ -139,17 +140,13 @@ fn patched(resource: &Resource, old: &Value, patch: &Patch) -> Result<Value, Sta
             JsonPatchError::TooManyOperations(_) => {
                 Status::new(413, "RequestEntityTooLarge", error.to_string())
             }
-            JsonPatchError::Apply(_) => {
-                let mut status = Status::new(
-                    422,
-                    "Invalid",
-                    "the server rejected our request due to an error in our request",
-                );
-                status.details.causes.clear();
-                status
-            }
+            JsonPatchError::Apply(_) => Status::patch_rejected(),
         }),
-        Patch::Merge(patch) => Ok(merge_patch::apply(old, patch)),
+        Patch::Merge(patch @ Value::Object(_)) => Ok(merge_patch::apply(old, patch)),
+        Patch::Merge(other) => Err(Status::bad_request(format!(
+            "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            other.type_name()
+        ))),
         Patch::Strategic(patch) => managed::strategic(resource, old, patch),
         Patch::Apply(_) => Ok(old.clone()),
     }

@@ -101,8 +101,9 @@ impl Api {
                 },
             }
         } else {
-            let from = Continue::decode(&options.continue_token, namespace, resource.namespaced)
-                .ok_or_else(|| Status::bad_request("continue key is not valid: malformed value"))?;
+            let from = Continue::decode(&options.continue_token, namespace, resource.namespaced).ok_or_else(
+                || Status::bad_request("invalid continue token: continue key is not valid: malformed value"),
+            )?;
             table.list_at(selection.namespace(), Some(&from.after), from.revision).map_err(|_| {
                 Status::expired(
                     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use windlass_kube::{Map, Object, Str, Value};
 
@@ -70,7 +72,7 @@ impl Api {
         let name_of_group = resource.group_resource();
         set_namespace(resource, &mut object, namespace)?;
         if !object.resource_version().is_empty() {
-            return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+            return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         let generated = generate_name(&mut object);
         if object.name().is_empty() {
@@ -87,7 +89,6 @@ impl Api {
         object.set_at(&["metadata", "uid"], new_uid());
         object.set_at(&["metadata", "creationTimestamp"], time::now());
         let mut object = self.prepare_create(resource, object)?;
-        self.allocate(resource, &mut object, None)?;
         let causes = match &resource.custom {
             Some(custom) => custom.validate_create(&object),
             None => rules::create(resource, &object),
@@ -95,9 +96,11 @@ impl Api {
         if !causes.is_empty() {
             return Err(invalid(resource, object.name(), causes));
         }
+        self.allocate(resource, &mut object, None)?;
         let name: Str = object.name().into();
         let object = admit(resource, None, to_storage(resource, object))?;
         if options.dry_run {
+            self.release(resource, &object);
             let key = Key::new(namespace, name.clone());
             if self.shared.store.table(&resource.storage).get(&key).is_some() {
                 return Err(Status::already_exists(&name_of_group, &name));
@@ -105,7 +108,12 @@ impl Api {
             return Ok(unwritten(resource, object, true, warnings));
         }
         let key = Key::new(object.namespace(), name.clone());
-        match self.shared.store.write(&resource.storage, key, Expect::Absent, Change::Put(object)).await {
+        let change = Change::Put(object.clone());
+        let outcome = self.shared.store.write(&resource.storage, key, Expect::Absent, change).await;
+        if outcome.is_err() {
+            self.release(resource, &object);
+        }
+        match outcome {
             Ok(stored) => {
                 self.after_write(resource, &stored);
                 Ok(written(resource, &stored, true, warnings))
@@ -215,6 +223,10 @@ impl Api {
             };
             return Err(invalid(resource, name, vec![cause]));
         }
+        if creates_on_update(resource) && self.stored(resource, namespace, name).is_err() {
+            object.remove_at(&["metadata", "resourceVersion"]);
+            return self.create_made(resource, namespace, Made::Tracked(object), options, warnings).await;
+        }
         self.change(resource, namespace, name, options, warnings, |_, _| Ok(Made::Tracked(object.clone())))
             .await
     }
@@ -257,15 +269,15 @@ impl Api {
             if tracked {
                 managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
             }
-            if options.subresource.is_empty() || options.subresource == "scale" {
-                self.allocate(resource, &mut new, Some(&old))?;
-            }
             let causes = match &resource.custom {
                 Some(custom) => custom.validate_update(&new, &old),
                 None => rules::update(resource, &new, &old, &options.subresource),
             };
             if !causes.is_empty() {
                 return Err(invalid(resource, name, causes));
+            }
+            if options.subresource.is_empty() || options.subresource == "scale" {
+                self.allocate(resource, &mut new, Some(&old))?;
             }
             if same_but_for_times(&old, &new) {
                 return Ok(written(resource, &stored, false, warnings));
@@ -327,6 +339,15 @@ impl Api {
     }
 }
 
+/// The kinds that an update creates: `AllowCreateOnUpdate` in kube-apiserver 1.36's registry.
+fn creates_on_update(resource: &Resource) -> bool {
+    match resource.gvr.group.as_str() {
+        "" => matches!(resource.gvr.resource.as_str(), "endpoints" | "events" | "limitranges" | "services"),
+        "rbac.authorization.k8s.io" | "coordination.k8s.io" | "node.k8s.io" | "events.k8s.io" => true,
+        _ => false,
+    }
+}
+
 /// An object that breaks rules, in the words of its kind.
 pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> Status {
     Status::invalid(&resource.gvr.group, &resource.kind, name, causes)
@@ -359,6 +380,9 @@ pub(super) fn intake(
     check_kind(resource, &value)?;
     value.set_at(&["apiVersion"], gvk.api_version());
     value.set_at(&["kind"], gvk.kind.clone());
+    if resource.storage == "/secrets" {
+        keep_as_data(&mut value);
+    }
     let unknown = match &resource.custom {
         Some(custom) => custom.prune(&mut value),
         None => defaults::normalize(&gvk, &mut value).map_err(|error| cannot(&error.to_string()))?,
@@ -380,6 +404,19 @@ pub(super) fn intake(
     Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
 }
 
+/// Moves what a Secret has as text to where it is kept, before anybody asks who owns it.
+fn keep_as_data(secret: &mut Value) {
+    let Some(Value::Object(texts)) = secret.get("stringData") else { return };
+    if !texts.values().all(|text| matches!(text, Value::String(_))) {
+        return;
+    }
+    for (key, text) in texts.clone().iter() {
+        let encoded = STANDARD.encode(text.as_str().unwrap_or_default());
+        secret.set_at(&["data", key], encoded);
+    }
+    secret.object_mut().remove("stringData");
+}
+
 fn check_kind(resource: &Resource, value: &Value) -> Result<(), Status> {
     let gvk = resource.gvk();
     let (api_version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
@@ -388,17 +425,10 @@ fn check_kind(resource: &Resource, value: &Value) -> Result<(), Status> {
     if !wrong_version && !wrong_kind {
         return Ok(());
     }
-    if resource.custom.is_none() && !wrong_kind {
-        return Err(Status::bad_request(format!(
-            "the API version in the data ({}) does not match the expected API version ({})",
-            api_version.unwrap_or_default(),
-            gvk.api_version()
-        )));
-    }
     let sent =
         windlass_kube::Gvk::from_api_version(api_version.unwrap_or_default(), kind.unwrap_or_default());
     Err(Status::bad_request(format!(
-        "{} in version {:?} cannot be handled as a {}: no kind {:?} is registered for version {:?} in scheme",
+        "{} in version {:?} cannot be handled as a {}: no kind {:?} is registered for version {:?} in scheme \"pkg/runtime/scheme.go:111\"",
         sent.kind,
         sent.version,
         gvk.kind,

@@ -39,6 +39,13 @@ pub(super) fn text(code: u16, text: impl Into<String>) -> Response<Body> {
     response
 }
 
+/// Nothing.
+pub(super) fn nothing() -> Response<Body> {
+    let mut response = Response::new(Body::whole(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// A refusal.
 pub(super) fn status(status: &Status) -> Response<Body> {
     let mut response = value(status.code, &status.to_value());

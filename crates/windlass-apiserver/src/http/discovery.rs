@@ -221,7 +221,12 @@ fn texts(texts: &[Str]) -> Value {
 
 fn resource_list(resources: &Resources, group: &str, version: &str) -> Result<Response<Body>, Status> {
     if !resources.has_group_version(group, version) {
-        return Ok(answer::text(404, "404 page not found\n"));
+        let known = resources.iter().any(|one| one.gvr.group == group);
+        return if known {
+            Err(Status::no_such_resource())
+        } else {
+            Ok(answer::text(404, "404 page not found\n"))
+        };
     }
     let mut items: Vec<Value> = Vec::new();
     for resource in resources.iter().filter(|one| one.gvr.group == group && one.gvr.version == version) {
@@ -256,13 +261,13 @@ fn resource_list(resources: &Resources, group: &str, version: &str) -> Result<Re
         }
     }
     items.sort_by(|a, b| a.str_at(&["name"]).cmp(&b.str_at(&["name"])));
-    Ok(answer::value(
-        200,
-        &value!({
-            "kind": "APIResourceList", "apiVersion": "v1",
-            "groupVersion": (group_version(group, version)), "resources": items
-        }),
-    ))
+    let mut list = value!({
+        "kind": "APIResourceList", "groupVersion": (group_version(group, version)), "resources": items
+    });
+    if !group.is_empty() {
+        list.set_at(&["apiVersion"], "v1");
+    }
+    Ok(answer::value(200, &list))
 }
 
 /// The recorded groups, then those of definitions.

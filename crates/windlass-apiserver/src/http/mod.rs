@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod columns;
 mod discovery;
+mod duplicates;
 mod open_api;
 mod path;
 mod present;

@@ -60,7 +60,7 @@ pub(super) fn answer(
             let token = review.str_at(&["spec", "token"]).unwrap_or_default().to_owned();
             let status = match api.tokens().user(&token) {
                 Some(user) => value!({"authenticated": true, "user": (user_value(&user))}),
-                None => value!({"error": "[invalid bearer token]", "user": (Map::new())}),
+                None => value!({"error": "invalid bearer token", "user": (Map::new())}),
             };
             review.set_at(&["status"], status);
         }

@@ -12,7 +12,7 @@ use super::accept::{Form, form};
 use super::body::Body;
 use super::path::{Query, Target};
 use super::present::{self, Included};
-use super::{answer, header_text, reviews};
+use super::{answer, duplicates, header_text, reviews};
 use crate::api::watch::{Told, bookmark};
 use crate::api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, Patch, Propagation, Watch, WatchOptions,
@@ -20,8 +20,8 @@ use crate::api::{
 };
 use crate::authorize::{Attributes, authorize};
 use crate::protobuf;
-use crate::resource::Resource;
-use crate::status::Status;
+use crate::resource::{Gvr, Resource};
+use crate::status::{Cause, Status};
 use crate::store::watch_line;
 
 /// How often a watch that wants bookmarks gets one; kube-apiserver sends one a minute.
@@ -32,14 +32,6 @@ const WATCH_FOR: Duration = Duration::from_secs(45 * 60);
 
 /// What bodies may be.
 const BODY_TYPES: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-
-/// What patches may be.
-const PATCH_TYPES: [&str; 4] = [
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-];
 
 /// One request on a resource.
 pub(super) struct Call {
@@ -52,15 +44,23 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) async fn answer(self) -> Result<Response<Body>, Status> {
+        let deprecated = self.target.gvr == Gvr::new("", "v1", "endpoints") && !self.query.flag("watch");
+        let response = self.answer_plainly().await;
+        if deprecated {
+            let warning =
+                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned();
+            return response.map(|response| answer::warn(response, &[warning]));
+        }
+        response
+    }
+
+    async fn answer_plainly(self) -> Result<Response<Body>, Status> {
         let resource = match self.api.resource(&self.target.gvr) {
             Ok(resource) => resource,
             Err(status) => {
-                let known = self
-                    .api
-                    .registry()
-                    .current()
-                    .has_group_version(&self.target.gvr.group, &self.target.gvr.version);
                 // Below a group that is not served nothing is routed at all.
+                let (group, resources) = (&self.target.gvr.group, self.api.registry().current());
+                let known = group.is_empty() || resources.iter().any(|one| one.gvr.group == *group);
                 return if known { Err(status) } else { Ok(answer::text(404, "404 page not found\n")) };
             }
         };
@@ -91,20 +91,22 @@ impl Call {
             ("list", None) => self.list(&resource),
             ("watch", name) => self.watch(&resource, name),
             ("create", None) if !resource.has_verb("get") => {
-                let review = self.read_body(&resource)?;
+                let review = self.read_value()?;
                 reviews::answer(&self.api, &resource, &namespace, review)
                     .map(|review| answer::value(201, &review))
             }
             ("create", None) => {
-                let body = self.read_body(&resource)?;
-                let written =
-                    self.api.create_on(&resource, &namespace, body, &self.write_options("")?).await?;
+                let (body, options) = (self.read_value()?, self.write_options("")?);
+                let twice = self.duplicate_fields(&resource, &options)?;
+                let mut written = self.api.create_on(&resource, &namespace, body, &options).await?;
+                written.warnings.splice(0..0, twice);
                 self.written(&resource, &written)
             }
             ("update", Some(name)) => {
-                let body = self.read_body(&resource)?;
-                let options = self.write_options("")?;
-                let written = self.api.update_on(&resource, &namespace, name, body, &options).await?;
+                let (body, options) = (self.read_value()?, self.write_options("")?);
+                let twice = self.duplicate_fields(&resource, &options)?;
+                let mut written = self.api.update_on(&resource, &namespace, name, body, &options).await?;
+                written.warnings.splice(0..0, twice);
                 self.written(&resource, &written)
             }
             ("patch", Some(name)) => {
@@ -203,18 +205,51 @@ impl Call {
         }
     }
 
+    /// What must hold of the resource version a list or watch asks for.
+    fn check_revision(&self) -> Result<(), Status> {
+        let (revision, how) = (self.query.get("resourceVersion"), self.query.get("resourceVersionMatch"));
+        if !revision.is_empty() && revision.parse::<u64>().is_err() {
+            return Err(Status::bad_request(format!(
+                "invalid resource version: resourceVersion: Invalid value: {revision:?}: strconv.ParseUint: parsing {revision:?}: invalid syntax"
+            )));
+        }
+        let forbidden = |detail: &str| {
+            Err(Status::invalid_options("ListOptions", Cause::forbidden("resourceVersionMatch", detail)))
+        };
+        let streams = !self.query.get("sendInitialEvents").is_empty();
+        match how {
+            "" if streams => {
+                forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            }
+            "" => Ok(()),
+            _ if !streams && self.query.flag("watch") => {
+                forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+            }
+            _ if !streams && revision.is_empty() => {
+                forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
+            }
+            "Exact" if revision == "0" => {
+                forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
+            }
+            "Exact" | "NotOlderThan" => Ok(()),
+            other => Err(Status::invalid_options(
+                "ListOptions",
+                not_supported(
+                    "resourceVersionMatch",
+                    &format!("{other:?}"),
+                    "\"Exact\", \"NotOlderThan\", \"\"",
+                ),
+            )),
+        }
+    }
+
     fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
         let form = self.form()?;
         if !self.query.get("sendInitialEvents").is_empty() {
-            let mut status = Status::new(
-                422,
-                "Invalid",
-                "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list",
-            );
-            status.details.group = "meta.k8s.io".into();
-            status.details.kind = "ListOptions".into();
-            return Err(status);
+            let cause = Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
+            return Err(Status::invalid_options("ListOptions", cause));
         }
+        self.check_revision()?;
         let page = self.api.page(resource, self.target.namespace.as_deref(), &self.list_options())?;
         let json = present::list(resource, &page, form, self.included());
         Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
@@ -222,6 +257,7 @@ impl Call {
 
     fn watch(&self, resource: &Arc<Resource>, name: Option<&str>) -> Result<Response<Body>, Status> {
         let form = self.form()?;
+        self.check_revision()?;
         let mut field_selector = self.query.get("fieldSelector").to_owned();
         if let Some(name) = name {
             if !field_selector.is_empty() {
@@ -267,11 +303,25 @@ impl Call {
         Ok(response)
     }
 
-    /// The object in the body, in whichever format it was sent.
-    fn read_body(&self, _resource: &Resource) -> Result<Value, Status> {
-        self.read_value()
+    /// Fields that the body has more than once: a warning for each, or a refusal.
+    fn duplicate_fields(&self, resource: &Resource, options: &WriteOptions) -> Result<Vec<String>, Status> {
+        let is_json = !header_text(&self.parts, header::CONTENT_TYPE).contains("protobuf");
+        if options.field_validation == FieldValidation::Ignore || !is_json {
+            return Ok(Vec::new());
+        }
+        let twice: Vec<String> =
+            duplicates::find(&self.body).iter().map(|field| format!("duplicate field {field:?}")).collect();
+        if options.field_validation == FieldValidation::Strict && !twice.is_empty() {
+            let (kind, version) = (&resource.kind, &resource.gvr.version);
+            return Err(Status::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
+                twice.join(", ")
+            )));
+        }
+        Ok(twice)
     }
 
+    /// The object in the body, in whichever format it was sent.
     pub(super) fn read_value(&self) -> Result<Value, Status> {
         let content_type = header_text(&self.parts, header::CONTENT_TYPE);
         match content_type.split(';').next().unwrap_or_default().trim() {
@@ -287,23 +337,29 @@ impl Call {
         let content_type = header_text(&self.parts, header::CONTENT_TYPE);
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if options.force && media_type != "application/apply-patch+yaml" {
-            return Err(Status::new(
-                422,
-                "Invalid",
-                "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch",
-            ));
+            let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+            return Err(Status::invalid_options("PatchOptions", cause));
         }
         match media_type {
-            "application/json-patch+json" => Ok(Patch::Json(read_json(&self.body)?)),
-            "application/merge-patch+json" => Ok(Patch::Merge(read_json(&self.body)?)),
-            "application/strategic-merge-patch+json" => Ok(Patch::Strategic(read_json(&self.body)?)),
-            "application/apply-patch+yaml" if self.query.get("fieldManager").is_empty() => Err(Status::new(
-                422,
-                "Invalid",
-                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
-            )),
+            "application/json-patch+json" => Ok(Patch::Json(read_patch_json(&self.body)?)),
+            "application/merge-patch+json" => Ok(Patch::Merge(read_patch_json(&self.body)?)),
+            "application/strategic-merge-patch+json" => Ok(Patch::Strategic(read_patch_json(&self.body)?)),
+            "application/apply-patch+yaml" if self.query.get("fieldManager").is_empty() => {
+                let cause = Cause::required("fieldManager", "is required for apply patch");
+                Err(Status::invalid_options("PatchOptions", cause))
+            }
             "application/apply-patch+yaml" => Ok(Patch::Apply(read_yaml(&self.body)?)),
-            _ => Err(Status::unsupported_media_type(&PATCH_TYPES)),
+            _ => Err(Status::unknown_patch()),
+        }
+    }
+
+    /// The name of the options that the request has, for refusals.
+    fn options_kind(&self) -> &'static str {
+        match self.parts.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            _ => "DeleteOptions",
         }
     }
 
@@ -311,9 +367,10 @@ impl Call {
         match self.query.get("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(Status::bad_request(format!(
-                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-            ))),
+            other => Err(Status::invalid_options(
+                self.options_kind(),
+                not_supported("dryRun", &format!("[{other:?}]"), "\"All\""),
+            )),
         }
     }
 
@@ -323,9 +380,9 @@ impl Call {
             "Ignore" => FieldValidation::Ignore,
             "" | "Warn" => FieldValidation::Warn,
             other => {
-                return Err(Status::bad_request(format!(
-                    "fieldValidation: Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
-                )));
+                let supported = "\"\", \"Ignore\", \"Strict\", \"Warn\"";
+                let cause = not_supported("fieldValidation", &format!("{other:?}"), supported);
+                return Err(Status::invalid_options(self.options_kind(), cause));
             }
         };
         Ok(WriteOptions {
@@ -339,6 +396,13 @@ impl Call {
 
     fn delete_options(&self) -> Result<DeleteOptions, Status> {
         let body = if self.body.is_empty() { Value::object() } else { self.read_value()? };
+        let kind = body.str_at(&["kind"]).unwrap_or_default();
+        if !matches!(kind, "" | "DeleteOptions") {
+            let version = body.str_at(&["apiVersion"]).unwrap_or_default();
+            return Err(Status::bad_request(format!(
+                "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
+            )));
+        }
         let propagation = match body
             .str_at(&["propagationPolicy"])
             .filter(|policy| !policy.is_empty())
@@ -375,7 +439,7 @@ impl Call {
             Deleted::Terminating(object) => return answer::value(200, &object.into_value()),
             Deleted::Gone(object) => object,
         };
-        if resource.storage == "/pods" {
+        if returns_deleted(resource) {
             return answer::value(200, &object.into_value());
         }
         let mut details = Value::object();
@@ -484,9 +548,37 @@ impl Call {
     fn log(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
         let pod = self.api.stored(resource, namespace, name)?.object();
         if pod.str_at(&["spec", "nodeName"]).is_empty() {
-            return Ok(answer::text(200, ""));
+            return Ok(answer::nothing());
         }
         Ok(answer::text(200, "This pod is simulated: no container runs, and there is no log.\n"))
+    }
+}
+
+fn not_supported(field: &str, value: &str, supported: &str) -> Cause {
+    Cause {
+        reason: "FieldValueNotSupported",
+        message: format!("Unsupported value: {value}: supported values: {supported}"),
+        field: field.into(),
+    }
+}
+
+/// The kinds whose deletion answers with the object: `ReturnDeletedObject` in kube-apiserver 1.36's registry.
+fn returns_deleted(resource: &Resource) -> bool {
+    match resource.gvr.group.as_str() {
+        "" => matches!(
+            resource.gvr.resource.as_str(),
+            "pods"
+                | "services"
+                | "serviceaccounts"
+                | "persistentvolumes"
+                | "persistentvolumeclaims"
+                | "podtemplates"
+                | "resourcequotas"
+                | "namespaces"
+        ),
+        "storage.k8s.io" => resource.gvr.resource != "csistoragecapacities",
+        "resource.k8s.io" => true,
+        _ => false,
     }
 }
 
@@ -503,6 +595,11 @@ pub(super) fn read_json(bytes: &[u8]) -> Result<Value, Status> {
         .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))
 }
 
+fn read_patch_json(bytes: &[u8]) -> Result<Value, Status> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))
+}
+
 fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
     // Clients send JSON as YAML: reading it as what it is saves time.
     if bytes.first() == Some(&b'{')
@@ -512,7 +609,9 @@ fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
     }
     let text =
         std::str::from_utf8(bytes).map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;
-    windlass_yaml::load(text).map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))
+    windlass_yaml::load(text).map_err(|error| {
+        Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {error}"))
+    })
 }
 
 /// A watch as it is sent.
