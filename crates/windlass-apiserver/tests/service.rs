@@ -1,5 +1,7 @@
 //! The API in process and over TLS: what clients that are not `kubectl` rely on.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use windlass_apiserver::store::Store;

@@ -12,7 +12,7 @@ use super::{Revision, Stored};
 const RING_EVENTS: usize = 8192;
 
 /// How many bytes of superseded objects the ring of one resource may hold.
-const RING_BYTES: usize = 16 << 20;
+const RING_BYTES: usize = 8 << 20;
 
 /// For how many changes back the parsed form of an object is kept.
 const PARSED_EVENTS: usize = 512;
