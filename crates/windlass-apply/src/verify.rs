@@ -30,10 +30,7 @@ pub async fn verify(plan: &Plan, target: &impl Target) -> Vec<Refusal> {
     let checks = plan.waves.iter().flat_map(|wave| wave.steps.iter().map(move |step| (wave, step)));
     let kinds = &kinds;
     let checks: Vec<_> = checks.map(|(wave, step)| check(plan, wave, step, kinds, target)).collect();
-    let refusals: Vec<Option<Refusal>> = stream::iter(checks)
-        .buffered(CONCURRENT_CHECKS)
-        .collect()
-        .await;
+    let refusals: Vec<Option<Refusal>> = stream::iter(checks).buffered(CONCURRENT_CHECKS).collect().await;
     refusals.into_iter().flatten().collect()
 }
 

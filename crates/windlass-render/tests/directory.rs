@@ -27,7 +27,7 @@ fn told(rendered: &Rendered) -> Vec<String> {
 
 fn told_of(files: &[(&str, &str)]) -> Vec<String> {
     let tree = MemoryTree::new(files.iter().copied());
-    told(&render(&tree, "app", &Renderer::Detect).unwrap())
+    told(&render(&tree, "app", &Renderer::Detect).expect("the folder is there"))
 }
 
 #[test]
