@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use windlass_kube::{Object, Value};
 
+use super::effects::DEFINITIONS;
 use super::read::{converted, presented};
 use super::write::may_go;
 use super::{Api, DeleteOptions, Deleted, ListOptions, Propagation};
+use crate::custom::CLEANUP_FINALIZER;
 use crate::resource::{GroupResource, Resource};
 use crate::status::Status;
 use crate::store::{Change, Expect, WriteError};
@@ -40,6 +42,11 @@ impl Api {
             check_preconditions(resource, &current, options)?;
             let mut object = current.clone();
             set_propagation(resource, &mut object, options);
+            if resource.storage == DEFINITIONS && !object.is_terminating() {
+                let mut waiting = finalizers(&object);
+                waiting.push(CLEANUP_FINALIZER.into());
+                set_finalizers(&mut object, waiting);
+            }
             mark(resource, &mut object, options);
             let finished = may_go(&object);
             if object == current && !finished {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use windlass_kube::{Object, Value, value};
 
 use super::write::invalid;
-use super::{Api, DeleteOptions, ListOptions, WriteOptions};
+use super::{Api, DeleteOptions, ListOptions, WriteOptions, managed};
 use crate::custom::{self, CLEANUP_FINALIZER};
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
@@ -22,9 +22,13 @@ pub(super) fn admit(resource: &Resource, old: Option<&Object>, object: Object) -
     if resource.storage != DEFINITIONS {
         return Ok(object);
     }
-    let mut value = object.into_value();
+    let mut value = object.to_value();
     custom::complete(&mut value, old.map(Object::to_value).as_ref());
-    Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
+    let mut completed = Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))?;
+    if completed.at(&["status"]) != object.at(&["status"]) {
+        managed::track(resource, Some(&object), &mut completed, "kube-apiserver", "status");
+    }
+    Ok(completed)
 }
 
 impl Api {

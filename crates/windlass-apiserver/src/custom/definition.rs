@@ -178,7 +178,7 @@ pub(crate) fn validate_definition(definition: &Value) -> Vec<Cause> {
 }
 
 /// Sets what the API server's own controllers set on a definition: accepted names, conditions, the versions
-/// that may be stored, the finalizer. A cluster takes a moment for it; here a definition is established as
+/// that may be stored. A cluster takes a moment for it; here a definition is established as
 /// soon as it is there.
 pub(crate) fn complete(definition: &mut Value, old: Option<&Value>) {
     let names = definition.at(&["spec", "names"]).cloned().unwrap_or_else(Value::object);
@@ -218,11 +218,4 @@ pub(crate) fn complete(definition: &mut Value, old: Option<&Value>) {
         }
     }
     definition.set_at(&["status", "conditions"], conditions);
-    if definition.at(&["metadata", "deletionTimestamp"]).is_none() {
-        let mut finalizers = definition.items_at(&["metadata", "finalizers"]).to_vec();
-        if !finalizers.iter().any(|finalizer| finalizer.as_str() == Some(CLEANUP_FINALIZER)) {
-            finalizers.push(CLEANUP_FINALIZER.into());
-            definition.set_at(&["metadata", "finalizers"], finalizers);
-        }
-    }
 }
