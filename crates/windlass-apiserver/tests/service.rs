@@ -242,3 +242,61 @@ async fn what_a_server_kept_is_there_again() {
     assert_eq!(mode & 0o777, 0o600);
     server.shutdown().await;
 }
+
+/// Asks a server over TLS, as a client that trusts its authority.
+async fn ask_over_tls(server: &Server, path: &str, token: Option<&str>) -> (u16, Value) {
+    use rustls_pki_types::pem::PemObject;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls_pki_types::CertificateDer::from_pem_slice(server.ca_pem().as_bytes()).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let mut request = request(Method::GET, path, "");
+    if let Some(token) = token {
+        let value = format!("Bearer {token}").parse().unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
+    let response = sender.send_request(request).await.unwrap();
+    let code = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (code, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_get_nothing_over_tls() {
+    let server = Server::start(Config::default()).await.unwrap();
+    let (code, version) = ask_over_tls(&server, "/version", None).await;
+    assert_eq!((code, version.str_at(&["gitVersion"])), (200, Some("v1.36.3+windlass")));
+    for token in [None, Some("wrong"), Some("")] {
+        let (code, status) = ask_over_tls(&server, "/api/v1/secrets", token).await;
+        assert_eq!((code, status.str_at(&["reason"])), (401, Some("Unauthorized")));
+    }
+    let (code, list) = ask_over_tls(&server, "/api/v1/secrets", Some(server.admin_token())).await;
+    assert_eq!((code, list.str_at(&["kind"])), (200, Some("SecretList")));
+    let (code, token) = {
+        let body = r#"{"spec":{"expirationSeconds":600}}"#;
+        ask(
+            server.api(),
+            Method::POST,
+            "/api/v1/namespaces/default/serviceaccounts",
+            r#"{"metadata":{"name":"robot"}}"#,
+        )
+        .await;
+        ask(server.api(), Method::POST, "/api/v1/namespaces/default/serviceaccounts/robot/token", body).await
+    };
+    assert_eq!(code, 201);
+    let robot = token.str_at(&["status", "token"]).unwrap();
+    let (code, status) = ask_over_tls(&server, "/api/v1/secrets", Some(robot)).await;
+    assert_eq!(code, 403);
+    assert!(status.str_at(&["message"]).unwrap().contains("system:serviceaccount:default:robot"));
+    server.shutdown().await;
+}

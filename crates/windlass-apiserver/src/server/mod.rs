@@ -16,6 +16,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use windlass_kube::Str;
 
@@ -215,7 +216,9 @@ async fn accept(
     mut stopped: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -230,7 +233,7 @@ async fn accept(
         };
         let watcher = graceful.watcher();
         let (acceptor, service) = (acceptor.clone(), service.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             if let Err(error) = serve(stream, acceptor, service, watcher).await {
                 tracing::debug!(%error, "a connection ended");
             }
@@ -238,6 +241,8 @@ async fn accept(
     }
     drop(listener);
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
+    // What is still open now are watches.
+    connections.shutdown().await;
 }
 
 async fn serve(
