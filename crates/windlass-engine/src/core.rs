@@ -20,8 +20,8 @@ use windlass_model::{Desired, Diagnostic, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
 use windlass_source::{Access, CredentialTemplates, KnownHosts, RepositoryStore, webhook};
 
-pub use declared::repository_access;
 pub(crate) use declared::SECRET_TYPE as SECRET_TYPE_LABEL;
+pub use declared::repository_access;
 
 use crate::clusters::{ClusterKey, ClusterSecret, ClusterState, LiveEvent};
 use crate::config::EngineConfig;
@@ -317,7 +317,7 @@ impl Core {
     }
 
     /// The Unit whose tracking name is `instance`: its name, or `<namespace>_<name>`.
-    fn unit_of_instance(&self, instance: &str) -> Option<UnitId> {
+    pub(crate) fn unit_of_instance(&self, instance: &str) -> Option<UnitId> {
         let (namespace, name) =
             instance.split_once('_').unwrap_or((self.config.control_plane_namespace.as_str(), instance));
         let id = UnitId(ObjectRef::new(windlass_argo::GROUP, declared::APPLICATION_KIND, namespace, name));

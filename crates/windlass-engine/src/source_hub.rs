@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::Instrument;
 use windlass_kube::Str;
 use windlass_model::{Tree, changed_paths};
 use windlass_source::{
@@ -248,7 +249,10 @@ impl Conversation {
     /// Asks for `targets` and tells the news; answers whether all could be had. `Err` when nobody listens.
     async fn update(&mut self, targets: BTreeSet<TargetRevision>, freshness: Freshness) -> Result<bool, ()> {
         let answers = match self.store.repository(&self.url, &self.access) {
-            Ok(repository) => repository.update_async(targets, freshness).await,
+            Ok(repository) => {
+                let span = tracing::debug_span!("source_update", repository = %self.name);
+                repository.update_async(targets, freshness).instrument(span).await
+            }
             Err(error) => targets.into_iter().map(|target| (target, Err(error.clone()))).collect(),
         };
         let mut all_ok = true;

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use windlass_argo::{Lowered, Previous};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationReport, Origin,
-    Plan, Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
+    Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationReport, Plan,
+    Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
 };
 
 use crate::source_hub::SourceKey;
@@ -134,7 +134,6 @@ pub(crate) struct DesiredObject {
     pub(crate) gvk: Gvk,
     pub(crate) digest: Digest,
     pub(crate) wave: i32,
-    pub(crate) origin: Origin,
     pub(crate) receipt: Option<Receipt>,
 }
 

@@ -16,11 +16,16 @@ use crate::source_hub::ResolvedSource;
 use crate::unit_state::{Activity, UnitState, live_state};
 
 /// What comparing the Unit with its target gave.
+#[derive(Default)]
 pub(super) struct Compared {
     /// One per declared object, in the same order.
     pub(super) states: Vec<Comparison>,
     /// Why each is out of sync, in words; empty where it is not.
     pub(super) reasons: Vec<Str>,
+    /// Whether another Unit, which declares it too, has the object: it keeps it until it lets go or a person asks.
+    pub(super) claimed: Vec<bool>,
+    /// What there is to say about that.
+    pub(super) diagnostics: Vec<Diagnostic>,
     /// Live objects of the Unit that are not declared.
     pub(super) extra: Vec<windlass_model::LiveRecord>,
 }
@@ -219,7 +224,7 @@ impl Core {
 
     /// Compares what is declared with what is live, without a call.
     pub(super) fn compare(&self, unit: &UnitState, cluster: &ClusterKey) -> Compared {
-        let mut compared = Compared { states: Vec::new(), reasons: Vec::new(), extra: Vec::new() };
+        let mut compared = Compared::default();
         let (Some(state), Some(rendered)) = (self.clusters.get(cluster), &unit.rendered) else {
             return compared;
         };
@@ -243,6 +248,21 @@ impl Core {
                     reason = verdict.difference.clone();
                 }
             }
+            let claimant = match &known {
+                Known::Record(live) => self.claimant(unit, state, live),
+                Known::Other | Known::Absent => None,
+            };
+            if let Some(claimant) = &claimant {
+                let message = format!(
+                    "is declared by {claimant} too, which has it; it is left alone until only one of them declares it"
+                );
+                compared
+                    .diagnostics
+                    .push(Diagnostic::new(DiagnosticKind::SharedObject, message).about(object.key.clone()));
+                comparison = Comparison::Unowned;
+                reason = format!("belongs to {claimant}").into();
+            }
+            compared.claimed.push(claimant.is_some());
             if reason.is_empty() && comparison != Comparison::InSync {
                 reason = reason_of(comparison);
             }
@@ -259,6 +279,19 @@ impl Core {
             .cloned()
             .collect();
         compared
+    }
+
+    /// The other Unit that has a live object and declares it too.
+    fn claimant(
+        &self,
+        unit: &UnitState,
+        state: &ClusterState,
+        live: &windlass_model::LiveRecord,
+    ) -> Option<UnitId> {
+        let instance =
+            live.instance.as_ref().filter(|instance| **instance != unit.lowered.unit.ownership.instance)?;
+        let other = self.unit_of_instance(instance)?;
+        state.wanted.get(&live.key).is_some_and(|units| units.contains(&other)).then_some(other)
     }
 
     /// What is done after a step ended: the Unit is looked at again at once.

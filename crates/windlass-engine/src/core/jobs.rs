@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
 use windlass_apply::Target;
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{Desired, Diagnostic, DiagnosticKind, Digest, Manifest, UnitId};
@@ -51,7 +52,8 @@ impl Core {
         let ticket = self.ticket();
         unit.activity = Activity::Preparing(ticket);
         let (events, permits, id) = (self.events.clone(), self.render_permits.clone(), unit.id.clone());
-        tokio::spawn(async move {
+        let span = tracing::debug_span!("prepare", unit = %unit.id);
+        let preparing = async move {
             let _permit = permits.acquire_owned().await;
             let job = tokio::task::spawn_blocking(move || preparation.run());
             let result = job.await.unwrap_or_else(|_| {
@@ -59,7 +61,8 @@ impl Core {
                 Err(vec![Diagnostic::new(DiagnosticKind::Render, message)])
             });
             let _ = events.send(Event::Prepared(id, ticket, Box::new(result))).await;
-        });
+        };
+        tokio::spawn(preparing.instrument(span));
     }
 
     pub(super) fn on_prepared(
@@ -117,7 +120,6 @@ impl Core {
                 gvk: desired.gvk.clone(),
                 digest: desired.digest,
                 wave: desired.wave,
-                origin: desired.origin.clone(),
                 receipt: receipts.get(&desired.key).copied(),
             })
             .collect();
@@ -154,7 +156,9 @@ impl Core {
             unit.synced = Some(rendered.digest);
         }
         unit.rendered = Some(rendered);
-        unit.trouble.clear();
+        // What the last attempt ran into stays true until the next one, unless an input changed.
+        let failing = unit.failures > 0;
+        unit.trouble.retain(|diagnostic| failing && diagnostic.kind == DiagnosticKind::Sync);
         unit.waiting = None;
     }
 
@@ -191,14 +195,16 @@ impl Core {
         let target = state.target.clone();
         let manager = unit.lowered.unit.ownership.field_manager.clone();
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
-        tokio::spawn(async move {
+        let span = tracing::debug_span!("check", unit = %unit.id, objects = objects.len());
+        let checking = async move {
             let _permit = permits.acquire_owned().await;
             let mut checked = Vec::with_capacity(objects.len());
             for desired in objects {
                 checked.push(check_one(&target, &manager, &desired).await);
             }
             let _ = events.send(Event::Checked(id, ticket, checked)).await;
-        });
+        };
+        tokio::spawn(checking.instrument(span));
     }
 
     pub(super) fn on_checked(&mut self, id: &UnitId, ticket: u64, objects: Vec<CheckedObject>) {

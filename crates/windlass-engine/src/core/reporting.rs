@@ -1,6 +1,7 @@
 //! From what is known of a Unit to its status, written once per change.
 
 use tokio::time::Instant;
+use tracing::Instrument;
 use windlass_argo::{Taken, patch, raise};
 use windlass_assess::{Member, MemberState};
 use windlass_cluster::ApiError;
@@ -65,6 +66,7 @@ impl Core {
         let mut diagnostics = unit.lowered.unit.diagnostics.clone();
         diagnostics.extend(rendered.diagnostics.iter().cloned());
         diagnostics.extend(unit.trouble.iter().cloned());
+        diagnostics.extend(compared.diagnostics.iter().cloned());
         for key in &unit.sources {
             if let Some(problem) = self.sources.get(key).and_then(|state| state.problem.as_ref()) {
                 diagnostics.push(Diagnostic::new(DiagnosticKind::Source, problem.clone()));
@@ -190,14 +192,16 @@ impl Core {
         let mut expected = declared;
         expected.set_at(&["status"], next);
         unit.set_declared(&expected);
-        tokio::spawn(async move {
+        let span = tracing::debug_span!("status_write", unit = %id);
+        let writing = async move {
             let _permit = permits.acquire_owned().await;
             let resource = application_resource();
             let written = client
                 .merge_patch(&resource, &id.0.namespace, &id.0.name, &patch, windlass_argo::FIELD_MANAGER)
                 .await;
             let _ = events.send(Event::Written(id, written)).await;
-        });
+        };
+        tokio::spawn(writing.instrument(span));
     }
 
     pub(super) fn on_written(&mut self, id: &UnitId, result: Result<Object, ApiError>) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::Instrument;
 use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
@@ -87,7 +88,12 @@ impl Core {
         let digest = rendered.digest;
         let failed = rendered.failed;
         let namespace_needed = self.namespace_to_ensure(unit, cluster).is_some();
-        let out_of_sync = namespace_needed || compared.states.iter().any(|state| state.needs_apply());
+        let out_of_sync = namespace_needed
+            || compared
+                .states
+                .iter()
+                .zip(&compared.claimed)
+                .any(|(state, claimed)| state.needs_apply() && !claimed);
         if unit.pending_request() && unit.operation.is_none() {
             if failed {
                 self.fail_request(unit, "the source could not be rendered");
@@ -166,7 +172,7 @@ impl Core {
         let Some(state) = self.clusters.get(cluster) else { return false };
         let Some(rendered) = &unit.rendered else { return false };
         let unclear: Vec<usize> = (0..compared.states.len())
-            .filter(|&idx| wants_check(compared.states[idx]))
+            .filter(|&idx| wants_check(compared.states[idx]) && !compared.claimed[idx])
             .filter(|&idx| {
                 let object = &rendered.objects[idx];
                 match (unit.verdicts.get(&object.key), state.live.get(&object.key)) {
@@ -205,8 +211,12 @@ impl Core {
         let namespace = self.namespace_to_ensure(unit, cluster);
         let Some(rendered) = &mut unit.rendered else { return };
         let bodies = rendered.bodies.take().unwrap_or_default();
-        let desired: Vec<(Desired, Comparison)> =
-            bodies.into_iter().zip(compared.states.iter().copied()).collect();
+        let automated = request.initiator.automated;
+        let states = compared.states.iter().zip(&compared.claimed).map(|(state, claimed)| {
+            // Only a person takes an object from another Unit that declares it.
+            if *claimed && automated { Comparison::InSync } else { *state }
+        });
+        let desired: Vec<(Desired, Comparison)> = bodies.into_iter().zip(states).collect();
         // While a file cannot be read, what it declares is not known, and nothing may be taken for undeclared.
         let complete =
             !rendered.diagnostics.iter().any(|diagnostic| diagnostic.kind == DiagnosticKind::Render);
@@ -267,11 +277,13 @@ impl Core {
         unit.activity = Activity::Verifying(run.clone());
         let target = state.target.clone();
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
-        tokio::spawn(async move {
+        let span = tracing::debug_span!("verify", unit = %unit.id, steps = run.plan.steps().count());
+        let verifying = async move {
             let _permit = permits.acquire_owned().await;
             let refusals = verify(&run.plan, &target).await;
             let _ = events.send(Event::Verified(id, run.plan.generation, refusals)).await;
-        });
+        };
+        tokio::spawn(verifying.instrument(span));
     }
 
     pub(super) fn on_verified(&mut self, id: &UnitId, generation: Generation, refusals: Vec<Refusal>) {
@@ -319,11 +331,13 @@ impl Core {
         unit.waiting = None;
         let target = state.target.clone();
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
-        tokio::spawn(async move {
+        let span = tracing::debug_span!("apply_wave", unit = %unit.id, wave, steps = run.plan.waves[wave].steps.len());
+        let applying = async move {
             let _permit = permits.acquire_owned().await;
             let results = run_wave(&run.plan, &run.plan.waves[wave], &target).await;
             let _ = events.send(Event::WaveDone(id, run.plan.generation, results)).await;
-        });
+        };
+        tokio::spawn(applying.instrument(span));
     }
 
     pub(super) fn on_wave_done(&mut self, id: &UnitId, generation: Generation, results: Vec<StepResult>) {
