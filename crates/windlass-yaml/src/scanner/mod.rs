@@ -5,8 +5,9 @@
 //! `:` can put the key token in front of tokens already queued. Go's decoders are translations of that
 //! scanner, and their verdict on a text depends on its details (which columns a quoted scalar's continuation
 //! line may have, where tabs are let through, the 1,024 characters of a simple key), so these are kept here
-//! one by one. The code is our own: it works on a borrowed text, copies a scalar only if it must be changed,
-//! and finds the key a token may belong to by binary search.
+//! one by one. It follows the algorithms of libyaml and go-yaml (MIT and Apache-2.0), read in their sources, and
+//! shares no code with them: it works on a borrowed text, copies a scalar only if it must be changed, and finds
+//! the key a token may belong to by binary search.
 
 mod comment;
 mod fetch;
