@@ -38,7 +38,7 @@ use verbs::Call;
 pub const MAX_REQUEST_BYTES: usize = 3 << 20;
 
 /// How many requests are worked on at once, watches not counted: kube-apiserver's 400 reads and 200 writes.
-/// More are told to come back.
+/// More wait for their turn.
 pub const MAX_IN_FLIGHT: usize = 600;
 
 /// The API as a service of HTTP requests, as one user. Clones share everything.
@@ -100,8 +100,8 @@ impl ApiService {
         let segments = path::segments(path).ok_or_else(Status::no_such_resource)?;
         let api = self.impersonated(&parts.headers)?;
         let is_watch = query.flag("watch");
-        let permit =
-            if is_watch { None } else { Some(self.shared.in_flight.try_acquire().map_err(|_| too_many())?) };
+        // Bodies are read only behind this, so that those who wait cost little.
+        let permit = if is_watch { None } else { self.shared.in_flight.acquire().await.ok() };
         let Some(target) = Target::parse(&segments) else {
             let response = self.answer_about_itself(&parts, &query, &segments);
             drop(permit);
@@ -181,12 +181,6 @@ impl ApiService {
 /// The answer to a request that is refused before it is read.
 pub(crate) fn refusal(status: &Status) -> Response<Body> {
     answer::status(status)
-}
-
-fn too_many() -> Status {
-    let mut status = Status::new(429, "TooManyRequests", "Too many requests, please try again later.");
-    status.details.retry_after_seconds = 1;
-    status
 }
 
 fn header_text(parts: &http::request::Parts, name: header::HeaderName) -> &str {
