@@ -1,3 +1,46 @@
-//! Benchmarks.
+//! Benchmarks: Windlass against the least that could be done, in one run on one machine.
+//!
+//! `spine` measures what a user waits for (Units created, commits that arrive) on the embedded and on the real API
+//! server, each next to the *floor* of the same run: a bare client that makes only the writes that cannot be left
+//! out. `micro` measures single operations in process. Nothing is asserted but that the work was done.
 
-fn main() {}
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures go to stdout, progress to stderr")]
+
+mod arguments;
+mod client;
+mod figures;
+mod floor;
+mod follow;
+mod machine;
+mod micro;
+mod server;
+mod spine;
+mod usage;
+mod windlass;
+mod workload;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::arguments::{Arguments, What};
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    // One TLS stack for everything; the error only says that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let machine = machine::Machine::read();
+    let mut report = figures::Report::new(&machine);
+    if arguments.what != What::Micro {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(spine::run(&arguments, &mut report))?;
+    }
+    if arguments.what != What::Spine {
+        micro::run(&mut report)?;
+    }
+    report.finish();
+    println!("{}", report.to_markdown());
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! What is measured, declared once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+
+/// Measures Windlass as ratios to the least possible work.
+#[derive(Debug, Parser)]
+#[command(name = "windlass-bench", max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// What to measure.
+    #[arg(value_enum, default_value_t = What::All)]
+    pub(crate) what: What,
+    /// Which API server to measure on.
+    #[arg(long, value_enum, default_value_t = Which::Both)]
+    pub(crate) server: Which,
+    /// How many Units, comma-separated.
+    #[arg(short = 'n', long = "units", value_delimiter = ',', default_value = "300,1000")]
+    pub(crate) units: Vec<usize>,
+    /// Measure the floor only.
+    #[arg(long)]
+    pub(crate) floor_only: bool,
+    /// The binary to measure; by default the `windlass` next to this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) windlass: Option<PathBuf>,
+    /// How often commits are repeated; the median counts.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) repeat: usize,
+    /// How long idle CPU is watched.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) idle_seconds: u64,
+    /// How long one measurement may take before it is given up, in seconds.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) timeout_seconds: u64,
+    /// Keep the embedded API's state on disk instead of in memory.
+    #[arg(long)]
+    pub(crate) on_disk: bool,
+    /// Where the figures are written as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Everything.
+    All,
+    /// From a Git repository to live state.
+    Spine,
+    /// Single operations, in process.
+    Micro,
+}
+
+/// Which API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Which {
+    /// The one in `windlass up`.
+    Embedded,
+    /// kube-apiserver with etcd.
+    Real,
+    /// One after the other.
+    Both,
+}
+
+impl Arguments {
+    /// The program to measure.
+    pub(crate) fn binary(&self) -> Result<PathBuf> {
+        let path = match &self.windlass {
+            Some(path) => path.clone(),
+            None => {
+                let own = std::env::current_exe().context("this program does not know where it lies")?;
+                own.with_file_name("windlass")
+            }
+        };
+        if !path.is_file() {
+            bail!(
+                "there is no {}; build it with `cargo build --release`, or name another with --windlass",
+                path.display()
+            );
+        }
+        Ok(path)
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+}
