@@ -72,11 +72,21 @@ pub(crate) struct UnitState {
     /// Whether the refresh that the object asks for was taken.
     pub(crate) refresh_taken: bool,
     /// What a status write that is under way tells: the object before it, and what is told again if it fails.
-    pub(crate) told: Option<Box<(Object, Option<OperationReport>, Option<Deployment>)>>,
+    pub(crate) told: Option<Box<Told>>,
     /// A status write that is under way.
     pub(crate) writing: bool,
     /// Whether the state changed since that write began.
     pub(crate) unwritten: bool,
+}
+
+/// What a status write that is under way tells, to be told again if it fails.
+pub(crate) struct Told {
+    /// The declaring object before it.
+    pub(crate) before: Object,
+    /// The end of an operation.
+    pub(crate) ended: Option<OperationReport>,
+    /// A deployment for the history.
+    pub(crate) deployed: Option<Deployment>,
 }
 
 /// What a Unit is doing right now.

@@ -91,10 +91,10 @@ fn drop_nulls(value: &mut Value) {
                 map.iter_mut().for_each(|(_, value)| drop_nulls(value));
             }
         }
-        Value::Array(items) => {
-            if items.iter().any(|value| matches!(value, Value::Object(_) | Value::Array(_))) {
-                items.as_mut().iter_mut().for_each(drop_nulls);
-            }
+        Value::Array(items)
+            if items.iter().any(|value| matches!(value, Value::Object(_) | Value::Array(_))) =>
+        {
+            items.as_mut().iter_mut().for_each(drop_nulls);
         }
         _ => {}
     }

@@ -51,7 +51,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         match waves.first_mut() {
             Some(first) => first.steps.insert(0, step),
             None => {
-                waves.push(Wave { phase: Phase::Sync, number: 0, after_healthy: vec![], steps: vec![step] })
+                waves.push(Wave { phase: Phase::Sync, number: 0, after_healthy: vec![], steps: vec![step] });
             }
         }
     }

@@ -70,7 +70,7 @@ pub fn prepare(
                     }
                 }
             }
-            Err(diagnostic) => prepared.diagnostics.push(diagnostic),
+            Err(diagnostic) => prepared.diagnostics.push(*diagnostic),
         }
     }
     prepared
@@ -83,7 +83,7 @@ fn prepare_one(
     gvk: &Gvk,
     scope: Scope,
     marks: &Marks,
-) -> Result<(Desired, Vec<Diagnostic>), Diagnostic> {
+) -> Result<(Desired, Vec<Diagnostic>), Box<Diagnostic>> {
     let mut object = manifest.object.clone();
     let mut warnings = Vec::new();
     let problem = |kind, message: String| {
@@ -91,7 +91,7 @@ fn prepare_one(
         if key.name.is_empty() {
             key.name = manifest.object.str_at(&["metadata", "generateName"]).into();
         }
-        Diagnostic::new(kind, message).about(key).at(manifest.origin.clone())
+        Box::new(Diagnostic::new(kind, message).about(key).at(manifest.origin.clone()))
     };
     if let Some(phases) = marks.hook_of(&object) {
         return Err(problem(
@@ -137,7 +137,8 @@ fn prepare_one(
             .map_err(|why| problem(DiagnosticKind::Sync, why.to_string()))?;
     }
     let wave = marks.wave_of(&object).unwrap_or_else(|text| {
-        warnings.push(problem(DiagnosticKind::Render, format!("its wave {text:?} is no integer; 0 is used")));
+        warnings
+            .push(*problem(DiagnosticKind::Render, format!("its wave {text:?} is no integer; 0 is used")));
         0
     });
     // Argo CD leaves definitions unmarked: what else serves the kind must not vanish with one Unit.

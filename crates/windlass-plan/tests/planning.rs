@@ -1,4 +1,5 @@
 //! Plans of small Units as text, and properties that hold of every plan.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -179,7 +180,7 @@ fn waves_wait_for_those_before_and_prunes_for_everything() {
 fn what_must_stay_is_skipped_with_the_reason() {
     let kept = LiveRecord { keep_on_prune: true, ..live("ConfigMap", "kept") };
     assert_eq!(
-        shown(&planned(&[], &[kept.clone()], true, false)),
+        shown(&planned(&[], &[kept], true, false)),
         "wave 0 after []\n  skip ConfigMap shop/kept: no longer declared, and marked to be kept\n"
     );
     assert_eq!(

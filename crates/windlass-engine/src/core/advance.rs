@@ -72,7 +72,7 @@ impl Core {
             return;
         }
         let compared = self.compare(unit, &cluster);
-        self.follow_policy(unit, &cluster, compared);
+        self.follow_policy(unit, &cluster, &compared);
     }
 
     fn take_refresh(&mut self, unit: &mut UnitState) {

@@ -18,7 +18,7 @@ use super::deletion::application_resource;
 use super::{Core, Event};
 use crate::clusters::ClusterKey;
 use crate::metrics::ResultLabel;
-use crate::unit_state::{Activity, UnitState};
+use crate::unit_state::{Activity, Told, UnitState};
 
 /// A status that could not be written is written again after this.
 const WRITE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -112,7 +112,7 @@ impl Core {
             source_types: rendered.source_types.clone(),
             observed: self.now,
         };
-        self.write(unit, report);
+        self.write(unit, &report);
     }
 
     /// Writes that nothing can be said about a Unit, and why.
@@ -132,7 +132,7 @@ impl Core {
             source_types: Vec::new(),
             observed: self.now,
         };
-        self.write(unit, report);
+        self.write(unit, &report);
     }
 
     /// Writes that a Unit is on its way out.
@@ -166,16 +166,16 @@ impl Core {
             source_types: Vec::new(),
             observed: self.now,
         };
-        self.write(unit, report);
+        self.write(unit, &report);
     }
 
-    fn write(&mut self, unit: &mut UnitState, report: Report) {
+    fn write(&mut self, unit: &mut UnitState, report: &Report) {
         if unit.writing {
             unit.unwritten = true;
             return;
         }
         let declared = unit.declared();
-        let next = raise(&declared, &report, &unit.lowered);
+        let next = raise(&declared, report, &unit.lowered);
         let taken = Taken {
             operation: unit.lowered.refused.is_some()
                 || (unit.done_request.is_some() && unit.request_is_done()),
@@ -185,7 +185,7 @@ impl Core {
         let told = (unit.ended.take(), unit.deployed.take());
         let Some(patch) = patch(&declared, &next, taken) else { return };
         unit.writing = true;
-        unit.told = Some(Box::new((declared.clone(), told.0, told.1)));
+        unit.told = Some(Box::new(Told { before: declared.clone(), ended: told.0, deployed: told.1 }));
         let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());
         let permits = self.call_permits.clone();
         // What the server will answer, so that a report made before the answer compares with it.
@@ -222,8 +222,8 @@ impl Core {
                 tracing::warn!(unit = %id, %error, "status could not be written");
                 unit.unwritten = false;
                 if let Some(told) = unit.told.take() {
-                    let (declared, ended, deployed) = *told;
-                    unit.set_declared(&declared);
+                    let Told { before, ended, deployed } = *told;
+                    unit.set_declared(&before);
                     unit.ended = unit.ended.take().or(ended);
                     unit.deployed = unit.deployed.take().or(deployed);
                 }

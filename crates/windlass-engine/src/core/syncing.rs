@@ -36,7 +36,7 @@ enum Gate {
 
 impl Core {
     /// Decides what to do about what was found, and does it.
-    pub(super) fn follow_policy(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: Compared) {
+    pub(super) fn follow_policy(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: &Compared) {
         if let Activity::Gated(run, wave) = &unit.activity {
             let (run, wave) = (run.clone(), *wave);
             let current = unit.rendered.as_ref().map(|rendered| rendered.digest);
@@ -50,14 +50,14 @@ impl Core {
         }
         if unit.terminating() {
             self.end_operation(unit, OperationPhase::Failed, "operation terminated");
-            self.report(unit, cluster, &compared);
+            self.report(unit, cluster, compared);
             return;
         }
-        let Some(request) = self.wanted_sync(unit, cluster, &compared) else {
-            if self.check_unclear(unit, cluster, &compared) {
+        let Some(request) = self.wanted_sync(unit, cluster, compared) else {
+            if self.check_unclear(unit, cluster, compared) {
                 return;
             }
-            self.report(unit, cluster, &compared);
+            self.report(unit, cluster, compared);
             self.drop_bodies(unit);
             return;
         };
@@ -206,7 +206,7 @@ impl Core {
         unit: &mut UnitState,
         cluster: &ClusterKey,
         request: SyncRequest,
-        compared: Compared,
+        compared: &Compared,
     ) {
         let namespace = self.namespace_to_ensure(unit, cluster);
         let Some(rendered) = &mut unit.rendered else { return };
@@ -404,11 +404,11 @@ impl Core {
         cluster: &ClusterKey,
         run: &Arc<Run>,
         wave: usize,
-        compared: Compared,
+        compared: &Compared,
     ) {
         match self.gate(cluster, &run.plan.waves[wave].after_healthy) {
             Gate::Open if self.kinds_served(cluster, run, wave) => {
-                self.start_wave(unit, cluster, run.clone(), wave)
+                self.start_wave(unit, cluster, run.clone(), wave);
             }
             Gate::Open => {
                 // A definition of this plan is established, and the server does not list its kind yet.
@@ -417,7 +417,7 @@ impl Core {
             }
             Gate::Waiting(objects) => {
                 unit.waiting = Some(Waiting::Healthy(objects));
-                self.report(unit, cluster, &compared);
+                self.report(unit, cluster, compared);
             }
             Gate::Broken(object, message) => {
                 let text = if message.is_empty() {
@@ -427,7 +427,7 @@ impl Core {
                 };
                 unit.activity = Activity::Idle;
                 self.fail_attempt(unit, &text);
-                self.report(unit, cluster, &compared);
+                self.report(unit, cluster, compared);
             }
         }
     }
