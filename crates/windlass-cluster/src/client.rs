@@ -1,5 +1,7 @@
 //! One API server, spoken to in raw requests.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -103,6 +105,9 @@ impl ClusterClient {
     pub fn from_config(mut config: kube::Config) -> Result<Self, ApiError> {
         // A watch is silent for long; its own end is asked for by timeoutSeconds.
         config.read_timeout = None;
+        // kube's own layer repeats every call, POST included, up to 15 times over some five minutes, and for as long
+        // as a Retry-After asks each time; what repeats here is bounded, and whoever calls has a back-off of its own.
+        config.default_retry = false;
         let client = kube::Client::try_from(config).map_err(|error| config_error(&error))?;
         Ok(Self { client })
     }
@@ -130,11 +135,35 @@ impl ClusterClient {
     }
 
     async fn answer(&self, request: Request<Body>) -> Result<Bytes, ApiError> {
-        let response = self.client.send(request).await.map_err(|error| ApiError::unreachable(&error))?;
-        let code = response.status();
+        let response = self.begin(request).await?;
         let body = response.into_body().collect().await;
-        let body = body.map_err(|error| ApiError::unreachable(&error))?.to_bytes();
-        if code.is_success() { Ok(body) } else { Err(ApiError::from_answer(code.as_u16(), &body)) }
+        Ok(body.map_err(|error| ApiError::unreachable(&error))?.to_bytes())
+    }
+
+    /// Sends a request and reads the head of the answer, and the whole answer of a failure.
+    ///
+    /// A call that the server turned away unseen (429) is made again a few times; no other is, because what became
+    /// of it cannot be known here.
+    async fn begin(&self, request: Request<Body>) -> Result<http::Response<Body>, ApiError> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(|error| ApiError::unreachable(&error))?.to_bytes();
+        let mut tries = 1;
+        loop {
+            let request = Request::from_parts(head.clone(), Body::from(body.clone()));
+            let response = self.client.send(request).await.map_err(|error| ApiError::unreachable(&error))?;
+            let code = response.status();
+            if code.is_success() {
+                return Ok(response);
+            }
+            if code == http::StatusCode::TOO_MANY_REQUESTS && tries < BUSY_TRIES {
+                tries += 1;
+                tokio::time::sleep(pause_asked(response.headers())).await;
+                continue;
+            }
+            let body = response.into_body().collect().await;
+            let body = body.map_err(|error| ApiError::unreachable(&error))?.to_bytes();
+            return Err(ApiError::from_answer(code.as_u16(), &body));
+        }
     }
 
     pub(crate) async fn get_accepting(&self, path: &str, accept: &str) -> Result<Value, ApiError> {
@@ -156,14 +185,7 @@ impl ClusterClient {
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())
             .map_err(|error| ApiError::Config(error.to_string()))?;
-        let response = self.client.send(request).await.map_err(|error| ApiError::unreachable(&error))?;
-        let code = response.status();
-        if code.is_success() {
-            return Ok(response.into_body());
-        }
-        let body = response.into_body().collect().await;
-        let body = body.map_err(|error| ApiError::unreachable(&error))?.to_bytes();
-        Err(ApiError::from_answer(code.as_u16(), &body))
+        Ok(self.begin(request).await?.into_body())
     }
 
     /// Reads the JSON at a path.
@@ -354,6 +376,18 @@ impl ClusterClient {
             Err(error) => Err(error),
         }
     }
+}
+
+/// How often a call is made in all while the server turns it away as too busy; then it is the caller's to wait.
+const BUSY_TRIES: u32 = 4;
+
+/// A server that is too busy is never waited for longer than this at a time, whatever it asks for.
+const LONGEST_BUSY_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a server that turned a call away asks to be left alone, within bounds.
+fn pause_asked(headers: &http::HeaderMap) -> Duration {
+    let seconds = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1)).min(LONGEST_BUSY_PAUSE)
 }
 
 /// How many objects a page of a list holds: client-go's figure, a balance of round trips and memory.

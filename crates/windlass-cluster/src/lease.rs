@@ -46,21 +46,29 @@ pub async fn lead(client: ClusterClient, options: LeaseOptions, leadership: watc
     let mut renewed: Option<Instant> = None;
     loop {
         let started = Instant::now();
-        match step(&client, &resource, &options, &mut observed, renewed.is_some()).await {
+        // Two thirds of the duration: a margin for clocks that do not run alike.
+        let until = |renewed: Option<Instant>| {
+            let left =
+                renewed.map(|at| (at + options.duration * 2 / 3).saturating_duration_since(Instant::now()));
+            left.map_or(options.renew, |left| left.min(options.renew))
+        };
+        let step = step(&client, &resource, &options, &mut observed, renewed.is_some());
+        // A server that does not answer at all must not keep a leader from stepping down in time.
+        let answer = tokio::time::timeout(until(renewed), step)
+            .await
+            .unwrap_or_else(|_| Err(ApiError::Unreachable { message: "no answer in time".into() }));
+        match answer {
             Ok(true) => renewed = Some(started),
             Ok(false) => renewed = None,
             Err(error) => {
                 tracing::warn!(lease = %options.name, %error, "lease could not be renewed");
-                // Two thirds of the duration: a margin for clocks that do not run alike.
-                if renewed.is_some_and(|at| at.elapsed() > options.duration * 2 / 3) {
-                    renewed = None;
-                }
+                renewed = renewed.filter(|at| at.elapsed() < options.duration * 2 / 3);
             }
         }
         let now = if renewed.is_some() { Leadership::Leading } else { Leadership::Following };
         leadership.send_if_modified(|current| std::mem::replace(current, now) != now);
         tokio::select! {
-            () = tokio::time::sleep(options.renew) => {}
+            () = tokio::time::sleep(until(renewed)) => {}
             () = leadership.closed() => {
                 if renewed.is_some() {
                     release(&client, &resource, &options).await;

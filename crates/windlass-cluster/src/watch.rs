@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use windlass_kube::{Object, Str, Value};
 
 use crate::client::{PAGE_SIZE, complete, decode, escape};
@@ -42,6 +43,12 @@ const WATCH_SECONDS: u32 = 290;
 /// A watch that is silent for longer than it may last is dead.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 
+/// A watch that ends sooner than this was cut; without a pause, a server that cuts them all would be stormed.
+const SHORTEST_WATCH: Duration = Duration::from_secs(1);
+
+/// One event of a watch: many times what an API server stores as one object.
+const MAX_EVENT_BYTES: usize = 64 * 1024 * 1024;
+
 /// The first pause after a failure, doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -67,6 +74,8 @@ pub async fn watch(
     let mut pause = FIRST_PAUSE;
     let mut position: Option<Str> = None;
     loop {
+        let began = Instant::now();
+        let listing = position.is_none();
         let result = match position.take() {
             None => list(&client, &resource, &scope, &events).await,
             Some(version) => follow(&client, &resource, &scope, version, &events).await,
@@ -74,12 +83,23 @@ pub async fn watch(
         match result {
             Ok(version) => {
                 position = Some(version);
-                pause = FIRST_PAUSE;
-                continue;
+                if listing {
+                    continue;
+                }
+                if began.elapsed() >= SHORTEST_WATCH {
+                    pause = FIRST_PAUSE;
+                    continue;
+                }
             }
             Err(Interrupted::ReceiverGone) => return,
-            Err(Interrupted::At(version, _)) => position = Some(version),
-            Err(Interrupted::Failed(error)) if error.is_gone() => continue,
+            Err(Interrupted::At(version, error)) => {
+                tracing::debug!(kind = %resource.gvk, %error, "watch broke off, taking it up again");
+                position = Some(version);
+                if began.elapsed() >= SHORTEST_WATCH {
+                    pause = FIRST_PAUSE;
+                }
+            }
+            Err(Interrupted::Failed(error)) if error.is_gone() => {}
             Err(Interrupted::Failed(error)) if error.is_not_found() => {
                 if events.send(WatchEvent::NotServed).await.is_err() {
                     return;
@@ -103,7 +123,7 @@ pub async fn watch(
 enum Interrupted {
     ReceiverGone,
     /// Broken off by the network; the watch can be taken up at this version.
-    At(Str, #[expect(dead_code, reason = "kept for debugging output")] ApiError),
+    At(Str, ApiError),
     Failed(ApiError),
 }
 
@@ -185,6 +205,11 @@ async fn follow(
             if let Some(event) = read_event(resource, &line, &mut version)? {
                 events.send(event).await?;
             }
+        }
+        if buffer.len() > MAX_EVENT_BYTES {
+            let problem =
+                format!("an event is more than {MAX_EVENT_BYTES} bytes long (limit MAX_EVENT_BYTES)");
+            return Err(ApiError::Decode { request: format!("WATCH {}", resource.gvk), problem }.into());
         }
         searched = buffer.len();
     }
