@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod process;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -36,6 +37,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+pub use process::register_process_metrics;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use windlass_source::webhook::{Push, Secrets};
