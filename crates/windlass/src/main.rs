@@ -1,9 +1,15 @@
 //! The `windlass` binary: verbs and printing, thin.
 
+mod app;
 mod cli;
+mod completions;
 mod config_file;
 mod controller;
+mod demo;
+mod install;
 mod logging;
+mod output;
+mod render;
 mod serving;
 mod up;
 

@@ -80,7 +80,9 @@ impl Paint {
 pub(crate) fn tone_of(word: &str) -> Tone {
     match word {
         "Synced" | "Healthy" | "Succeeded" | "Pruned" => Tone::Good,
-        "OutOfSync" | "Progressing" | "Running" | "Terminating" | "Suspended" | "PruneSkipped" => Tone::Notice,
+        "OutOfSync" | "Progressing" | "Running" | "Terminating" | "Suspended" | "PruneSkipped" => {
+            Tone::Notice
+        }
         "Degraded" | "Missing" | "Failed" | "Error" | "SyncFailed" => Tone::Bad,
         "Unknown" => Tone::Dim,
         _ => Tone::Plain,
@@ -96,6 +98,11 @@ pub(crate) struct Table {
 impl Table {
     /// A table with a heading per column.
     pub(crate) fn new<const N: usize>(headings: [&str; N]) -> Self {
+        Self::with_headings(&headings)
+    }
+
+    /// A table with a heading per column, where the columns depend on something.
+    pub(crate) fn with_headings(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
@@ -271,7 +278,8 @@ mod tests {
         let mut table = Table::new(["NAME", "SYNC", "MESSAGE"]);
         table.row(["shop", "Synced", ""]);
         table.row(["größer-als", "OutOfSync", "two\nlines"]);
-        let plain = "NAME         SYNC        MESSAGE\nshop         Synced\ngrößer-als   OutOfSync   two lines\n";
+        let plain =
+            "NAME         SYNC        MESSAGE\nshop         Synced\ngrößer-als   OutOfSync   two lines\n";
         assert_eq!(table.print(Paint(false)), plain);
         let coloured = table.print(Paint(true));
         assert!(coloured.contains("\x1b[32mSynced\x1b[0m"), "{coloured}");

@@ -1,0 +1,103 @@
+//! What the engine reads beside an Application, read from here: its project, settings, and access to repositories.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use windlass_argo::{Settings, project_name};
+use windlass_cluster::Resource;
+use windlass_kube::{Object, Value};
+use windlass_source::{Access, KnownHosts, Limits, Policy, RepositoryStore, RepositoryUrl};
+
+use super::Session;
+use crate::up::Scratch;
+
+/// Which repositories may be read from here.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct SourceOptions {
+    /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
+    #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
+    allow_local_repositories: bool,
+}
+
+/// The label of Secrets that give access to repositories and clusters.
+const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
+
+/// A store of repositories in a folder that goes with it.
+pub(super) struct TemporaryStore {
+    pub(super) store: Arc<RepositoryStore>,
+    _folder: Scratch,
+}
+
+impl SourceOptions {
+    pub(super) fn store(self) -> Result<TemporaryStore> {
+        let folder = Scratch::new()?;
+        let policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
+        let store = RepositoryStore::open(folder.0.join("git"), policy, Limits::default())
+            .context("the temporary store for repositories could not be made")?;
+        Ok(TemporaryStore { store: Arc::new(store), _folder: folder })
+    }
+}
+
+/// The settings of the control plane.
+pub(super) async fn settings(session: &Session) -> Result<Settings> {
+    let maps = Resource::new("", "v1", "ConfigMap", "configmaps", true);
+    let config = find(session, &maps, "argocd-cm").await?;
+    let parameters = find(session, &maps, "argocd-cmd-params-cm").await?;
+    Ok(Settings::read(&session.namespace, config.as_ref(), parameters.as_ref()))
+}
+
+/// The project of an Application, if there is such an object.
+pub(super) async fn project(session: &Session, application: &Object) -> Result<Option<Object>> {
+    let projects =
+        Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, "AppProject", "appprojects", true);
+    find(session, &projects, project_name(application)).await
+}
+
+/// Access to the repository at `url`, as the engine would have it.
+pub(super) async fn access(session: &Session, application: &Object, url: &RepositoryUrl) -> Result<Access> {
+    let secrets = Resource::new("", "v1", "Secret", "secrets", true);
+    let secrets = session
+        .client
+        .list(&secrets, &session.namespace, SECRET_TYPE)
+        .await
+        .map_err(|error| session.explained(error, "Secrets with access to repositories"))?;
+    let maps = Resource::new("", "v1", "ConfigMap", "configmaps", true);
+    let known_hosts = match find(session, &maps, "argocd-ssh-known-hosts-cm").await? {
+        Some(map) => KnownHosts::Strict(map.str_at(&["data", "ssh_known_hosts"]).into()),
+        None => KnownHosts::default(),
+    };
+    Ok(windlass_engine::repository_access(&secrets, &known_hosts, url, project_name(application)))
+}
+
+/// The address of the Application's first source.
+pub(super) fn first_url(application: &Object) -> Result<RepositoryUrl> {
+    let spec = application.at(&["spec"]).cloned().unwrap_or_default();
+    let sources = super::session::sources(&spec);
+    let url = sources.first().and_then(|source| source.str_at(&["repoURL"])).unwrap_or_default();
+    RepositoryUrl::parse(url).with_context(|| format!("repoURL {url:?} cannot be used"))
+}
+
+/// The Application as if it named another revision; with several sources, the first of them does.
+pub(super) fn at_revision(application: &Object, revision: Option<&str>) -> Object {
+    let mut application = application.clone();
+    let Some(revision) = revision else { return application };
+    let spec = application.at(&["spec"]).cloned().unwrap_or_default();
+    let mut several: Vec<Value> = spec.items_at(&["sources"]).to_vec();
+    match several.first_mut() {
+        Some(first) => {
+            first.set_at(&["targetRevision"], revision);
+            application.set_at(&["spec", "sources"], several);
+        }
+        None => application.set_at(&["spec", "source", "targetRevision"], revision),
+    }
+    application
+}
+
+async fn find(session: &Session, resource: &Resource, name: &str) -> Result<Option<Object>> {
+    match session.client.get(resource, &session.namespace, name).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(session.explained(error, &format!("{} {name}", resource.gvk.kind))),
+    }
+}

@@ -1,0 +1,393 @@
+//! `windlass install`: prints what a real cluster needs, for `kubectl apply`.
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::output;
+
+/// Options of `windlass install`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InstallOptions {
+    /// The namespace of the control plane.
+    #[arg(long, default_value = "argocd", value_name = "NAME")]
+    namespace: String,
+    /// The container image to run; it has the `windlass` binary as its entry point.
+    #[arg(long, default_value = concat!("windlass:", env!("CARGO_PKG_VERSION")), value_name = "IMAGE")]
+    image: String,
+    /// How many replicas run; one acts, the others are ready to take over.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    replicas: u32,
+    /// What the engine may do with the objects it deploys.
+    #[arg(long, value_enum, default_value_t = ApplyRole::ClusterAdmin, value_name = "ROLE")]
+    apply_role: ApplyRole,
+    /// Only the CustomResourceDefinitions.
+    #[arg(long)]
+    crds_only: bool,
+}
+
+/// What the engine may do with the objects it deploys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ApplyRole {
+    /// Everything, as it has to where people deploy anything.
+    ClusterAdmin,
+    /// Nothing: bind roles of your own to the ServiceAccount.
+    None,
+}
+
+/// Prints the manifests.
+pub(crate) fn run(options: &InstallOptions) -> Result<()> {
+    let name = &options.namespace;
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || name.len() > 63 || !name.bytes().all(is_name) {
+        bail!("--namespace {name:?} is no name of a namespace: lower-case letters, digits and -");
+    }
+    if options.image.is_empty() || options.image.contains(char::is_whitespace) {
+        bail!("--image {:?} is no name of an image", options.image);
+    }
+    output::print(&manifests(options))
+}
+
+/// All manifests as one text.
+fn manifests(options: &InstallOptions) -> String {
+    let crds =
+        windlass_argo::crds().into_iter().map(|crd| windlass_yaml::to_yaml(&windlass_kube::Value::from(crd)));
+    let crds = crds.collect::<Vec<_>>().join("---\n");
+    if options.crds_only {
+        return crds;
+    }
+    let fill = |template: &str| {
+        template
+            .replace("NAMESPACE", &options.namespace)
+            .replace("IMAGE", &options.image)
+            .replace("REPLICAS", &options.replicas.to_string())
+    };
+    let mut parts = vec![fill(NAMESPACE), crds, fill(ACCOUNT), fill(ROLES)];
+    if options.apply_role == ApplyRole::ClusterAdmin {
+        parts.push(fill(APPLY_ROLE));
+    }
+    parts.push(fill(WORKLOAD));
+    if options.replicas > 1 {
+        parts.push(fill(BUDGET));
+    }
+    parts.push(format!(
+        "# The project of Applications that name no other; it allows everything. Narrow it as you like.\n{}",
+        windlass_yaml::to_yaml(&crate::up::default_project(&options.namespace))
+    ));
+    parts.join("---\n")
+}
+
+const NAMESPACE: &str = "\
+# Windlass, as printed by `windlass install`. Apply with:
+#   windlass install --crds-only | kubectl apply --server-side -f -
+#   windlass install | kubectl apply --server-side -f -
+# (the first once, so that the cluster knows AppProjects before it is given one)
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: NAMESPACE
+";
+
+const ACCOUNT: &str = "\
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+";
+
+const ROLES: &str = "\
+# What the control plane itself needs: Applications and their projects, in all namespaces, and Events on them.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: windlass
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: [argoproj.io]
+  resources: [applications]
+  verbs: [get, list, watch, update, patch]
+- apiGroups: [argoproj.io]
+  resources: [applications/status, applications/finalizers]
+  verbs: [update, patch]
+- apiGroups: [argoproj.io]
+  resources: [appprojects]
+  verbs: [get, list, watch]
+- apiGroups: ['']
+  resources: [events]
+  verbs: [create, patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: windlass
+  labels:
+    app.kubernetes.io/name: windlass
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: windlass
+subjects:
+- kind: ServiceAccount
+  name: windlass
+  namespace: NAMESPACE
+---
+# In its own namespace: access to repositories and clusters, settings, and the Lease of the replica that acts.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: ['']
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [windlass]
+  verbs: [get, update, patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: windlass
+subjects:
+- kind: ServiceAccount
+  name: windlass
+  namespace: NAMESPACE
+";
+
+const APPLY_ROLE: &str = "\
+# For what people deploy: it may be anything, so the engine may do anything. Whoever may write Applications, or
+# push to a repository that one names, can use this, within what the AppProject allows. To narrow it, print
+# with --apply-role none and bind roles of your own to the ServiceAccount windlass: it must get, list, watch,
+# create, patch and delete the kinds that you deploy, and create Namespaces if CreateNamespace=true is used.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: windlass-apply
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: ['*']
+  resources: ['*']
+  verbs: ['*']
+- nonResourceURLs: ['*']
+  verbs: ['*']
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: windlass-apply
+  labels:
+    app.kubernetes.io/name: windlass
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: windlass-apply
+subjects:
+- kind: ServiceAccount
+  name: windlass
+  namespace: NAMESPACE
+";
+
+const WORKLOAD: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+spec:
+  replicas: REPLICAS
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: windlass
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: windlass
+      annotations:
+        prometheus.io/scrape: 'true'
+        prometheus.io/port: '8082'
+    spec:
+      serviceAccountName: windlass
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        runAsGroup: 65532
+        fsGroup: 65532
+        seccompProfile:
+          type: RuntimeDefault
+      containers:
+      - name: windlass
+        image: IMAGE
+        args:
+        - controller
+        - --namespace=NAMESPACE
+        - --listen=0.0.0.0:8082
+        - --data-dir=/data
+        - --leader-elect
+        - --log-format=json
+        ports:
+        - name: http
+          containerPort: 8082
+        livenessProbe:
+          httpGet:
+            path: /healthz
+            port: http
+          periodSeconds: 10
+        readinessProbe:
+          httpGet:
+            path: /readyz
+            port: http
+          periodSeconds: 5
+        resources:
+          requests:
+            cpu: 100m
+            memory: 128Mi
+          limits:
+            memory: 1Gi
+        securityContext:
+          allowPrivilegeEscalation: false
+          readOnlyRootFilesystem: true
+          capabilities:
+            drop: [ALL]
+        volumeMounts:
+        - name: data
+          mountPath: /data
+        - name: tmp
+          mountPath: /tmp
+      volumes:
+      # Repositories; they are fetched again where they are gone.
+      - name: data
+        emptyDir: {}
+      - name: tmp
+        emptyDir: {}
+---
+# Metrics, health, and webhooks of Git hosts.
+apiVersion: v1
+kind: Service
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+spec:
+  selector:
+    app.kubernetes.io/name: windlass
+  ports:
+  - name: http
+    port: 80
+    targetPort: http
+";
+
+const BUDGET: &str = "\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: windlass
+";
+
+#[cfg(test)]
+mod tests {
+    use windlass_kube::{Object, Value};
+
+    use super::*;
+
+    fn objects(options: &InstallOptions) -> Vec<Object> {
+        let text = manifests(options);
+        let documents = windlass_yaml::load_manifest(&text, &windlass_yaml::LoadOptions::default());
+        documents.into_iter().map(|document| Object::try_new(document.unwrap().value).unwrap()).collect()
+    }
+
+    fn options() -> InstallOptions {
+        InstallOptions {
+            namespace: "gitops".into(),
+            image: "registry.example/windlass:1".into(),
+            replicas: 2,
+            apply_role: ApplyRole::ClusterAdmin,
+            crds_only: false,
+        }
+    }
+
+    #[test]
+    fn every_document_is_an_object_in_the_right_place() {
+        let objects = objects(&options());
+        let names: Vec<String> = objects.iter().map(|object| object.object_ref().to_string()).collect();
+        for expected in [
+            "Namespace gitops",
+            "CustomResourceDefinition.apiextensions.k8s.io applications.argoproj.io",
+            "CustomResourceDefinition.apiextensions.k8s.io appprojects.argoproj.io",
+            "ServiceAccount gitops/windlass",
+            "ClusterRole.rbac.authorization.k8s.io windlass",
+            "ClusterRole.rbac.authorization.k8s.io windlass-apply",
+            "Role.rbac.authorization.k8s.io gitops/windlass",
+            "Deployment.apps gitops/windlass",
+            "Service gitops/windlass",
+            "PodDisruptionBudget.policy gitops/windlass",
+            "AppProject.argoproj.io gitops/default",
+        ] {
+            assert!(names.iter().any(|name| name == expected), "{expected} is not in {names:?}");
+        }
+        let deployment = objects.iter().find(|object| object.kind() == "Deployment").unwrap();
+        assert_eq!(deployment.at(&["spec", "replicas"]).and_then(Value::as_int), Some(2));
+        let container = &deployment.at(&["spec", "template", "spec"]).unwrap().items_at(&["containers"])[0];
+        assert_eq!(container.str_at(&["image"]), Some("registry.example/windlass:1"));
+    }
+
+    #[test]
+    fn the_arguments_of_the_deployment_are_those_of_the_binary() {
+        use clap::Parser;
+        let objects = objects(&options());
+        let deployment = objects.iter().find(|object| object.kind() == "Deployment").unwrap();
+        let container = &deployment.at(&["spec", "template", "spec"]).unwrap().items_at(&["containers"])[0];
+        let arguments = container.items_at(&["args"]).iter().filter_map(Value::as_str);
+        let line = std::iter::once("windlass").chain(arguments);
+        assert!(crate::cli::Cli::try_parse_from(line).is_ok());
+    }
+
+    #[test]
+    fn the_role_for_applying_can_be_left_out() {
+        let narrow = InstallOptions { apply_role: ApplyRole::None, ..options() };
+        assert!(objects(&narrow).iter().all(|object| object.name() != "windlass-apply"));
+        assert!(!manifests(&narrow).contains("resources: ['*']"));
+    }
+
+    #[test]
+    fn crds_can_be_had_alone() {
+        let crds = objects(&InstallOptions { crds_only: true, ..options() });
+        assert!(!crds.is_empty() && crds.iter().all(|object| object.kind() == "CustomResourceDefinition"));
+    }
+
+    #[test]
+    fn names_that_would_break_the_manifests_are_refused() {
+        for (namespace, image) in [("Argo", "a"), ("a\nb", "a"), ("a", "a b"), ("a", "")] {
+            let bad = InstallOptions { namespace: namespace.into(), image: image.into(), ..options() };
+            assert!(run(&bad).is_err(), "{namespace:?} {image:?}");
+        }
+    }
+}

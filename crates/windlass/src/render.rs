@@ -1,0 +1,110 @@
+//! `windlass render`: a local folder as the engine would render it, without any server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
+use windlass_source::FolderTree;
+use windlass_yaml::{LoadOptions, Position};
+
+use crate::app::in_form;
+use crate::output::{self, FormatOption};
+
+/// Options of `windlass render`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RenderOptions {
+    /// The folder: the root of a repository, or the folder to render.
+    dir: PathBuf,
+    /// The folder in it to render, as `spec.source.path` names it. Links may lead anywhere below DIR.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "DIR")]
+    path: String,
+    /// Read folders below too.
+    #[arg(short, long)]
+    recurse: bool,
+    /// Read only files that match this glob.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "GLOB")]
+    include: String,
+    /// Leave out files that match this glob.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "GLOB")]
+    exclude: String,
+    #[command(flatten)]
+    format: FormatOption,
+}
+
+/// Renders and prints; the exit code is 1 when something could not be rendered.
+pub(crate) fn run(options: &RenderOptions) -> Result<ExitCode> {
+    let tree = FolderTree::open(&options.dir)
+        .with_context(|| format!("the folder {} cannot be read", options.dir.display()))?;
+    let directory = DirectoryOptions {
+        recurse: options.recurse,
+        include: options.include.as_str().into(),
+        exclude: options.exclude.as_str().into(),
+        any_extension: false,
+    };
+    let renderer = if directory == DirectoryOptions::default() {
+        Renderer::Detect
+    } else {
+        Renderer::Directory(directory)
+    };
+    let path = options.path.trim_start_matches("./").trim_matches('/');
+    let path = if path == "." { "" } else { path };
+    let rendered = windlass_render::render(&tree, path, &renderer)
+        .with_context(|| format!("{} cannot be rendered", options.dir.join(path).display()))?;
+    let mut failed = false;
+    for diagnostic in &rendered.diagnostics {
+        failed |= diagnostic.kind.is_error();
+        output::note(&shown(diagnostic, &options.dir));
+    }
+    let objects: Vec<_> = rendered.manifests.into_iter().map(|manifest| manifest.object).collect();
+    if objects.is_empty() && rendered.diagnostics.is_empty() {
+        output::note("There are no objects here; --recurse reads folders below too.");
+    }
+    output::print(&in_form(objects, options.format.output))?;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The diagnostic with the line of the file that it is about.
+fn shown(diagnostic: &Diagnostic, root: &Path) -> String {
+    let word = if diagnostic.kind.is_error() { "error" } else { "warning" };
+    let mut text = format!("{word}: {diagnostic}");
+    let Some(origin) = diagnostic.origin.as_ref().filter(|origin| origin.line > 0) else { return text };
+    if let Ok(content) = std::fs::read_to_string(root.join(origin.file.as_str())) {
+        let snippet = windlass_yaml::snippet(&content, position(&content, origin.line as usize));
+        for line in snippet.lines() {
+            text.push_str("\n  ");
+            text.push_str(line);
+        }
+    }
+    text
+}
+
+/// The place of the error on this line; its beginning when none is found there.
+fn position(content: &str, line: usize) -> Position {
+    let errors = windlass_yaml::load_manifest(content, &LoadOptions::default())
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| error.position());
+    errors.into_iter().find(|position| position.line == line).unwrap_or(Position { line, column: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_model::{DiagnosticKind, Origin};
+
+    use super::*;
+
+    #[test]
+    fn diagnostics_show_the_line() {
+        let folder = std::env::temp_dir().join(format!("windlass-render-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("a.yaml"), "kind: ConfigMap\ndata: {a: [}\n").unwrap();
+        let origin = Origin { file: "a.yaml".into(), line: 2 };
+        let diagnostic = Diagnostic::new(DiagnosticKind::Render, "cannot be parsed").at(origin);
+        let text = shown(&diagnostic, &folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(text.starts_with("error: a.yaml:2: cannot be parsed\n  2 | data: {a: [}\n"), "{text}");
+        assert!(text.ends_with('^'), "{text}");
+    }
+}
