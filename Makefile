@@ -14,7 +14,7 @@ tools: ## Build the original programs that we compare with
 	@cargo xtask tools
 
 bench: ## Measure, as ratios in one run
-	@cargo run --release --package windlass-bench
+	@cargo build --release --package windlass && cargo run --release --package windlass-bench
 
 fmt: ## Format the sources
 	@cargo fmt --all
