@@ -43,6 +43,7 @@ pub(crate) async fn run(
     let metrics = Metrics::default();
     let mut registry = prometheus_client::registry::Registry::default();
     metrics.register(&mut registry);
+    windlass_server::register_process_metrics(&mut registry);
     let secrets: Arc<RwLock<Secrets>> = Arc::default();
     let (pushes, mut received) = push_channel();
     let hub = Hub::new(Arc::new(RwLock::new(registry)), secrets.clone(), move |push| pushes.send(push));
