@@ -53,6 +53,54 @@ enum Command {
     Up(UpOptions),
     /// Run the engine against an existing cluster.
     Controller(ControllerOptions),
+    /// Print the manifests that a real cluster needs.
+    #[command(after_help = "\
+EXAMPLES
+  windlass install --crds-only | kubectl apply --server-side -f -
+  windlass install --image registry.example.org/windlass:0.1.0 | kubectl apply --server-side -f -
+  windlass install --replicas 3 --apply-role none > windlass.yaml")]
+    Install(crate::install::InstallOptions),
+    /// Work with Applications: list, get, create, sync, wait, diff, tree and more.
+    #[command(after_help = "\
+EXAMPLES
+  windlass app list
+  windlass app diff guestbook
+  windlass app sync guestbook --wait
+
+The same verbs work on the control plane of `windlass up` and on a cluster: they speak the Kubernetes API only.")]
+    App(crate::app::AppOptions),
+    /// Render a local folder as the engine would, without any server.
+    #[command(after_help = "\
+EXAMPLES
+  windlass render deploy/
+  windlass render . --path deploy --recurse -o name
+  windlass render deploy/ | kubectl diff -f -
+
+Exit code: 0 when everything was rendered, 1 when something was not.")]
+    Render(crate::render::RenderOptions),
+    /// See it all work: a Git repository becomes live state, and stays so.
+    #[command(after_help = "\
+EXAMPLES
+  windlass demo
+  windlass demo --repo https://github.com/argoproj/argocd-example-apps --path guestbook
+
+Everything runs in this process, with simulated workloads. Ctrl-C ends it and leaves nothing behind.")]
+    Demo(crate::demo::DemoOptions),
+    /// Print a completion script for a shell.
+    #[command(after_help = "\
+EXAMPLES
+  source <(windlass completions bash)
+  windlass completions zsh > ~/.zfunc/_windlass
+  windlass completions fish > ~/.config/fish/completions/windlass.fish")]
+    Completions(crate::completions::CompletionsOptions),
+    /// Write manual pages.
+    #[command(after_help = "\
+EXAMPLES
+  windlass man | man -l -
+  windlass man ~/.local/share/man/man1")]
+    Man(crate::completions::ManOptions),
+    /// Print the version of this binary, and that of the server if one answers.
+    Version(crate::completions::VersionOptions),
 }
 
 /// What the engine needs to know, wherever it runs.
@@ -137,6 +185,18 @@ impl Cli {
                 let _telemetry = crate::logging::start(&self.global)?;
                 crate::controller::run(options).await?;
             }
+            Command::Install(options) => crate::install::run(&options)?,
+            Command::App(options) => return crate::app::run(options).await,
+            Command::Render(options) => return crate::render::run(&options),
+            Command::Demo(options) => {
+                if let Err(error) = crate::demo::run(&options, &self.global).await {
+                    crate::output::report(&error);
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+            Command::Completions(options) => crate::completions::completions(&options)?,
+            Command::Man(options) => crate::completions::man(&options)?,
+            Command::Version(options) => crate::completions::version(&options).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
