@@ -344,7 +344,7 @@ fn describe(application: &Object) -> String {
     );
     let waiting = application.str_at(&["status", "windlass", "waiting"]);
     if !waiting.is_empty() {
-        text.push_str(&format!("; waiting for {waiting}"));
+        text.push_str(&format!("; {waiting}"));
     }
     let status = application.at(&["status"]).cloned().unwrap_or_default();
     for condition in status.items_at(&["conditions"]) {
