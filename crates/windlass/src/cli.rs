@@ -68,7 +68,7 @@ EXAMPLES
   windlass app sync guestbook --wait
 
 The same verbs work on the control plane of `windlass up` and on a cluster: they speak the Kubernetes API only.")]
-    App(crate::app::AppOptions),
+    App(Box<crate::app::AppOptions>),
     /// Render a local folder as the engine would, without any server.
     #[command(after_help = "\
 EXAMPLES
@@ -186,7 +186,7 @@ impl Cli {
                 crate::controller::run(options).await?;
             }
             Command::Install(options) => crate::install::run(&options)?,
-            Command::App(options) => return crate::app::run(options).await,
+            Command::App(options) => return crate::app::run(*options).await,
             Command::Render(options) => return crate::render::run(&options),
             Command::Demo(options) => {
                 if let Err(error) = crate::demo::run(&options, &self.global).await {

@@ -83,7 +83,7 @@ pub(crate) async fn version(options: &VersionOptions) -> Result<()> {
             }
             Ok(Err(error)) => output::note(&format!("No server: {error}.")),
             Err(_) => {
-                output::note(&format!("No server: it did not answer within {}.", output::age(SERVER_TIME)))
+                output::note(&format!("No server: it did not answer within {}.", output::age(SERVER_TIME)));
             }
         }
     }

@@ -242,7 +242,7 @@ pub(crate) fn report(error: &anyhow::Error) {
     for cause in error.chain().skip(1) {
         let _ = write!(text, "\n  caused by: {cause}");
     }
-    if let Some(advised) = error.chain().find_map(|cause| cause.downcast_ref::<Advised>()) {
+    if let Some(advised) = error.downcast_ref::<Advised>() {
         let _ = write!(text, "\nhint: {}", advised.advice);
     }
     note(&text);
@@ -314,7 +314,12 @@ mod tests {
 
     #[test]
     fn advice_survives_context() {
-        let error = Advised::error("it is broken", "mend it").context("while looking");
-        assert!(error.chain().any(|cause| cause.downcast_ref::<Advised>().is_some()));
+        let advised = || Advised { problem: "it is broken".into(), advice: "mend it".into() };
+        for error in [
+            anyhow::Error::new(advised()).context("while looking"),
+            anyhow::anyhow!("not found").context(advised()).context("while looking"),
+        ] {
+            assert_eq!(error.downcast_ref::<Advised>().map(|it| it.advice.as_str()), Some("mend it"));
+        }
     }
 }

@@ -207,7 +207,8 @@ fn header(application: &Object, paint: Paint) -> String {
         let since = age_of(application.str_at(&["metadata", "deletionTimestamp"]));
         line("Deleted", &format!("{since} ago; it goes when its objects are gone"));
     }
-    line("Waiting For", &said(&status, &["windlass", "waiting"]));
+    let waiting = said(&status, &["windlass", "waiting"]);
+    line("Waiting For", waiting.strip_prefix("waiting for ").unwrap_or(&waiting));
     if status.as_object().is_none_or(windlass_kube::Map::is_empty) {
         line(
             "Waiting For",
@@ -356,7 +357,7 @@ status:
   sync: {status: OutOfSync, revision: 8d3c1f0aa1b2c3d4e5f60718293a4b5c6d7e8f90}
   health: {status: Progressing, message: 'Caused by Deployment:shop/web'}
   windlass:
-    waiting: health of Deployment.apps shop/web
+    waiting: waiting for healthy state of Deployment.apps shop/web
     outOfSync: [{object: Deployment.apps shop/web, reason: 'spec.replicas: 3 declared, 2 live'}]
   resources:
   - {group: apps, version: v1, kind: Deployment, namespace: shop, name: web, status: OutOfSync,
@@ -380,7 +381,7 @@ Sync Policy:    Automated (Prune, SelfHeal)
 Sync Options:   CreateNamespace=true
 Sync Status:    OutOfSync from HEAD (8d3c1f0)
 Health Status:  Progressing (Caused by Deployment:shop/web)
-Waiting For:    health of Deployment.apps shop/web
+Waiting For:    healthy state of Deployment.apps shop/web
 ";
         assert_eq!(header(&application(), Paint(false)), expected);
     }

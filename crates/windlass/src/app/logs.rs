@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn every_container_has_a_log() {
         let pod = windlass_yaml::load(
-            "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n}\n\
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\n\
              spec: {initContainers: [{name: i}], containers: [{name: a}, {name: b}]}\n",
         );
         let pod = Object::try_new(pod.unwrap()).unwrap();
@@ -188,7 +188,7 @@ mod tests {
         };
         assert_eq!(
             path(&pod, "a", &options),
-            "/api/v1/namespaces/n/pods/p/log?container=a&follow=true&previous=false&tailLines=5&sinceSeconds=60"
+            "/api/v1/namespaces/shop/pods/p/log?container=a&follow=true&previous=false&tailLines=5&sinceSeconds=60"
         );
     }
 }

@@ -404,11 +404,11 @@ mod tests {
             Object::try_new(windlass_yaml::load(&format!("{head}{text}")).unwrap()).unwrap()
         };
         let live = object("metadata: {labels: {a: x}}\nspec: {project: p, source: {path: q}}\n");
-        let asked = object("metadata: {labels: {b: y}}\nspec: {source: {path: r}}\n");
+        let asked = object("metadata: {labels: {b: two}}\nspec: {source: {path: r}}\n");
         assert_eq!(
             change(&live, &asked),
             Some(
-                value!({"metadata": {"labels": {"b": "y"}}, "spec": {"project": null, "source": {"path": "r"}}})
+                value!({"metadata": {"labels": {"b": "two"}}, "spec": {"project": null, "source": {"path": "r"}}})
             )
         );
         assert_eq!(change(&asked, &asked), None);

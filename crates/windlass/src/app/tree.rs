@@ -74,9 +74,9 @@ pub(crate) async fn show(session: &Session, name: &str) -> Result<String> {
 async fn rows(session: &Session, application: &Object) -> Result<Vec<Row>> {
     if !is_here(application) {
         output::note("It is deployed to another cluster: only what its status says is shown.");
-        return Ok(arrange(Vec::new(), application));
+        return Ok(arrange(&[], application));
     }
-    Ok(arrange(live_objects(session, application).await?, application))
+    Ok(arrange(&live_objects(session, application).await?, application))
 }
 
 /// The pods of an Application.
@@ -179,12 +179,12 @@ fn owners(object: &Object) -> Vec<Str> {
 }
 
 /// The declared objects with their descendants; what is not live stands there as missing.
-fn arrange(objects: Vec<Object>, application: &Object) -> Vec<Row> {
+fn arrange(objects: &[Object], application: &Object) -> Vec<Row> {
     let declared = declared(application);
     let mut beside: HashMap<Str, Beside> = HashMap::new();
     let mut wanted: HashSet<Str> = HashSet::new();
     let mut missing: HashSet<&ObjectRef> = declared.keys().collect();
-    for object in &objects {
+    for object in objects {
         let key = object.object_ref();
         let sync = declared.get(&key).cloned().unwrap_or_default();
         if let Some((key, _)) = declared.get_key_value(&key) {
@@ -194,7 +194,7 @@ fn arrange(objects: Vec<Object>, application: &Object) -> Vec<Row> {
         let created = object.str_at(&["metadata", "creationTimestamp"]).to_owned();
         beside.insert(object.uid().into(), Beside { sync, created });
     }
-    grow(&mut wanted, &objects);
+    grow(&mut wanted, objects);
     let mut nodes: Vec<Node> = objects
         .iter()
         .filter(|object| wanted.contains(object.uid()))
@@ -368,7 +368,7 @@ status:
 
     #[test]
     fn the_tree_goes_down_to_pods_and_leaves_strangers_out() {
-        let rows = arrange(live(), &application());
+        let rows = arrange(&live(), &application());
         let text = print(&application(), &rows).print(Paint(false));
         let first_column: Vec<String> = text
             .lines()
@@ -377,16 +377,16 @@ status:
         assert_eq!(
             first_column,
             [
-                "OBJECT                                SYNC",
-                "Application argocd/guestbook          OutOfS",
-                "├─ ConfigMap shop/a                   Synced",
-                "├─ Service shop/web                   OutOfS",
-                "└─ Deployment.apps shop/web           Synced",
+                "OBJECT                             SYNC",
+                "Application argocd/guestbook       OutOfSync",
+                "├─ ConfigMap shop/a                Synced",
+                "├─ Service shop/web                OutOfSync",
+                "└─ Deployment.apps shop/web        Synced",
                 "   └─ ReplicaSet.apps shop/web-1",
                 "      └─ Pod shop/web-1-a",
             ]
         );
-        assert!(text.contains("Service shop/web                   OutOfSync   Missing"), "{text}");
+        assert!(text.contains("Service shop/web                OutOfSync   Missing"), "{text}");
         assert!(!text.contains("stray"));
     }
 
@@ -399,7 +399,7 @@ status:
 
     #[test]
     fn nested_lists_hold_the_same_tree() {
-        let value = nested(&arrange(live(), &application()));
+        let value = nested(&arrange(&live(), &application()));
         let roots = value.items_at(&[]);
         assert_eq!(roots.len(), 3);
         let deployment = roots.iter().find(|root| root.str_at(&["kind"]) == Some("Deployment")).unwrap();

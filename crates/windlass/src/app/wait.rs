@@ -77,7 +77,7 @@ pub(super) async fn until_gone(session: &Session, name: &str, time: Option<Durat
         Some(object) if !object.is_terminating() => Look::Pending("it is not being deleted".into()),
         Some(object) => match object.str_at(&["status", "windlass", "waiting"]) {
             "" => Look::Pending("its objects are being deleted".into()),
-            waiting => Look::Pending(format!("waiting for {waiting}")),
+            waiting => Look::Pending(waiting.to_owned()),
         },
     });
     match gone.await? {
@@ -183,14 +183,14 @@ mod tests {
     fn application(status: &str) -> Object {
         let text = format!(
             "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\n\
-             spec: {{source: {{repoURL: u, path: new}}, destination: {{namespace: n}}}}\nstatus: {status}\n"
+             spec: {{source: {{repoURL: u, path: new}}, destination: {{namespace: shop}}}}\nstatus: {status}\n"
         );
         Object::try_new(windlass_yaml::load(&text).unwrap()).unwrap()
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        let compared = "comparedTo: {source: {repoURL: u, path: new}, destination: {namespace: n}}";
+        let compared = "comparedTo: {source: {repoURL: u, path: new}, destination: {namespace: shop}}";
         for (status, expected) in [
             ("{}".to_owned(), Some("waiting for the engine to look at it")),
             (format!("{{sync: {{status: Synced, {compared}}}, health: {{status: Healthy}}}}"), None),
@@ -207,7 +207,7 @@ mod tests {
                 Some("OutOfSync, Unknown; SyncError: bad"),
             ),
             (
-                "{sync: {status: Synced, comparedTo: {source: {repoURL: u, path: old}, destination: {namespace: n}}}, health: {status: Healthy}}".to_owned(),
+                "{sync: {status: Synced, comparedTo: {source: {repoURL: u, path: old}, destination: {namespace: shop}}}, health: {status: Healthy}}".to_owned(),
                 Some("waiting for the engine to take in what was changed"),
             ),
             (
