@@ -3,7 +3,7 @@
 //! It shares no code with what it tests. It opens a connection per request, so that it can be used from
 //! any runtime and notices nothing of restarts.
 
-use crate::{Result, authority};
+use crate::{Error, Result, authority};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -12,7 +12,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use serde_json::Value;
 use std::{
     fmt,
@@ -50,6 +50,30 @@ impl ApiClient {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             connector: TlsConnector::from(Arc::new(config)),
             token: token.into(),
+            authority: authority.into(),
+        })
+    }
+
+    /// A client that shows a certificate instead of a token; all three are PEM texts.
+    ///
+    /// # Errors
+    /// When one of them is not what it should be.
+    pub fn with_certificate(port: u16, authority: &str, certificate: &str, key: &str) -> Result<Self> {
+        let failed = |reason: String| Error::Certificate { subject: "an API client".to_owned(), reason };
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| failed(error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| failed(error.to_string()))?;
+        let config = ClientConfig::builder_with_provider(authority::provider())
+            .with_safe_default_protocol_versions()
+            .expect("the provider supports the versions that the library was built with")
+            .with_root_certificates(authority::roots(authority)?)
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            connector: TlsConnector::from(Arc::new(config)),
+            token: "".into(),
             authority: authority.into(),
         })
     }
@@ -163,8 +187,10 @@ impl ApiClient {
             .method(method)
             .uri(path)
             .header(HOST, self.address.to_string())
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {}", self.token));
+            .header(ACCEPT, "application/json");
+        if !self.token.is_empty() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        }
         if let Some((content_type, _)) = body {
             request = request.header(CONTENT_TYPE, content_type);
         }

@@ -1,0 +1,98 @@
+//! Whole stories, from a commit to live state, each on the embedded API and on the real kube-apiserver.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a failed scenario shows the log of Windlass")]
+
+mod plane;
+mod scenarios;
+
+/// Makes a test of each scenario on one kind of server.
+macro_rules! tests {
+    ($server:expr; $($(#[$attribute:meta])* $module:ident::$scenario:ident,)*) => {
+        $(
+            #[tokio::test]
+            $(#[$attribute])*
+            async fn $scenario() {
+                crate::scenarios::$module::$scenario($server).await;
+            }
+        )*
+    };
+}
+
+/// Makes two tests of each scenario: `embedded::…` and `real::…`.
+macro_rules! on_both_servers {
+    ($($scenarios:tt)*) => {
+        mod embedded {
+            tests!(crate::plane::Server::Embedded; $($scenarios)*);
+        }
+        mod real {
+            tests!(crate::plane::Server::Real; $($scenarios)*);
+        }
+    };
+}
+
+on_both_servers! {
+    syncing::first_sync_becomes_healthy,
+    syncing::new_commit_arrives_by_poll,
+    syncing::new_commit_arrives_by_webhook,
+    syncing::heals_drift_by_watch,
+    syncing::refresh_annotation_is_taken,
+    syncing::creates_the_namespace_with_its_metadata,
+    syncing::custom_resource_beside_its_definition,
+    syncing::takes_over_applied_objects_unchanged,
+    #[ignore = "fields that kubectl applied keep their owner and stay"]
+    syncing::removes_fields_that_kubectl_applied,
+    syncing::history_is_limited,
+    pruning::prunes_after_health,
+    pruning::without_prune_nothing_is_removed,
+    pruning::keeps_objects_that_say_so,
+    operations::manual_sync,
+    operations::manual_sync_with_prune,
+    operations::manual_sync_of_selected_objects,
+    waves::waves_wait_for_health,
+    waves::newer_commit_supersedes_a_stuck_wave,
+    bad_input::unparsable_yaml_beside_valid_files,
+    bad_input::missing_path,
+    bad_input::vanished_branch,
+    bad_input::unknown_kind,
+    bad_input::invalid_object_among_valid_ones,
+    bad_input::symlink_out_of_the_repository,
+    bad_input::huge_file,
+    bad_input::repository_of_many_files,
+    bad_input::unsupported_fields_are_named,
+    bad_days::git_unreachable_while_drift_is_healed,
+    bad_days::api_server_restarts,
+    bad_days::killed_in_the_middle_of_a_sync,
+    bad_days::restart_writes_nothing,
+    projects::project_forbids_the_source,
+    projects::project_forbids_the_destination,
+    projects::project_forbids_a_kind,
+    projects::project_does_not_exist,
+    deletion::deletion_with_finalizer,
+    deletion::deletion_in_the_background,
+    deletion::deletion_without_finalizer_leaves_objects,
+    sources::private_repository,
+    #[ignore = "a repository's own Secret hides the known hosts of the settings"]
+    sources::ssh_repository,
+    sources::local_repository,
+    sources::semver_range,
+    sources::tag,
+    sources::commit_id,
+    sources::two_applications_claim_one_object,
+}
+
+/// What there is only one server for.
+mod real_only {
+    tests! {
+        crate::plane::Server::Real;
+        bad_days::disk_full,
+        bad_days::leader_is_killed,
+    }
+}
+
+/// What only the embedded server can be put through.
+mod embedded_only {
+    tests! {
+        crate::plane::Server::Embedded;
+        bad_days::disk_full_under_the_api,
+    }
+}

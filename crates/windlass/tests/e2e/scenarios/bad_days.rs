@@ -1,0 +1,199 @@
+//! Failures around Windlass, and of Windlass: afterwards it converges.
+
+use serde_json::{Value, json};
+use windlass_testing::{Fault, SmallDisk, eventually};
+
+use crate::plane::{PATIENCE, Plane, Server, config_map, config_map_with};
+
+/// While Git does not answer, what runs stays and is healed from the last good revision.
+pub(crate) async fn git_unreachable_while_drift_is_healed(server: Server) {
+    let plane = Plane::start(server).await;
+    let first = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    plane.git.set_fault(Some(Fault::Disconnect));
+    plane.until_condition("ComparisonError", &["cannot reach"]).await;
+    let one = plane.path("configmaps/one");
+    plane.api.merge(&one, &json!({"data": {"value": "drifted"}})).await.unwrap();
+    plane.until(&one, "the value to be healed", |live| live["data"]["value"] == "1").await;
+    plane.api.delete(&one).await.unwrap();
+    plane.until_exists(&one).await;
+    let second = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
+    plane.git.set_fault(None);
+    plane.until_synced(&second).await;
+    plane.until_no_conditions().await;
+}
+
+/// The API server goes away and comes back, on the embedded server together with Windlass.
+pub(crate) async fn api_server_restarts(server: Server) {
+    let mut plane = Plane::builder(server).durable().own_cluster().start().await;
+    let first = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("one", "1"))
+        .file("deploy/b.yaml", config_map("old", "1"))
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    match &plane.private {
+        Some(cluster) => cluster.kill_apiserver().await,
+        None => plane.kill(),
+    }
+    let second = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("one", "2"))
+        .file("deploy/c.yaml", config_map("new", "1"))
+        .delete("deploy/b.yaml")
+        .submit()
+        .unwrap();
+    match &plane.private {
+        Some(cluster) => cluster.start_apiserver().await.unwrap(),
+        None => plane.start_again().await,
+    }
+    plane.until_healthy(&second).await;
+    assert_eq!(plane.get(&plane.path("configmaps/one")).await["data"]["value"], "2");
+    plane.assert_exists(&plane.path("configmaps/new")).await;
+    plane.until_gone(&plane.path("configmaps/old")).await;
+    // Its watches work again, too.
+    let one = plane.path("configmaps/one");
+    plane.api.merge(&one, &json!({"data": {"value": "drifted"}})).await.unwrap();
+    plane.until(&one, "the value to be healed", |live| live["data"]["value"] == "2").await;
+}
+
+/// Killed while it applies thirty objects, Windlass ends what it began: nothing twice, nothing lost.
+pub(crate) async fn killed_in_the_middle_of_a_sync(server: Server) {
+    const N_OBJECTS: usize = 30;
+    let mut plane = Plane::builder(server).durable().start().await;
+    let first = plane.commit().file("deploy/first.yaml", config_map("first", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let mut commit = plane.commit();
+    for n in 0..N_OBJECTS {
+        // Three waves, so that there is a middle.
+        let wave = format!("{}", n % 3);
+        let object = config_map_with(&format!("many-{n}"), "1", "argocd.argoproj.io/sync-wave", &wave);
+        commit = commit.file(format!("deploy/many-{n}.yaml"), object);
+    }
+    let second = commit.submit().unwrap();
+    plane.until_exists(&plane.path("configmaps/many-0")).await;
+    plane.kill();
+    plane.start_again().await;
+    let app = plane.until_healthy(&second).await;
+    for n in 0..N_OBJECTS {
+        plane.assert_exists(&plane.path(&format!("configmaps/many-{n}"))).await;
+    }
+    plane.assert_exists(&plane.path("configmaps/first")).await;
+    let history = app["status"]["history"].as_array().unwrap();
+    let revisions: Vec<&str> = history.iter().filter_map(|entry| entry["revision"].as_str()).collect();
+    assert_eq!(revisions, [first.as_str(), second.as_str()]);
+}
+
+/// After a restart, what did not change is neither applied nor reported again.
+pub(crate) async fn restart_writes_nothing(server: Server) {
+    let mut plane = Plane::builder(server).durable().start().await;
+    let first = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("one", "1"))
+        .file("deploy/b.yaml", config_map("two", "1"))
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    let before = settled(&plane, &first).await;
+    let one = plane.get(&plane.path("configmaps/one")).await;
+    plane.kill();
+    plane.start_again().await;
+    // The restarted Windlass is at work when it acts on something new; by then it has looked at everything.
+    let second =
+        plane.repository.commit("other").file("deploy/c.yaml", config_map("three", "1")).submit().unwrap();
+    let name = format!("{}-other", plane.app);
+    let mut other = crate::plane::automated();
+    other["spec"]["source"] = json!({"targetRevision": "other"});
+    plane.create_app_named(&name, other).await;
+    let path = plane.control_path(&format!("applications/{name}"));
+    plane
+        .until(&path, "the other Application to be synced", |app| crate::plane::is_synced(app, &second))
+        .await;
+    let after = plane.app().await;
+    assert_eq!(
+        after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"],
+        "{after}\n{before}"
+    );
+    let after = plane.get(&plane.path("configmaps/one")).await;
+    assert_eq!(after["metadata"]["resourceVersion"], one["metadata"]["resourceVersion"]);
+    // And it still follows and heals the one that it did not touch.
+    let third = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
+    plane.until_synced(&third).await;
+}
+
+/// A state of the Application that is complete: healthy, and of the newest revision of the object.
+async fn settled(plane: &Plane, commit: &windlass_testing::CommitId) -> Value {
+    plane.until_healthy(commit).await;
+    // The refresh is taken with a write that says everything that is known.
+    plane.refresh().await;
+    plane.until_healthy(commit).await
+}
+
+/// A full disk is told; when there is room again, it goes on.
+pub(crate) async fn disk_full(server: Server) {
+    const N_BYTES: u64 = 64 * 1024 * 1024;
+    let disk = SmallDisk::new(N_BYTES).unwrap();
+    let plane = Plane::builder(server).disk(disk).start().await;
+    let first = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let disk = plane.disk.as_ref().unwrap();
+    disk.fill().unwrap();
+    let second = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
+    plane.until_condition("ComparisonError", &["no space is left"]).await;
+    plane.assert_exists(&plane.path("configmaps/one")).await;
+    disk.free().unwrap();
+    plane.until_synced(&second).await;
+    plane.until_no_conditions().await;
+}
+
+/// Of two controllers one acts; when it is killed, the other takes over.
+pub(crate) async fn leader_is_killed(server: Server) {
+    let mut plane = Plane::builder(server).leader_elect().start().await;
+    let first = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let second_controller = plane.second_controller();
+    let lease = plane.control_path("leases/windlass");
+    let leader = plane.get(&lease).await["spec"]["holderIdentity"].clone();
+    plane.kill();
+    let second = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
+    let taken = || async {
+        let holder =
+            plane.api.get(&lease).await.map_err(|error| error.to_string())?["spec"]["holderIdentity"].clone();
+        if holder == leader { Err(format!("{holder} still leads")) } else { Ok(()) }
+    };
+    eventually(PATIENCE, taken).await.unwrap();
+    plane.until_synced(&second).await;
+    drop(second_controller);
+}
+
+/// The disk of the embedded API itself is full: writes are refused, nothing is lost, and it goes on.
+pub(crate) async fn disk_full_under_the_api(server: Server) {
+    const N_BYTES: u64 = 64 * 1024 * 1024;
+    let disk = SmallDisk::new(N_BYTES).unwrap();
+    let plane = Plane::builder(server).disk(disk).start().await;
+    let first = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let disk = plane.disk.as_ref().unwrap();
+    disk.fill().unwrap();
+    // What was reserved may take some writes yet; this fills a file of any journal.
+    let large = "x".repeat(64 * 1024);
+    let refused = || async {
+        let object = json!({"metadata": {"generateName": "filler-"}, "data": {"large": large}});
+        match plane.api.create(&plane.path("configmaps"), &object).await {
+            Err(error) if error.code().is_some_and(|code| code >= 500) => Ok(()),
+            other => Err(format!("{:?}", other.map(drop))),
+        }
+    };
+    eventually(PATIENCE, refused).await.unwrap();
+    assert_eq!(plane.get(&plane.path("configmaps/one")).await["data"]["value"], "1", "reads go on");
+    let second = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
+    disk.free().unwrap();
+    plane.until_synced(&second).await;
+}

@@ -1,0 +1,11 @@
+//! The stories, by subject. Each takes the server to run on.
+
+pub(crate) mod bad_days;
+pub(crate) mod bad_input;
+pub(crate) mod deletion;
+pub(crate) mod operations;
+pub(crate) mod projects;
+pub(crate) mod pruning;
+pub(crate) mod sources;
+pub(crate) mod syncing;
+pub(crate) mod waves;

@@ -1,0 +1,103 @@
+//! What a person asks for through the `operation` field.
+
+use serde_json::{Value, json};
+
+use crate::plane::{Plane, Server, config_map, resource};
+
+fn succeeded(app: &Value) -> bool {
+    app["operation"].is_null() && app["status"]["operationState"]["phase"] == "Succeeded"
+}
+
+/// Nothing happens until somebody asks; then once.
+pub(crate) async fn manual_sync(server: Server) {
+    let plane = Plane::start(server).await;
+    let commit = plane.commit().file("deploy/a.yaml", config_map("settings", "1")).submit().unwrap();
+    plane.create_app(json!({})).await;
+    let app = plane.until_app("OutOfSync", |app| app["status"]["sync"]["status"] == "OutOfSync").await;
+    assert_eq!(app["status"]["health"]["status"], "Missing");
+    plane.assert_absent(&plane.path("configmaps/settings")).await;
+    plane
+        .patch_app(json!({"operation": {
+            "initiatedBy": {"username": "ada"},
+            "info": [{"name": "why", "value": "release"}],
+            "sync": {"revision": commit.as_str()},
+        }}))
+        .await;
+    let app = plane.until_app("the operation to have succeeded", succeeded).await;
+    let state = &app["status"]["operationState"];
+    assert_eq!(state["operation"]["initiatedBy"]["username"], "ada");
+    assert_eq!(state["operation"]["info"][0]["value"], "release");
+    assert_eq!(state["syncResult"]["resources"][0]["status"], "Synced");
+    assert_eq!(app["status"]["history"][0]["initiatedBy"]["username"], "ada");
+    plane.until_synced(&commit).await;
+
+    let next = plane.commit().file("deploy/a.yaml", config_map("settings", "2")).submit().unwrap();
+    plane
+        .until_app("OutOfSync at the next commit", |app| {
+            app["status"]["sync"]["status"] == "OutOfSync"
+                && app["status"]["sync"]["revision"] == next.as_str()
+        })
+        .await;
+    assert_eq!(plane.get(&plane.path("configmaps/settings")).await["data"]["value"], "1");
+}
+
+/// A sync without prune leaves what is no longer declared; one with prune takes it away.
+pub(crate) async fn manual_sync_with_prune(server: Server) {
+    let plane = Plane::start(server).await;
+    plane
+        .commit()
+        .file("deploy/keep.yaml", config_map("keep", "1"))
+        .file("deploy/old.yaml", config_map("old", "1"))
+        .submit()
+        .unwrap();
+    plane.create_app(json!({"operation": {"sync": {}}})).await;
+    plane.until_app("the first sync", succeeded).await;
+    let second = plane.commit().delete("deploy/old.yaml").submit().unwrap();
+    plane
+        .until_app("the old object to require pruning", |app| {
+            resource(app, "ConfigMap", "old")["requiresPruning"] == true
+        })
+        .await;
+    plane.patch_app(json!({"operation": {"sync": {}}})).await;
+    let app = plane
+        .until_app("the second sync", |app| {
+            succeeded(app) && app["status"]["operationState"]["syncResult"]["revision"] == second.as_str()
+        })
+        .await;
+    let results = app["status"]["operationState"]["syncResult"]["resources"].as_array().unwrap();
+    assert!(
+        results.iter().any(|result| result["name"] == "old" && result["status"] == "PruneSkipped"),
+        "{results:?}"
+    );
+    plane.assert_exists(&plane.path("configmaps/old")).await;
+    plane.patch_app(json!({"operation": {"sync": {"prune": true}}})).await;
+    plane.until_gone(&plane.path("configmaps/old")).await;
+    plane.until_synced(&second).await;
+}
+
+/// Only what was named is synced, and that is no deployment.
+pub(crate) async fn manual_sync_of_selected_objects(server: Server) {
+    let plane = Plane::start(server).await;
+    let commit = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("one", "1"))
+        .file("deploy/b.yaml", config_map("two", "1"))
+        .submit()
+        .unwrap();
+    plane.create_app(json!({})).await;
+    plane.until_app("OutOfSync", |app| app["status"]["sync"]["status"] == "OutOfSync").await;
+    plane
+        .patch_app(json!({"operation": {"sync": {"resources": [{"kind": "ConfigMap", "name": "one"}]}}}))
+        .await;
+    let app = plane
+        .until_app("the sync of one object", |app| {
+            succeeded(app) && resource(app, "ConfigMap", "one")["status"] == "Synced"
+        })
+        .await;
+    plane.assert_exists(&plane.path("configmaps/one")).await;
+    plane.assert_absent(&plane.path("configmaps/two")).await;
+    assert_eq!(app["status"]["sync"]["status"], "OutOfSync");
+    assert!(app["status"]["history"].as_array().is_none_or(Vec::is_empty), "{}", app["status"]);
+    plane.patch_app(json!({"operation": {"sync": {}}})).await;
+    plane.until_synced(&commit).await;
+}

@@ -1,0 +1,72 @@
+//! What a project forbids does not happen.
+
+use serde_json::{Value, json};
+
+use crate::plane::{Plane, Server, automated, config_map};
+
+async fn create_project(plane: &Plane, spec: Value) {
+    let project = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+        "metadata": {"name": "team", "namespace": plane.namespace}, "spec": spec,
+    });
+    plane.api.create(&plane.control_path("appprojects"), &project).await.unwrap();
+    let mut app = automated();
+    app["spec"]["project"] = json!("team");
+    plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    plane.create_app(app).await;
+}
+
+fn everywhere() -> Value {
+    json!([{"server": "*", "namespace": "*"}])
+}
+
+/// A repository that the project does not list.
+pub(crate) async fn project_forbids_the_source(server: Server) {
+    let plane = Plane::start(server).await;
+    let spec = json!({"sourceRepos": ["https://example.org/*"], "destinations": everywhere()});
+    create_project(&plane, spec).await;
+    plane.until_condition("InvalidSpecError", &["is not permitted in project", "team"]).await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+    // As soon as it is allowed, it happens.
+    let allow = json!({"spec": {"sourceRepos": ["*"]}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &allow).await.unwrap();
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    plane.until_no_conditions().await;
+}
+
+/// A namespace that the project does not list.
+pub(crate) async fn project_forbids_the_destination(server: Server) {
+    let plane = Plane::start(server).await;
+    let spec = json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "another"}]});
+    create_project(&plane, spec).await;
+    plane.until_condition("InvalidSpecError", &["destination", "team"]).await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+}
+
+/// A kind that the project does not allow; nothing of the plan is done.
+pub(crate) async fn project_forbids_a_kind(server: Server) {
+    let plane = Plane::start(server).await;
+    let spec = json!({
+        "sourceRepos": ["*"], "destinations": everywhere(),
+        "namespaceResourceBlacklist": [{"group": "", "kind": "ConfigMap"}],
+    });
+    create_project(&plane, spec).await;
+    plane
+        .until_app("the kind to be refused", |app| {
+            let said = app["status"]["conditions"].to_string();
+            said.contains("ConfigMap") && said.contains("team")
+        })
+        .await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+}
+
+/// A project that does not exist.
+pub(crate) async fn project_does_not_exist(server: Server) {
+    let plane = Plane::start(server).await;
+    plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    let mut app = automated();
+    app["spec"]["project"] = json!("nobody");
+    plane.create_app(app).await;
+    plane.until_condition("InvalidSpecError", &["project", "nobody"]).await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+}
