@@ -1,4 +1,5 @@
 //! An API server that answers as a script says, in process: no sockets, so that paused clocks stay exact.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of the script")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
