@@ -76,9 +76,16 @@ pub async fn watch(
     loop {
         let began = Instant::now();
         let listing = position.is_none();
-        let result = match position.take() {
-            None => list(&client, &resource, &scope, &events).await,
-            Some(version) => follow(&client, &resource, &scope, version, &events).await,
+        let step = async {
+            match position.take() {
+                None => list(&client, &resource, &scope, &events).await,
+                Some(version) => follow(&client, &resource, &scope, version, &events).await,
+            }
+        };
+        // A server that never answers must not keep a watch alive that nobody receives.
+        let result = tokio::select! {
+            result = step => result,
+            () = events.closed() => return,
         };
         match result {
             Ok(version) => {

@@ -157,7 +157,9 @@ async fn a_version_that_is_gone_is_listed_anew() {
             "listed"
         ]
     );
-    assert_eq!(asked.iter().filter(|path| path.contains("watch=true")).count(), 2);
+    // A third one may be on its way already when the last event is taken.
+    let followed: Vec<&String> = asked.iter().filter(|path| path.contains("watch=true")).collect();
+    assert!(followed.len() >= 2 && followed[1].contains("resourceVersion=20"), "{followed:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,7 +64,17 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Registers all of them.
+    ///
+    /// Every label value is there from the start, so that a rate over it has a zero to begin with.
     pub fn register(&self, registry: &mut Registry) {
+        for family in [&self.renders, &self.applies, &self.status_writes, &self.source_updates] {
+            for ok in [true, false] {
+                drop(family.get_or_create(&ResultLabel::of(ok)));
+            }
+        }
+        for phase in ["Succeeded", "Failed", "Error"] {
+            drop(self.operations.get_or_create(&PhaseLabel { phase }));
+        }
         let registry = registry.sub_registry_with_prefix("windlass");
         registry.register("units", "Units that are kept in sync", self.units.clone());
         registry.register("live_objects", "Live objects that belong to a Unit", self.live_objects.clone());

@@ -1,4 +1,5 @@
-//! Flags from a file: each `name: value` becomes a flag that the command line and the environment win over.
+//! Flags from a file, for `up` and `controller`: each `name: value` becomes a flag that the command line and the
+//! environment win over.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub(crate) fn with_file(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
     let flags = flags_of(&value).with_context(|| format!("in the config file {}", path.display()))?;
     // After the verb, before the flags that were typed: of two equal flags the later one wins.
     let verb = arguments.iter().skip(1).position(|argument| !argument.to_string_lossy().starts_with('-'));
+    // The other verbs have few flags in common with these, and would stumble over the rest.
+    let verb = verb.filter(|verb| arguments[verb + 1] == "up" || arguments[verb + 1] == "controller");
     let Some(verb) = verb else { return Ok(arguments) };
     let mut all = arguments;
     let after = all.split_off(verb + 2);

@@ -44,11 +44,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints an error with its causes; exit code 1, as for every failure that has no code of its own.
-#[expect(clippy::print_stderr, reason = "a command-line program speaks to people here")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error}");
-    for cause in error.chain().skip(1) {
-        eprintln!("  caused by: {cause}");
-    }
+    output::report(error);
     ExitCode::FAILURE
 }

@@ -218,10 +218,8 @@ impl Core {
         let project = unit.lowered.permissions.project.as_str();
         let own = self.repository_access.get(url.normalised());
         let own = own.filter(|(for_project, _)| for_project.is_empty() || for_project == project);
-        own.map(|(_, access)| access)
-            .or_else(|| self.credential_templates.for_url(url))
-            .cloned()
-            .unwrap_or_else(|| Access { known_hosts: self.known_hosts.clone(), ..Access::default() })
+        let found = own.map(|(_, access)| access).or_else(|| self.credential_templates.for_url(url)).cloned();
+        with_known_hosts(found, &self.known_hosts)
     }
 
     pub(super) fn on_project(&mut self, event: WatchEvent) {
@@ -382,8 +380,16 @@ pub fn repository_access(
             ReadSecret::Repository(..) | ReadSecret::Cluster(_) => {}
         }
     }
-    own.or_else(|| templates.for_url(url).cloned())
-        .unwrap_or_else(|| Access { known_hosts: known_hosts.clone(), ..Access::default() })
+    with_known_hosts(own.or_else(|| templates.for_url(url).cloned()), known_hosts)
+}
+
+/// The access that was found, or anonymous access; where it knows no hosts of its own, those everyone knows.
+fn with_known_hosts(found: Option<Access>, known_hosts: &KnownHosts) -> Access {
+    let mut access = found.unwrap_or_default();
+    if access.known_hosts == KnownHosts::default() {
+        access.known_hosts = known_hosts.clone();
+    }
+    access
 }
 
 fn read_secret(object: &Object) -> Result<ReadSecret, String> {

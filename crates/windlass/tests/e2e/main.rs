@@ -71,7 +71,6 @@ on_both_servers! {
     deletion::deletion_in_the_background,
     deletion::deletion_without_finalizer_leaves_objects,
     sources::private_repository,
-    #[ignore = "a repository's own Secret hides the known hosts of the settings"]
     sources::ssh_repository,
     sources::local_repository,
     sources::semver_range,
