@@ -26,7 +26,7 @@ pub struct Refusal {
 ///
 /// Nothing has an effect, so nothing is lost.
 pub async fn verify(plan: &Plan, target: &impl Target) -> Vec<Refusal> {
-    let kinds: Vec<GroupKind> = plan.steps().filter_map(kind_brought_by).collect();
+    let kinds: Vec<GroupKind> = plan.steps().filter_map(Step::defined_kind).collect();
     let checks = plan.waves.iter().flat_map(|wave| wave.steps.iter().map(move |step| (wave, step)));
     let kinds = &kinds;
     let checks: Vec<_> = checks.map(|(wave, step)| check(plan, wave, step, kinds, target)).collect();
@@ -77,10 +77,4 @@ async fn check(
         images: Box::default(),
     };
     Some(Refusal { outcome, kind: error.kind })
-}
-
-fn kind_brought_by(step: &Step) -> Option<GroupKind> {
-    let Action::Apply { object, .. } = &step.action else { return None };
-    (object.kind() == "CustomResourceDefinition")
-        .then(|| GroupKind::new(object.str_at(&["spec", "group"]), object.str_at(&["spec", "names", "kind"])))
 }

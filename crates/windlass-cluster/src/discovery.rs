@@ -78,6 +78,12 @@ impl Discovery {
         self.resource(group, version, kind)
     }
 
+    /// The kind at exactly this version, or at the preferred one where that version is not served.
+    #[must_use]
+    pub fn serving(&self, gvk: &Gvk) -> Option<&Resource> {
+        self.0.by_gvk.get(gvk).or_else(|| self.preferred(&gvk.group, &gvk.kind))
+    }
+
     /// The kind that a person names by kind, plural, singular or short name, with or without `.group`.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Resource> {

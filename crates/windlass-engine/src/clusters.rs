@@ -77,10 +77,7 @@ impl ClusterState {
 
     /// Whether objects of a kind live in namespaces.
     pub(crate) fn scope(discovery: &Discovery, gvk: &windlass_kube::Gvk) -> Scope {
-        let resource = discovery
-            .resource(&gvk.group, &gvk.version, &gvk.kind)
-            .or_else(|| discovery.preferred(&gvk.group, &gvk.kind));
-        match resource {
+        match discovery.serving(gvk) {
             Some(resource) if resource.namespaced => Scope::Namespaced,
             Some(_) => Scope::Cluster,
             None => Scope::Unknown,

@@ -16,11 +16,7 @@ pub(crate) struct ClusterTarget {
 
 impl ClusterTarget {
     fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
-        let found = self
-            .discovery
-            .resource(&gvk.group, &gvk.version, &gvk.kind)
-            .or_else(|| self.discovery.preferred(&gvk.group, &gvk.kind));
-        found.ok_or_else(|| {
+        self.discovery.serving(gvk).ok_or_else(|| {
             let message =
                 format!("the cluster does not serve {gvk}; is its CustomResourceDefinition installed?");
             CallError::new(CallErrorKind::UnknownKind, message)

@@ -30,7 +30,7 @@ pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use digest::Digest;
 pub use health::{Health, HealthStatus};
 pub use live::{LiveRecord, Receipt};
-pub use outcome::{ObjectOutcome, OperationPhase, Outcome, OutcomeStatus};
+pub use outcome::{ObjectOutcome, OperationPhase, OutcomeStatus};
 pub use permissions::{DestinationRule, KindRule, Permissions, Permitted};
 pub use plan::{Action, Generation, Phase, Plan, Propagation, Reason, Step, Waiting, Wave};
 pub use report::{Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus};

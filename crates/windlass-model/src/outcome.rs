@@ -2,7 +2,7 @@
 
 use windlass_kube::{Gvk, ObjectRef, Str};
 
-use crate::{Phase, Time};
+use crate::Phase;
 
 /// How one object came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,17 +32,6 @@ pub struct ObjectOutcome {
     pub phase: Phase,
     /// Container images of the object, for people.
     pub images: Box<[Str]>,
-}
-
-/// What happened to a Plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Per object, in the order of the plan.
-    pub objects: Vec<ObjectOutcome>,
-    /// When the first step began.
-    pub started: Time,
-    /// When the last one ended.
-    pub finished: Time,
 }
 
 /// How far an operation is.

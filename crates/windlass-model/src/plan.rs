@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use windlass_kube::{Gvk, Object, ObjectRef, Str};
+use windlass_kube::{GroupKind, Gvk, Object, ObjectRef, Str};
 
 use crate::{Digest, Origin, UnitId};
 
@@ -102,6 +102,17 @@ pub struct Step {
     pub origin: Option<Origin>,
     /// Its rank inside the wave: a larger one starts when all smaller ones ended.
     pub order: u16,
+}
+
+impl Step {
+    /// The kind that the step brings to the cluster, if it applies a CustomResourceDefinition.
+    #[must_use]
+    pub fn defined_kind(&self) -> Option<GroupKind> {
+        let Action::Apply { object, .. } = &self.action else { return None };
+        (object.kind() == "CustomResourceDefinition").then(|| {
+            GroupKind::new(object.str_at(&["spec", "group"]), object.str_at(&["spec", "names", "kind"]))
+        })
+    }
 }
 
 /// What to do to an object.

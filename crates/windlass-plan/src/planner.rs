@@ -124,7 +124,7 @@ pub fn plan_deletion(
 fn apply_waves(mut steps: Vec<(i32, Step)>, desired: &[(Desired, Comparison)]) -> Vec<Wave> {
     bubble_up(&mut steps);
     let definitions: BTreeMap<GroupKind, ObjectRef> =
-        steps.iter().filter_map(|(_, step)| Some((kind_defined_by(step)?, step.key.clone()))).collect();
+        steps.iter().filter_map(|(_, step)| Some((step.defined_kind()?, step.key.clone()))).collect();
     // Sub-waves keep a wave's number: 0 for what stands alone, 1 for what waits for a definition of this plan.
     let mut by_wave: BTreeMap<(i32, u8), (Vec<Step>, BTreeSet<ObjectRef>)> = BTreeMap::new();
     for (wave, step) in steps {
@@ -163,18 +163,12 @@ fn bubble_up(steps: &mut [(i32, Step)]) {
         let dependent = if step.key.kind == "Namespace" && step.key.group.is_empty() {
             first_in_namespace.get(&step.key.name)
         } else {
-            kind_defined_by(step).and_then(|kind| first_of_kind.get(&kind))
+            step.defined_kind().and_then(|kind| first_of_kind.get(&kind))
         };
         if let Some(first) = dependent {
             *wave = (*wave).min(*first);
         }
     }
-}
-
-fn kind_defined_by(step: &Step) -> Option<GroupKind> {
-    let Action::Apply { object, .. } = &step.action else { return None };
-    (object.kind() == "CustomResourceDefinition")
-        .then(|| GroupKind::new(object.str_at(&["spec", "group"]), object.str_at(&["spec", "names", "kind"])))
 }
 
 fn apply_step(desired: &Desired, comparison: Comparison) -> Step {

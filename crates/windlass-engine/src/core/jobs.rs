@@ -312,11 +312,7 @@ async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired) -> 
         live: None,
         difference: Ok(Str::default()),
     };
-    let resource = target
-        .discovery
-        .resource(&desired.gvk.group, &desired.gvk.version, &desired.gvk.kind)
-        .or_else(|| target.discovery.preferred(&desired.gvk.group, &desired.gvk.kind));
-    let Some(resource) = resource else { return checked };
+    let Some(resource) = target.discovery.serving(&desired.gvk) else { return checked };
     match target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
         Ok(live) => checked.live = Some(live),
         Err(_) => return checked,

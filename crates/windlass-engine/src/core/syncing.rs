@@ -8,8 +8,7 @@ use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
     Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, Initiator,
-    LiveRecord, OperationPhase, OperationReport, Outcome, OutcomeStatus, Receipt, SyncRequest, UnitId,
-    Waiting,
+    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, UnitId, Waiting,
 };
 use windlass_plan::{Comparison, PlanInput, owned_form, plan};
 
@@ -638,12 +637,5 @@ impl UnitState {
     /// The revisions deployed last, as far as is known.
     fn newest_deployment(&self) -> Vec<Str> {
         self.last_deployed.clone().unwrap_or_else(|| self.previous.last_deployed.clone())
-    }
-}
-
-/// The outcome of an operation, for whoever prints it.
-impl From<&OperationRun> for Outcome {
-    fn from(run: &OperationRun) -> Self {
-        Self { objects: run.objects.clone(), started: run.started, finished: run.started }
     }
 }
