@@ -2,7 +2,7 @@
 
 use windlass_kube::fields::extract_owned;
 use windlass_kube::{Object, Str, Value};
-use windlass_model::{Digest, Installation, LiveRecord, Tracking, tracking};
+use windlass_model::{Digest, Installation, LiveRecord, Time, Tracking, tracking};
 use windlass_plan::{Marks, owned_form};
 
 /// How objects of a target are read: what marks them as ours, and what they may say about themselves.
@@ -41,8 +41,20 @@ impl Lens {
             keep_on_delete: options.keep_on_delete,
             images: windlass_assess::images(object).into(),
             last_writer: self.last_foreign_writer(object),
+            applied: self.applied(object),
             created: object.str_at(&["metadata", "creationTimestamp"]).into(),
         }
+    }
+
+    /// When our field manager last applied it.
+    fn applied(&self, object: &Object) -> Option<Time> {
+        let entries = object.at(&["metadata", "managedFields"])?.as_array()?;
+        let ours = entries.iter().find(|entry| {
+            entry.str_at(&["manager"]) == Some(&self.field_manager)
+                && entry.str_at(&["operation"]) == Some("Apply")
+                && entry.str_at(&["subresource"]).unwrap_or_default().is_empty()
+        })?;
+        ours.str_at(&["time"])?.parse().ok()
     }
 
     /// Who of the others wrote last, leaving out the writers of status.

@@ -217,6 +217,7 @@ mod tests {
             keep_on_delete: false,
             images: Box::default(),
             last_writer: None,
+            applied: None,
             created: Str::default(),
         }
     }

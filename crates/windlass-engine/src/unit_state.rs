@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use windlass_argo::{Lowered, Previous};
+use windlass_argo::{Lowered, Previous, PreviousOperation};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
     Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationReport, Plan,
@@ -52,6 +52,8 @@ pub(crate) struct UnitState {
     pub(crate) deployed: Option<Deployment>,
     /// The revisions of the newest deployment in this process.
     pub(crate) last_deployed: Option<Vec<Str>>,
+    /// Whether the process before this one may have left a sync unfinished; told apart at the first comparison.
+    pub(crate) unfinished: Option<Unfinished>,
     /// The digest of the desired set that was last synced with success.
     pub(crate) synced: Option<Digest>,
     /// Failures in a row.
@@ -77,6 +79,26 @@ pub(crate) struct UnitState {
     pub(crate) writing: bool,
     /// Whether the state changed since that write began.
     pub(crate) unwritten: bool,
+}
+
+/// What the process before this one may have been doing when it ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Unfinished {
+    /// Its status says that a sync was running.
+    Announced(PreviousOperation),
+    /// It may have applied a plan that needs no announcement, and ended before it could say so. Such a plan shows in
+    /// objects that were applied after the last operation finished.
+    AppliedAfter(Option<Time>),
+}
+
+impl Unfinished {
+    fn of(previous: &Previous) -> Self {
+        match &previous.operation {
+            Some(operation) if operation.finished.is_none() => Self::Announced(operation.clone()),
+            Some(operation) => Self::AppliedAfter(operation.finished),
+            None => Self::AppliedAfter(None),
+        }
+    }
 }
 
 /// What a status write that is under way tells, to be told again if it fails.
@@ -191,6 +213,7 @@ impl UnitState {
             declared: without_managed_fields(object),
             uid: object.uid().into(),
             asked: asked_digest(object),
+            unfinished: Some(Unfinished::of(&previous)),
             lowered: Arc::new(lowered),
             previous,
             sources: Vec::new(),

@@ -2,7 +2,7 @@
 
 use windlass_kube::{Gvk, ObjectRef, Str};
 
-use crate::{Digest, Health};
+use crate::{Digest, Health, Time};
 
 /// All that the live index keeps of an object; its body is dropped on arrival and fetched when a person looks.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct LiveRecord {
     pub images: Box<[Str]>,
     /// The manager that wrote last and is not ours, with the time as written: for reasons in words.
     pub last_writer: Option<Box<(Str, Str)>>,
+    /// When our field manager last applied it; `None` when it never did, or the time cannot be read.
+    pub applied: Option<Time>,
     /// `metadata.creationTimestamp` as written.
     pub created: Str,
 }

@@ -233,6 +233,15 @@ pub struct SyncRequest {
     pub retry: Option<Retry>,
 }
 
+impl SyncRequest {
+    /// What a policy of automated sync asks for.
+    #[must_use]
+    pub fn automated(prune: bool) -> Self {
+        let initiator = Initiator { username: Str::default(), automated: true };
+        Self { prune, initiator, ..Self::default() }
+    }
+}
+
 /// Names objects to be synced.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selection {

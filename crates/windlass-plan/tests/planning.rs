@@ -102,6 +102,7 @@ fn live(kind: &str, name: &str) -> LiveRecord {
         keep_on_delete: false,
         images: Box::default(),
         last_writer: None,
+        applied: None,
         created: Str::default(),
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
+use windlass_argo::PreviousOperation;
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, Initiator,
-    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, UnitId, Waiting,
+    Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus,
+    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, Time, UnitId, Waiting,
 };
 use windlass_plan::{Comparison, PlanInput, owned_form, plan};
 
@@ -19,7 +20,7 @@ use crate::clusters::ClusterKey;
 use crate::live::Known;
 use crate::metrics::{PhaseLabel, ResultLabel};
 use crate::recorder::Notice;
-use crate::unit_state::{Activity, OperationRun, Run, UnitState, live_state, operation_digest};
+use crate::unit_state::{Activity, OperationRun, Run, Unfinished, UnitState, live_state, operation_digest};
 
 /// How long a server takes to list a kind after its definition is established: a fraction of a second.
 const KIND_LAG: std::time::Duration = std::time::Duration::from_millis(200);
@@ -98,15 +99,20 @@ impl Core {
                 self.fail_request(unit, "the source could not be rendered");
                 return None;
             }
+            unit.unfinished = None;
             return unit.lowered.request.clone();
         }
         if failed {
             return None;
         }
         let retrying = unit.operation.as_ref().map(|run| run.request.clone());
+        let unfinished = unit.unfinished.take();
         let request = match (retrying, unit.lowered.unit.policy.automation) {
             (Some(request), _) => request,
             (None, Automation::Manual) => {
+                if let Some(Unfinished::Announced(operation)) = unfinished {
+                    unit.ended = Some(interrupted(&operation, self.now));
+                }
                 if out_of_sync || !compared.extra.is_empty() {
                     unit.waiting = Some(Waiting::Manual);
                 }
@@ -119,7 +125,10 @@ impl Core {
                     if unit.failures == 0 {
                         unit.synced = Some(digest);
                     }
-                    return None;
+                    // What was applied before a crash is a deployment, too: it is ended as one.
+                    return unfinished
+                        .is_some_and(|unfinished| self.was_interrupted(unit, cluster, &unfinished))
+                        .then(|| SyncRequest::automated(prune));
                 }
                 if unit.synced == Some(digest) && !self_heal && !unit.retrying() {
                     return None;
@@ -133,8 +142,7 @@ impl Core {
                     unit.trouble = vec![Diagnostic::new(DiagnosticKind::Sync, message)];
                     return None;
                 }
-                let initiator = Initiator { username: Str::default(), automated: true };
-                SyncRequest { prune, initiator, ..SyncRequest::default() }
+                SyncRequest::automated(prune)
             }
         };
         if let Some(at) = unit.retry_at
@@ -145,6 +153,24 @@ impl Core {
             return None;
         }
         Some(request)
+    }
+
+    /// Whether the process before this one ended in the middle of a sync that is complete by now, or seems so.
+    fn was_interrupted(&self, unit: &UnitState, cluster: &ClusterKey, unfinished: &Unfinished) -> bool {
+        let (Some(state), Some(rendered)) = (self.clusters.get(cluster), &unit.rendered) else {
+            return false;
+        };
+        match unfinished {
+            Unfinished::Announced(_) => true,
+            Unfinished::AppliedAfter(finished) => {
+                unit.newest_deployment() != rendered.revisions
+                    && rendered
+                        .objects
+                        .iter()
+                        .filter_map(|object| state.live.record(&object.key)?.applied)
+                        .any(|applied| finished.is_none_or(|finished| applied > finished))
+            }
+        }
     }
 
     /// Whether drift may be undone now. Somebody who keeps changing it back is met ever more slowly.
@@ -265,6 +291,10 @@ impl Core {
             self.again(&unit.id);
         } else if run.plan.verify_first || dry_run {
             self.start_verify(unit, cluster, run);
+            if !dry_run {
+                // What takes more than one write is announced first, so that a successor can end what was begun.
+                self.report(unit, cluster, compared);
+            }
         } else {
             self.start_wave(unit, cluster, run, 0);
         }
@@ -311,6 +341,10 @@ impl Core {
             } else if dry_run {
                 self.end_operation(&mut unit, OperationPhase::Succeeded, "successfully synced (dry run)");
                 self.idle(&mut unit);
+            } else if unit.writing {
+                // Not before its announcement is written.
+                unit.activity = Activity::Gated(run, 0);
+                unit.unwritten = true;
             } else if let Some(cluster) = cluster {
                 self.start_wave(&mut unit, &cluster, run, 0);
             }
@@ -637,5 +671,19 @@ impl UnitState {
     /// The revisions deployed last, as far as is known.
     fn newest_deployment(&self) -> Vec<Str> {
         self.last_deployed.clone().unwrap_or_else(|| self.previous.last_deployed.clone())
+    }
+}
+
+/// The end of an operation whose process ended before it, and that nobody goes on with.
+fn interrupted(operation: &PreviousOperation, now: Time) -> OperationReport {
+    OperationReport {
+        request: operation.request.clone(),
+        phase: OperationPhase::Error,
+        message: Str::new_static("interrupted: Windlass was restarted in the middle of it"),
+        started: operation.started,
+        finished: Some(now),
+        retries: operation.retries,
+        revisions: operation.revisions.clone(),
+        objects: Vec::new(),
     }
 }

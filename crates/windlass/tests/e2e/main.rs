@@ -62,6 +62,7 @@ on_both_servers! {
     bad_days::git_unreachable_while_drift_is_healed,
     bad_days::api_server_restarts,
     bad_days::killed_in_the_middle_of_a_sync,
+    bad_days::killed_at_any_moment,
     bad_days::restart_writes_nothing,
     projects::project_forbids_the_source,
     projects::project_forbids_the_destination,

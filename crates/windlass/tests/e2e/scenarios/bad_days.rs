@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use windlass_testing::{Fault, SmallDisk, eventually};
 
-use crate::plane::{PATIENCE, Plane, Server, config_map, config_map_with};
+use crate::plane::{PATIENCE, Plane, Server, balancer, config_map, config_map_with};
+use crate::scenarios::waves::{WAVE, waits_for};
 
 /// While Git does not answer, what runs stays and is healed from the last good revision.
 pub(crate) async fn git_unreachable_while_drift_is_healed(server: Server) {
@@ -60,32 +61,69 @@ pub(crate) async fn api_server_restarts(server: Server) {
     plane.until(&one, "the value to be healed", |live| live["data"]["value"] == "2").await;
 }
 
-/// Killed while it applies thirty objects, Windlass ends what it began: nothing twice, nothing lost.
+/// Killed between two waves, Windlass ends what it began: nothing twice, nothing lost.
 pub(crate) async fn killed_in_the_middle_of_a_sync(server: Server) {
+    let mut plane = Plane::builder(server).durable().without_simulator().start().await;
+    let first = plane.commit().file("deploy/first.yaml", config_map("first", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let second = plane
+        .commit()
+        .file("deploy/before.yaml", config_map("before", "1"))
+        .file("deploy/front.yaml", balancer("front", 1))
+        .file("deploy/after.yaml", config_map_with("after", "1", WAVE, "2"))
+        .submit()
+        .unwrap();
+    plane.until_app("the sync to wait for the Service", |app| waits_for(app, "front")).await;
+    plane.kill();
+    plane.start_again().await;
+    plane.assert_absent(&plane.path("configmaps/after")).await;
+    plane.open("front").await;
+    let app = plane.until_healthy(&second).await;
+    for name in ["first", "before", "after"] {
+        plane.assert_exists(&plane.path(&format!("configmaps/{name}"))).await;
+    }
+    assert_eq!(deployed(&app), [first.as_str(), second.as_str()]);
+}
+
+/// Killed at moments that nobody chose, it converges each time, and the history has every deployment once.
+pub(crate) async fn killed_at_any_moment(server: Server) {
     const N_OBJECTS: usize = 30;
+    const N_KILLS: usize = 4;
     let mut plane = Plane::builder(server).durable().start().await;
     let first = plane.commit().file("deploy/first.yaml", config_map("first", "1")).submit().unwrap();
     plane.create_automated_app().await;
     plane.until_synced(&first).await;
-    let mut commit = plane.commit();
-    for n in 0..N_OBJECTS {
-        // Three waves, so that there is a middle.
-        let wave = format!("{}", n % 3);
-        let object = config_map_with(&format!("many-{n}"), "1", "argocd.argoproj.io/sync-wave", &wave);
-        commit = commit.file(format!("deploy/many-{n}.yaml"), object);
+    let mut commits = vec![first];
+    for round in 0..N_KILLS {
+        let round = round.to_string();
+        let mut commit = plane.commit();
+        for n in 0..N_OBJECTS {
+            // Three waves, so that there is more than one moment to be killed at.
+            let wave = (n % 3).to_string();
+            let object = config_map_with(&format!("many-{n}"), &round, WAVE, &wave);
+            commit = commit.file(format!("deploy/many-{n}.yaml"), object);
+        }
+        commits.push(commit.submit().unwrap());
+        // The first wave has begun, and nobody knows how far the rest has come.
+        plane
+            .until(&plane.path("configmaps/many-0"), "the new value", |live| live["data"]["value"] == round)
+            .await;
+        plane.kill();
+        plane.start_again().await;
+        let app = plane.until_healthy(commits.last().unwrap()).await;
+        for n in 0..N_OBJECTS {
+            let live = plane.get(&plane.path(&format!("configmaps/many-{n}"))).await;
+            assert_eq!(live["data"]["value"], round, "many-{n}");
+        }
+        assert_eq!(deployed(&app), commits.iter().map(|commit| commit.as_str()).collect::<Vec<_>>());
     }
-    let second = commit.submit().unwrap();
-    plane.until_exists(&plane.path("configmaps/many-0")).await;
-    plane.kill();
-    plane.start_again().await;
-    let app = plane.until_healthy(&second).await;
-    for n in 0..N_OBJECTS {
-        plane.assert_exists(&plane.path(&format!("configmaps/many-{n}"))).await;
-    }
-    plane.assert_exists(&plane.path("configmaps/first")).await;
+}
+
+/// The revisions in the history, oldest first.
+fn deployed(app: &Value) -> Vec<&str> {
     let history = app["status"]["history"].as_array().unwrap();
-    let revisions: Vec<&str> = history.iter().filter_map(|entry| entry["revision"].as_str()).collect();
-    assert_eq!(revisions, [first.as_str(), second.as_str()]);
+    history.iter().filter_map(|entry| entry["revision"].as_str()).collect()
 }
 
 /// After a restart, what did not change is neither applied nor reported again.

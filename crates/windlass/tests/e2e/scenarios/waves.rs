@@ -2,14 +2,14 @@
 
 use crate::plane::{Plane, Server, balancer, config_map, config_map_with};
 
-const WAVE: &str = "argocd.argoproj.io/sync-wave";
+/// The annotation that says in which wave an object comes.
+pub(crate) const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
-fn waits_for_front(app: &serde_json::Value) -> bool {
+/// Whether a running sync waits for the health of `name`.
+pub(crate) fn waits_for(app: &serde_json::Value, name: &str) -> bool {
     let state = &app["status"]["operationState"];
     let message = state["message"].as_str().unwrap_or_default();
-    state["phase"] == "Running"
-        && message.contains("waiting for healthy state of")
-        && message.contains("front")
+    state["phase"] == "Running" && message.contains("waiting for healthy state of") && message.contains(name)
 }
 
 /// The second wave starts when the first is healthy; until then the status says what is waited for.
@@ -22,7 +22,7 @@ pub(crate) async fn waves_wait_for_health(server: Server) {
         .submit()
         .unwrap();
     plane.create_automated_app().await;
-    plane.until_app("the status to name the Service", waits_for_front).await;
+    plane.until_app("the status to name the Service", |app| waits_for(app, "front")).await;
     plane.assert_absent(&plane.path("configmaps/later")).await;
     plane.open("front").await;
     plane.until_exists(&plane.path("configmaps/later")).await;
@@ -39,7 +39,7 @@ pub(crate) async fn newer_commit_supersedes_a_stuck_wave(server: Server) {
         .submit()
         .unwrap();
     plane.create_automated_app().await;
-    plane.until_app("the first commit to be stuck", waits_for_front).await;
+    plane.until_app("the first commit to be stuck", |app| waits_for(app, "front")).await;
     let fixed = balancer("front", 0).replace("LoadBalancer", "ClusterIP");
     let second = plane
         .commit()
