@@ -41,6 +41,8 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-yaml", &["windlass-go"]),
     pure("windlass-kube", &["windlass-go", "windlass-yaml"]),
     pure("windlass-model", &["windlass-go", "windlass-yaml", "windlass-kube"]),
+    pure("windlass-kustomize", VALUES),
+    pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-argo", VALUES),
     effectful("windlass-source", VALUES),
     pure("windlass-render", VALUES),

@@ -497,7 +497,7 @@ impl FrameCommon<'_> {
 }
 
 /// A float as it comes back from the JSON that `sigs.k8s.io/yaml` writes: integral ones are integers there.
-fn json_number(float: f64) -> Value {
+pub(crate) fn json_number(float: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if float.fract() == 0.0 && float.abs() < 1e21 {
         #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]

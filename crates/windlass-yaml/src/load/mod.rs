@@ -4,6 +4,7 @@ mod loader;
 mod mapping;
 
 use self::loader::Loader;
+pub(crate) use self::loader::json_number;
 use crate::error::YamlError;
 use crate::limits::Limits;
 use crate::resolve::Dialect;
