@@ -1,0 +1,91 @@
+//! Native objects: structs and other types of the embedding program.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::{Str, Type, Value};
+
+/// A native object that templates can hold: a struct, a pointer to one, or a named scalar.
+///
+/// Its methods are those of its [`Type`]. Everything else here has a default that fits an opaque object.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gotemplate::{Kind, Object, Type, Value};
+///
+/// struct Release { name: String }
+/// static RELEASE: Type = Type::new("*release.Release", Kind::Ptr);
+///
+/// impl Object for Release {
+///     fn type_of(&self) -> &'static Type { &RELEASE }
+///     fn as_any(&self) -> &dyn std::any::Any { self }
+///     fn fields(&self) -> Vec<(&'static str, Value)> { vec![("Name", Value::from(self.name.as_str()))] }
+/// }
+/// let release = Value::Object(Arc::new(Release { name: "web".into() }));
+/// # let _ = release;
+/// ```
+pub trait Object: Send + Sync {
+    /// Its type, with its methods. The kind says what it is to Go: a struct, a pointer to one, a scalar.
+    fn type_of(&self) -> &'static Type;
+
+    /// The object itself, to be downcast by the functions that know it.
+    fn as_any(&self) -> &dyn Any;
+
+    /// The fields of a struct, in the order they are declared in.
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// One field. Objects with many fields, or costly ones, answer this without making the others.
+    fn field(&self, name: &str) -> Option<Value> {
+        self.fields().into_iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
+
+    /// What its `Error` or `String` method returns, if it has one: what printing it shows.
+    fn text(&self) -> Option<Str> {
+        None
+    }
+
+    /// The basic value of a named scalar: an `Int64` for a `time.Duration`.
+    fn scalar(&self) -> Option<Value> {
+        None
+    }
+
+    /// What an encoder to JSON or YAML sees in its place; by default a map of its fields.
+    fn encoded(&self) -> Value {
+        match self.scalar() {
+            Some(scalar) => scalar,
+            None => {
+                let fields = self.fields().into_iter();
+                Value::Map(fields.map(|(name, value)| (Str::from_static(name), value)).collect())
+            }
+        }
+    }
+
+    /// Whether it equals `other`, which has the same type. By default only if it is the same object.
+    fn equals(&self, other: &dyn Object) -> bool {
+        std::ptr::addr_eq(std::ptr::from_ref(self.as_any()), std::ptr::from_ref(other.as_any()))
+    }
+}
+
+/// The object as type `T`.
+pub(super) fn downcast<T: 'static>(object: &Arc<dyn Object>) -> Option<&T> {
+    object.as_any().downcast_ref()
+}
+
+/// An error that is a value, as Go's `errors.New` makes it.
+pub struct ErrorText(pub Str);
+
+impl Object for ErrorText {
+    fn type_of(&self) -> &'static Type {
+        &super::types::ERROR
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn text(&self) -> Option<Str> {
+        Some(self.0.clone())
+    }
+}
