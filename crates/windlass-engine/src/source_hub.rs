@@ -10,7 +10,8 @@ use tracing::Instrument;
 use windlass_kube::Str;
 use windlass_model::{Tree, changed_paths};
 use windlass_source::{
-    Access, Freshness, GitTree, PollInterval, RepositoryStore, RepositoryUrl, TargetRevision, chain,
+    Access, Freshness, GitTree, PollInterval, Refused, RepositoryStore, RepositoryUrl, Scheme, SourceError,
+    TargetRevision, chain,
 };
 
 /// Which state of which repository is followed.
@@ -275,12 +276,23 @@ impl Conversation {
                 }
                 Err(error) => {
                     all_ok = false;
-                    Err(chain(&error).into())
+                    Err(advised(&error))
                 }
             };
             self.updates.send(SourceUpdate { key, news }).await.map_err(|_| ())?;
         }
         Ok(all_ok)
+    }
+}
+
+/// What went wrong, and what a person can do about it where that is known here.
+fn advised(error: &SourceError) -> Str {
+    let text = chain(error);
+    match error {
+        SourceError::Refused { source: Refused::Scheme { scheme: Scheme::Local }, .. } => {
+            format!("{text}; `--allow-local-repositories` allows them").into()
+        }
+        _ => text.into(),
     }
 }
 

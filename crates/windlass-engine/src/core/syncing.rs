@@ -8,8 +8,8 @@ use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
 use windlass_argo::PreviousOperation;
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus,
-    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, Time, UnitId, Waiting,
+    Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, LiveRecord,
+    OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, Time, UnitId, Waiting,
 };
 use windlass_plan::{Comparison, PlanInput, owned_form, plan};
 
