@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use windlass_kube::Value;
+use windlass_source::{Refused, Scheme};
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -244,6 +245,10 @@ pub(crate) fn report(error: &anyhow::Error) {
     }
     if let Some(advised) = error.downcast_ref::<Advised>() {
         let _ = write!(text, "\nhint: {}", advised.advice);
+    }
+    let local = Refused::Scheme { scheme: Scheme::Local };
+    if error.chain().any(|cause| cause.downcast_ref::<Refused>() == Some(&local)) {
+        text.push_str("\nhint: --allow-local-repositories allows repositories on this machine");
     }
     note(&text);
 }

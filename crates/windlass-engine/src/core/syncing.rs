@@ -40,11 +40,11 @@ impl Core {
         if let Activity::Gated(run, wave) = &unit.activity {
             let (run, wave) = (run.clone(), *wave);
             let current = unit.rendered.as_ref().map(|rendered| rendered.digest);
-            if current == Some(run.desired) && !unit.terminating() {
+            if current == Some(run.desired) && !unit.terminating() && !unit.asked_meanwhile() {
                 self.pass_gate(unit, cluster, &run, wave, compared);
                 return;
             }
-            // A newer state supersedes what was being done; its plan starts from what is live now.
+            // A newer state, or a person, supersedes what was being done; the next plan starts from what is live now.
             unit.activity = Activity::Idle;
             tracing::debug!(unit = %unit.id, "plan superseded");
         }
@@ -94,7 +94,12 @@ impl Core {
                 .iter()
                 .zip(&compared.claimed)
                 .any(|(state, claimed)| state.needs_apply() && !claimed);
+        if unit.asked_meanwhile() {
+            // A person does not wait for the policy's attempts, which may never succeed.
+            unit.operation = None;
+        }
         if unit.pending_request() && unit.operation.is_none() {
+            unit.reset_backoff();
             if failed {
                 self.fail_request(unit, "the source could not be rendered");
                 return None;
@@ -377,6 +382,8 @@ impl Core {
         let Some(mut unit) = self.units.remove(id) else { return };
         let cluster = self.cluster_key(&unit);
         let failed = results.iter().any(|result| result.outcome.status == OutcomeStatus::Failed);
+        let no_namespace =
+            results.iter().any(|result| result.failure == Some(CallErrorKind::NamespaceMissing));
         let unknown_kind = results.iter().any(|result| result.failure == Some(CallErrorKind::UnknownKind));
         for result in &results {
             self.metrics.applies.get_or_create(&ResultLabel::of(result.failure.is_none())).inc();
@@ -399,7 +406,13 @@ impl Core {
                 }
                 self.idle(&mut unit);
             } else if failed {
-                self.fail_attempt(&mut unit, "one or more objects failed to apply");
+                let message = if no_namespace && !unit.lowered.unit.policy.namespace.create {
+                    "one or more objects failed to apply (CreateNamespace=true in syncPolicy.syncOptions creates the \
+                     namespace)"
+                } else {
+                    "one or more objects failed to apply"
+                };
+                self.fail_attempt(&mut unit, message);
                 self.idle(&mut unit);
             } else if wave + 1 < run.plan.waves.len() {
                 unit.activity = Activity::Gated(run, wave + 1);
@@ -554,8 +567,12 @@ impl Core {
         let given_up = !automated && retry.limit.is_some_and(|limit| unit.failures > limit);
         unit.trouble = vec![Diagnostic::new(DiagnosticKind::Sync, message.clone())];
         if given_up {
+            let pause = retry.backoff.pause(1);
             self.end_operation(unit, OperationPhase::Failed, &message);
-            unit.reset_backoff();
+            // The policy's next attempt leaves time to read how the person's ended.
+            unit.failures = 1;
+            unit.retry_at = Some(Instant::now() + pause);
+            self.wake_at(Instant::now() + pause, &unit.id);
             return;
         }
         let pause = retry.backoff.pause(unit.failures);
@@ -661,6 +678,12 @@ impl UnitState {
     /// Whether somebody asked to end the running operation.
     fn terminating(&self) -> bool {
         self.lowered.terminate && self.operation.is_some()
+    }
+
+    /// Whether a person asks for an operation while one runs, or is being retried, that the policy asked for.
+    fn asked_meanwhile(&self) -> bool {
+        self.pending_request()
+            && self.operation.as_ref().is_some_and(|operation| operation.request.initiator.automated)
     }
 
     /// Whether a failed attempt of the policy is to be repeated.

@@ -46,6 +46,7 @@ on_both_servers! {
     pruning::without_prune_nothing_is_removed,
     pruning::keeps_objects_that_say_so,
     operations::manual_sync,
+    operations::request_beside_failing_automation,
     operations::manual_sync_with_prune,
     operations::manual_sync_of_selected_objects,
     waves::waves_wait_for_health,

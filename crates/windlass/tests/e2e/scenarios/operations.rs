@@ -41,6 +41,26 @@ pub(crate) async fn manual_sync(server: Server) {
     assert_eq!(plane.get(&plane.path("configmaps/settings")).await["data"]["value"], "1");
 }
 
+/// What a person asks for does not wait until the policy's failing attempts succeed.
+pub(crate) async fn request_beside_failing_automation(server: Server) {
+    let plane = Plane::start(server).await;
+    let elsewhere = config_map("settings", "1").replace("metadata:\n", "metadata:\n  namespace: nowhere\n");
+    plane.commit().file("deploy/a.yaml", elsewhere).submit().unwrap();
+    plane.create_automated_app().await;
+    let app = plane
+        .until_app("the policy's attempt to fail", |app| app["status"]["operationState"]["phase"] == "Failed")
+        .await;
+    let message = app["status"]["operationState"]["message"].as_str().unwrap();
+    assert!(message.contains("CreateNamespace=true"), "{message}");
+    plane.patch_app(json!({"operation": {"initiatedBy": {"username": "ada"}, "sync": {}}})).await;
+    plane
+        .until_app("the request to be carried out", |app| {
+            app["operation"].is_null()
+                && app["status"]["operationState"]["operation"]["initiatedBy"]["username"] == "ada"
+        })
+        .await;
+}
+
 /// A sync without prune leaves what is no longer declared; one with prune takes it away.
 pub(crate) async fn manual_sync_with_prune(server: Server) {
     let plane = Plane::start(server).await;
