@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod owners;
 mod run;
 mod target;
 mod verify;

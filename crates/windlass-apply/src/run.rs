@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt};
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{Action, Digest, ObjectOutcome, OutcomeStatus, Plan, Step, Wave};
 
-use crate::{CallError, CallErrorKind, Target};
+use crate::{CallError, CallErrorKind, Target, owners};
 
 /// How many calls of one wave are under way at once. A Unit that is larger than this must not crowd out others.
 const CONCURRENT_STEPS: usize = 8;
@@ -52,10 +52,11 @@ pub async fn run_wave(plan: &Plan, wave: &Wave, target: &impl Target) -> Vec<Ste
 async fn run_step(plan: &Plan, wave: &Wave, step: &Step, target: &impl Target) -> StepResult {
     match &step.action {
         Action::Apply { object, digest } => {
-            let result = target.apply(&step.gvk, object, &plan.field_manager, false).await;
+            let result = owners::apply(plan, step, object, target).await;
             applied(wave, step, Some(*digest), result)
         }
         Action::EnsureNamespace { object } => {
+            // The rest of the namespace is somebody else's, and stays theirs.
             let result = target.apply(&step.gvk, object, &plan.field_manager, false).await;
             applied(wave, step, None, result)
         }

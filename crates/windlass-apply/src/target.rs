@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use windlass_kube::{Gvk, Object, ObjectRef, Str};
+use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::Propagation;
 
 /// What a plan acts on: a cluster today.
@@ -17,6 +17,14 @@ pub trait Target: Send + Sync {
         manager: &str,
         dry_run: bool,
     ) -> impl Future<Output = Result<Object, CallError>> + Send;
+
+    /// Replaces the `managedFields` of an object that reads as `live`; a conflict when it has changed since.
+    fn set_owners(
+        &self,
+        gvk: &Gvk,
+        live: &Object,
+        managed_fields: &Value,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// Deletes an object if it still has this uid. An absent object is no error.
     fn delete(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use windlass_apply::{CallError, CallErrorKind, Target, run_wave, verify};
-use windlass_kube::{Gvk, Object, ObjectRef, Str, value};
+use windlass_kube::{Gvk, Object, ObjectRef, Str, Value, value};
 use windlass_model::{
     Action, Digest, Generation, Origin, OutcomeStatus, Phase, Plan, Propagation, Reason, Step, UnitId, Wave,
 };
@@ -61,6 +61,10 @@ impl Target for ScriptedTarget {
         assert_eq!(manager, "tester");
         self.call("apply", object.name(), dry_run).await?;
         Ok(object.clone())
+    }
+
+    async fn set_owners(&self, _: &Gvk, live: &Object, _: &Value) -> Result<(), CallError> {
+        self.call("owners", live.name(), false).await
     }
 
     async fn delete(
@@ -121,6 +125,7 @@ fn plan(waves: Vec<Vec<Step>>) -> Plan {
         unit: UnitId(ObjectRef::new("argoproj.io", "Application", "argocd", "web")),
         generation: Generation(1),
         field_manager: "tester".into(),
+        former_managers: Box::default(),
         waves: waves.collect(),
         verify_first: true,
     }

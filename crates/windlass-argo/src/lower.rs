@@ -25,6 +25,9 @@ const COMPARE_OPTIONS_ANNOTATION: &str = "argocd.argoproj.io/compare-options";
 const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
 pub const FIELD_MANAGER: &str = "argocd-controller";
+const MIGRATION_MANAGER_ANNOTATION: &str = "argocd.argoproj.io/client-side-apply-migration-manager";
+/// The field manager of `kubectl apply`.
+const KUBECTL_APPLY: &str = "kubectl-client-side-apply";
 
 /// How thorough a refresh somebody asked for by annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +117,7 @@ pub fn lower(
             },
             ownership: Ownership {
                 field_manager: FIELD_MANAGER.into(),
+                former_managers: former_managers(application, &read.spec),
                 instance: settings.instance(application.namespace(), application.name()),
                 tracking: settings.tracking(),
                 installation: Some(settings.installation()),
@@ -134,6 +138,17 @@ pub fn lower(
         permissions: project.map(|project| project.permissions.clone()).unwrap_or_default(),
         controller_namespace: settings.control_plane_namespace.clone(),
     }
+}
+
+/// Whose fields are taken over: those that Argo CD takes over (`sync.go` of 3.6), and those that Argo CD itself
+/// applied without `ServerSideApply`.
+fn former_managers(application: &Object, spec: &ApplicationSpec) -> Box<[Str]> {
+    let options = spec.sync_policy.as_deref().map(|policy| &*policy.sync_options).unwrap_or_default();
+    if options.iter().any(|option| option == policy::NO_MIGRATION) {
+        return Box::default();
+    }
+    let named = application.annotation(MIGRATION_MANAGER_ANNOTATION).filter(|name| !name.is_empty());
+    [named.unwrap_or(KUBECTL_APPLY).into(), FIELD_MANAGER.into()].into()
 }
 
 fn check_namespace(application: &Object, project: &Project, settings: &Settings, findings: &mut Findings) {

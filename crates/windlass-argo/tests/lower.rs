@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write as _;
 
 use windlass_argo::{Cluster, Lowered, Settings, finalizer_patch};
-use windlass_kube::{Object, Value};
+use windlass_kube::{Object, Str, Value};
 use windlass_model::{Renderer, SourceSpec, Unit};
 
 /// What a person wants to see of a lowered Application, a line each; what is as by default is left out.
@@ -27,6 +27,9 @@ fn shown(application: &Object, lowered: &Lowered) -> String {
     let target = &unit.target;
     writeln!(text, "target {:?} {} namespace {:?}", target.cluster, target.name, target.namespace).unwrap();
     writeln!(text, "instance {} manager {}", unit.ownership.instance, unit.ownership.field_manager).unwrap();
+    if *unit.ownership.former_managers != ["kubectl-client-side-apply", "argocd-controller"].map(Str::from) {
+        writeln!(text, "takes over from {:?}", unit.ownership.former_managers).unwrap();
+    }
     // The policy's members that are not those of an Application that says nothing.
     let plain = support::objects("apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {}").remove(0);
     let plain = format!("{:#?}", support::lowered(&[plain], &Settings::default(), &[]).1.unit.policy);

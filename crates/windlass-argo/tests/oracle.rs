@@ -114,6 +114,7 @@ fn marks_are_written_as_by_argo_cd() {
         let settings = settings(&question);
         let ownership = Ownership {
             field_manager: "m".into(),
+            former_managers: Box::default(),
             instance: text(&question, "instance").into(),
             tracking: settings.tracking(),
             installation: Some(settings.installation()),

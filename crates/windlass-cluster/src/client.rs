@@ -344,6 +344,26 @@ impl ClusterClient {
         decode_object(&format!("PATCH {path}"), &answer)
     }
 
+    /// Applies a JSON patch and returns the object as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]; a patch that writes a `resourceVersion` which is not the current one is a conflict.
+    pub async fn json_patch(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+        manager: &str,
+    ) -> Result<Object, ApiError> {
+        let path = object_path(resource, namespace, name);
+        let path = format!("{path}?fieldManager={}", escape(manager));
+        let body = serde_json::to_vec(patch).map_err(|error| ApiError::Config(error.to_string()))?;
+        let answer = self.send(Method::PATCH, &path, "application/json-patch+json", body).await?;
+        decode_object(&format!("PATCH {path}"), &answer)
+    }
+
     /// Deletes an object. With finalizers it goes later; an absent object is no error.
     ///
     /// # Errors

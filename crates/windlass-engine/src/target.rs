@@ -2,7 +2,7 @@
 
 use windlass_apply::{CallError, CallErrorKind, Target};
 use windlass_cluster::{ApiError, ApplyOptions, ClusterClient, DeleteOptions, Discovery, Resource};
-use windlass_kube::{Gvk, Object, ObjectRef};
+use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
 use windlass_model::Propagation;
 
 /// A cluster with the kinds it serves, as of one moment.
@@ -35,6 +35,19 @@ impl Target for ClusterTarget {
         let resource = self.resource(gvk)?;
         let options = ApplyOptions { manager: manager.into(), force: true, dry_run };
         self.client.apply(resource, object, &options).await.map_err(|error| call_error(&error))
+    }
+
+    async fn set_owners(&self, gvk: &Gvk, live: &Object, managed_fields: &Value) -> Result<(), CallError> {
+        let resource = self.resource(gvk)?;
+        // Writing a version that is not the current one is a conflict; testing it would be an invalid request.
+        let patch = value!([
+            {"op": "replace", "path": "/metadata/managedFields", "value": (managed_fields.clone())},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": (live.resource_version())},
+        ]);
+        let (namespace, name) = (live.namespace(), live.name());
+        let patched =
+            self.client.json_patch(resource, namespace, name, &patch, windlass_argo::FIELD_MANAGER).await;
+        patched.map(|_| ()).map_err(|error| call_error(&error))
     }
 
     async fn delete(

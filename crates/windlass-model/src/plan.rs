@@ -28,6 +28,8 @@ pub struct Plan {
     pub generation: Generation,
     /// The field manager that applies.
     pub field_manager: Str,
+    /// The managers of updates whose fields `field_manager` takes over when an object is applied.
+    pub former_managers: Box<[Str]>,
     /// The waves, first to last. Empty when there is nothing to do.
     pub waves: Vec<Wave>,
     /// Whether every step is tried without effect before the first one is carried out.

@@ -99,6 +99,9 @@ pub enum ClusterRef {
 pub struct Ownership {
     /// The field manager of server-side apply.
     pub field_manager: Str,
+    /// Managers that applied client-side what this Unit declares now. What they own becomes the Unit's when it is
+    /// applied, so that it goes when it is no longer declared.
+    pub former_managers: Box<[Str]>,
     /// The name of the Unit in tracking marks.
     pub instance: Str,
     /// Where the mark is written.

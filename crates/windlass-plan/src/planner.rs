@@ -87,6 +87,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         unit: input.unit.id.clone(),
         generation: input.generation,
         field_manager: input.unit.ownership.field_manager.clone(),
+        former_managers: input.unit.ownership.former_managers.clone(),
         verify_first: waves.len() > 1 || deletes,
         waves,
     }
@@ -116,6 +117,7 @@ pub fn plan_deletion(
         unit: unit.id.clone(),
         generation,
         field_manager: unit.ownership.field_manager.clone(),
+        former_managers: unit.ownership.former_managers.clone(),
         waves,
         verify_first: false,
     }

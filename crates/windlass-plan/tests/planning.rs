@@ -27,6 +27,7 @@ fn unit() -> Unit {
         },
         ownership: Ownership {
             field_manager: "argocd-controller".into(),
+            former_managers: ["kubectl-client-side-apply".into()].into(),
             instance: "shop".into(),
             tracking: Tracking::Annotation { key: "argocd.argoproj.io/tracking-id".into() },
             installation: None,

@@ -10,6 +10,9 @@ use crate::types::{ApplicationSpec, RetryStrategy};
 /// How many deployments Argo CD remembers where nothing is said.
 const HISTORY_LIMIT: i64 = 10;
 
+/// The option that leaves the fields of client-side apply to whoever applied them.
+pub(super) const NO_MIGRATION: &str = "ClientSideApplyMigration=false";
+
 /// What reading a policy found: what is wrong, and what is not acted on.
 pub(super) trait Findings {
     /// A value that cannot be.
@@ -71,7 +74,7 @@ fn apply_option(option: &Str, policy: &mut SyncPolicy, findings: &mut dyn Findin
         ("PrunePropagationPolicy", "foreground") => policy.prune_propagation = Propagation::Foreground,
         ("PrunePropagationPolicy", "background") => policy.prune_propagation = Propagation::Background,
         ("PrunePropagationPolicy", "orphan") => policy.prune_propagation = Propagation::Orphan,
-        _ if is_neutral(option) => {}
+        _ if is_neutral(option) || option == NO_MIGRATION => {}
         _ => {
             findings
                 .ignore(format!("sync option {option} in spec.syncPolicy.syncOptions is not acted on yet"));

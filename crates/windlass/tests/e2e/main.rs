@@ -39,9 +39,12 @@ on_both_servers! {
     syncing::creates_the_namespace_with_its_metadata,
     syncing::custom_resource_beside_its_definition,
     syncing::takes_over_applied_objects_unchanged,
-    #[ignore = "fields that kubectl applied keep their owner and stay"]
     syncing::removes_fields_that_kubectl_applied,
     syncing::history_is_limited,
+    takeover::takes_over_what_argo_cd_applied,
+    takeover::kubectl_apply_used_again_is_overruled,
+    takeover::leaves_fields_where_migration_is_off,
+    takeover::leaves_labels_of_a_namespace_that_is_not_declared,
     pruning::prunes_after_health,
     pruning::without_prune_nothing_is_removed,
     pruning::keeps_objects_that_say_so,

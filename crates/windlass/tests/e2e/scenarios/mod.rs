@@ -8,4 +8,5 @@ pub(crate) mod projects;
 pub(crate) mod pruning;
 pub(crate) mod sources;
 pub(crate) mod syncing;
+pub(crate) mod takeover;
 pub(crate) mod waves;
