@@ -204,6 +204,8 @@ impl Core {
             tokio::select! {
                 n_events = received.recv_many(&mut batch, EVENTS_PER_ROUND) => if n_events == 0 { return },
                 () = tokio::time::sleep_until(timer.unwrap_or_else(far_future)), if timer.is_some() => {}
+                // A look may ask for another look: that one does not wait until something else happens.
+                () = std::future::ready(()), if self.listed.all() && !self.dirty.is_empty() => {}
             }
             self.now = clock();
             for event in batch.drain(..) {

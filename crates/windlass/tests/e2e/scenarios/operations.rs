@@ -31,6 +31,14 @@ pub(crate) async fn manual_sync(server: Server) {
     assert_eq!(app["status"]["history"][0]["initiatedBy"]["username"], "ada");
     plane.until_synced(&commit).await;
 
+    // Asking again, when there is nothing to do, comes to an end as well.
+    plane.patch_app(json!({"operation": {"initiatedBy": {"username": "bob"}, "sync": {}}})).await;
+    plane
+        .until_app("the second operation to have succeeded", |app| {
+            succeeded(app) && app["status"]["operationState"]["operation"]["initiatedBy"]["username"] == "bob"
+        })
+        .await;
+
     let next = plane.commit().file("deploy/a.yaml", config_map("settings", "2")).submit().unwrap();
     plane
         .until_app("OutOfSync at the next commit", |app| {
