@@ -42,6 +42,10 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-kube", &["windlass-go", "windlass-yaml"]),
     pure("windlass-model", &["windlass-go", "windlass-yaml", "windlass-kube"]),
     pure("windlass-kustomize", VALUES),
+    pure(
+        "windlass-helm",
+        &["gotemplate", "windlass-go", "windlass-yaml", "windlass-kube", "windlass-model"],
+    ),
     pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-argo", VALUES),
     effectful("windlass-source", VALUES),
