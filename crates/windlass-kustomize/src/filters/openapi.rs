@@ -41,8 +41,9 @@ struct SchemaNode {
     fields: Vec<(SmolStr, SchemaId)>,
 }
 
-static BUILT_IN: LazyLock<Schema> =
-    LazyLock::new(|| Schema(Arc::new(read(include_str!("data/schema.txt")).expect("the data was recorded whole"))));
+static BUILT_IN: LazyLock<Schema> = LazyLock::new(|| {
+    Schema(Arc::new(read(include_str!("data/schema.txt")).expect("the data was recorded whole")))
+});
 
 impl Default for Schema {
     fn default() -> Self {
@@ -151,8 +152,9 @@ fn read_node<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<SchemaNode
         number => number.parse().ok().map(|number| Some(SchemaId(number))),
     };
     let keys = words.next()?;
-    let merge_keys =
-        keys.strip_prefix('+').map(|keys| keys.split(',').filter(|key| !key.is_empty()).map(SmolStr::new).collect());
+    let merge_keys = keys
+        .strip_prefix('+')
+        .map(|keys| keys.split(',').filter(|key| !key.is_empty()).map(SmolStr::new).collect());
     let (items, additional) = (id(words.next()?)?, id(words.next()?)?);
     let mut fields = Vec::new();
     for word in words {
@@ -218,12 +220,15 @@ impl<'a> Builder<'a> {
         let merge_keys = strategy.filter(|text| text.split(',').any(|word| word == "merge")).map(|_| {
             match schema.get("x-kubernetes-list-map-keys") {
                 Some(keys) => keys.items_at(&[]).iter().filter_map(Value::as_str).map(SmolStr::new).collect(),
-                None => schema.str_at(&["x-kubernetes-patch-merge-key"]).map(SmolStr::new).into_iter().collect(),
+                None => {
+                    schema.str_at(&["x-kubernetes-patch-merge-key"]).map(SmolStr::new).into_iter().collect()
+                }
             }
         });
         let mut child = |value: &'a Value| self.resolved(value).map(|value| self.schema(value, depth + 1));
         let is_list = schema.str_at(&["type"]) == Some("array");
-        let items = schema.get("items").filter(|items| is_list && items.as_object().is_some()).and_then(&mut child);
+        let items =
+            schema.get("items").filter(|items| is_list && items.as_object().is_some()).and_then(&mut child);
         let additional = schema.get("additionalProperties").filter(|it| it.as_object().is_some());
         let additional = additional.and_then(&mut child);
         let properties = schema.get("properties").and_then(Value::as_object);
