@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_kube::Str;
-use windlass_model::{Tree, changed_paths};
 use windlass_source::{
     Access, Freshness, GitTree, PollInterval, Refused, RepositoryStore, RepositoryUrl, Scheme, SourceError,
     TargetRevision, chain,
@@ -297,9 +296,6 @@ fn advised(error: &SourceError) -> Str {
 }
 
 async fn changes(before: Arc<GitTree>, after: Arc<GitTree>) -> Option<Vec<Str>> {
-    let compare = move || {
-        let before: &dyn Tree = before.as_ref();
-        changed_paths(before, after.as_ref(), MOST_CHANGED_PATHS).ok().flatten()
-    };
+    let compare = move || after.changes_since(&before, MOST_CHANGED_PATHS).ok().flatten();
     tokio::task::spawn_blocking(compare).await.ok().flatten()
 }

@@ -10,7 +10,7 @@ use windlass_kube::Str;
 use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 
 use crate::links::{self, Nodes};
-use crate::objects::RawKind;
+use crate::members::RawKind;
 
 /// The files below a folder.
 ///

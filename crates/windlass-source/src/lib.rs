@@ -23,11 +23,13 @@
 //! repository that sends none. The Git library is an implementation detail: nothing of it is in this crate's public
 //! types.
 
+mod changes;
 mod credentials;
 mod error;
 mod flight;
 mod folder;
 mod links;
+mod members;
 mod objects;
 mod policy;
 mod read_caches;

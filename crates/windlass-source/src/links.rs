@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use windlass_model::TreeError;
 
-use crate::objects::RawKind;
+use crate::members::RawKind;
 
 /// Symbolic links followed for one path, the limit Linux itself has.
 const MAX_LINKS: usize = 40;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use gix::ObjectId;
 
 use crate::error::SourceError;
+use crate::members::Folder;
 use crate::read_caches::{DatabaseId, ReadCaches};
 use crate::revision::CommitId;
 
@@ -32,23 +33,6 @@ pub(crate) struct Objects {
     caches: Arc<ReadCaches>,
     /// Set when a newer database has taken this one's place: the last reader removes the folder.
     superseded: AtomicBool,
-}
-
-/// One member of a folder as Git stores it.
-#[derive(Clone, Debug)]
-pub(crate) struct RawEntry {
-    pub(crate) name: Box<str>,
-    pub(crate) kind: RawKind,
-    pub(crate) id: ObjectId,
-}
-
-/// What Git says a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RawKind {
-    File,
-    Directory,
-    Link,
-    Submodule,
 }
 
 impl Objects {
@@ -119,34 +103,18 @@ impl Objects {
         })
     }
 
-    /// The members of a folder, sorted by name.
-    pub(crate) fn folder(&self, id: ObjectId) -> gix::Result<Arc<[RawEntry]>> {
+    /// The members of a folder.
+    pub(crate) fn folder(&self, id: ObjectId) -> gix::Result<Arc<Folder>> {
         if let Some(known) = self.caches.folder(id) {
             return Ok(known);
         }
-        let mut entries = self.with(|repository| {
-            let tree = repository.find_tree(id)?;
-            tree.iter()
-                .map(|entry| {
-                    let entry = entry?;
-                    let kind = match entry.mode().kind() {
-                        gix::objs::tree::EntryKind::Tree => RawKind::Directory,
-                        gix::objs::tree::EntryKind::Blob | gix::objs::tree::EntryKind::BlobExecutable => {
-                            RawKind::File
-                        }
-                        gix::objs::tree::EntryKind::Link => RawKind::Link,
-                        gix::objs::tree::EntryKind::Commit => RawKind::Submodule,
-                    };
-                    let name = entry.filename().to_string().into_boxed_str();
-                    Ok(RawEntry { name, kind, id: entry.object_id() })
-                })
-                .collect::<gix::Result<Vec<_>>>()
+        let folder = self.with(|repository| -> gix::Result<Folder> {
+            let hash = repository.object_hash();
+            Folder::read(repository.find_tree(id)?.detach().data, hash)
         })?;
-        // Git sorts folders as if their names ended in a slash.
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let entries: Arc<[RawEntry]> = entries.into();
-        self.caches.remember_folder(id, &entries);
-        Ok(entries)
+        let folder = Arc::new(folder);
+        self.caches.remember_folder(id, &folder);
+        Ok(folder)
     }
 
     /// The size of a file, without reading it.

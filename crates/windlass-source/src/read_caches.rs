@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gix::ObjectId;
 
-use crate::objects::RawEntry;
+use crate::members::Folder;
 
-/// Folder entries remembered: the few thousand folders of a monorepo, some 5 MB.
-const MAX_ENTRIES: usize = 65_536;
+/// Bytes of folders remembered: the few thousand folders of a monorepo, or several folders of 10,000 members.
+const MAX_FOLDER_BYTES: usize = 5 << 20;
 
 /// Fewest and most reading handles kept for the next reader. Each has a delta cache of up to 16 MB, so they are kept
 /// for as many readers as there are processors and not for as many as there are repositories.
@@ -28,8 +28,8 @@ pub(crate) struct DatabaseId(pub(crate) u64);
 /// Folders by their id. Ids are hashes of content, so two repositories may share an entry.
 #[derive(Default)]
 struct Folders {
-    known: HashMap<ObjectId, Arc<[RawEntry]>>,
-    entries: usize,
+    known: HashMap<ObjectId, Arc<Folder>>,
+    bytes: usize,
 }
 
 impl Default for ReadCaches {
@@ -66,21 +66,22 @@ impl ReadCaches {
     }
 
     /// A folder that was read before.
-    pub(crate) fn folder(&self, id: ObjectId) -> Option<Arc<[RawEntry]>> {
+    pub(crate) fn folder(&self, id: ObjectId) -> Option<Arc<Folder>> {
         self.folders().known.get(&id).cloned()
     }
 
     /// Remembers a folder.
-    pub(crate) fn remember_folder(&self, id: ObjectId, entries: &Arc<[RawEntry]>) {
-        if entries.len() > MAX_ENTRIES {
+    pub(crate) fn remember_folder(&self, id: ObjectId, folder: &Arc<Folder>) {
+        let bytes = folder.bytes();
+        if bytes > MAX_FOLDER_BYTES {
             return;
         }
         let mut folders = self.folders();
-        if folders.entries + entries.len() > MAX_ENTRIES {
+        if folders.bytes + bytes > MAX_FOLDER_BYTES {
             *folders = Folders::default();
         }
-        if folders.known.insert(id, entries.clone()).is_none() {
-            folders.entries += entries.len();
+        if folders.known.insert(id, folder.clone()).is_none() {
+            folders.bytes += bytes;
         }
     }
 

@@ -8,7 +8,8 @@ use windlass_kube::Str;
 use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 
 use crate::links::{self, Nodes};
-use crate::objects::{Objects, RawKind};
+use crate::members::RawKind;
+use crate::objects::Objects;
 use crate::revision::CommitId;
 
 /// Longest link target read, the limit of paths on Linux.
@@ -21,7 +22,7 @@ const MAX_LINK_BYTES: u64 = 4096;
 /// cheap, any number of threads read at once, and what a Tree reads stays on disk while the Tree is alive.
 #[derive(Clone)]
 pub struct GitTree {
-    objects: Arc<Objects>,
+    pub(crate) objects: Arc<Objects>,
     commit: CommitId,
     root: ObjectId,
 }
@@ -62,8 +63,7 @@ impl Nodes for GitTree {
 
     fn member(&self, folder: &ObjectId, name: &str) -> Result<Option<(RawKind, ObjectId)>, TreeError> {
         let members = self.objects.folder(*folder).map_err(|error| store(name, &error))?;
-        let at = members.binary_search_by(|member| (*member.name).cmp(name));
-        Ok(at.ok().map(|at| (members[at].kind, members[at].id)))
+        Ok(members.find(name).map(|member| (member.kind, member.id)))
     }
 
     fn link_target(&self, id: &ObjectId) -> Result<String, TreeError> {
@@ -91,21 +91,20 @@ impl Tree for GitTree {
         let members = self.objects.folder(folder.id).map_err(|error| store(path, &error))?;
         let mut listed = Vec::with_capacity(members.len());
         for member in members.iter() {
+            let name = member.name();
             let resolved = match member.kind {
                 RawKind::Link => {
-                    let full = if path.is_empty() {
-                        member.name.to_string()
-                    } else {
-                        format!("{path}/{}", member.name)
-                    };
+                    let full = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
                     links::find(self, &full)?.map(|found| entry(found.kind, found.id))
                 }
                 kind => Some(entry(kind, member.id)),
             };
             if let Some(resolved) = resolved {
-                listed.push((Str::from(&*member.name), resolved));
+                listed.push((Str::from(name), resolved));
             }
         }
+        // Git sorts folders as if their names ended in a slash.
+        listed.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(Some(listed))
     }
 
@@ -132,6 +131,6 @@ fn entry(kind: RawKind, id: ObjectId) -> Entry {
     Entry { kind, digest: Digest::from_foreign(id.as_bytes()) }
 }
 
-fn store(path: &str, error: &gix::Error) -> TreeError {
+pub(crate) fn store(path: &str, error: &gix::Error) -> TreeError {
     TreeError::Store { path: path.into(), source: crate::transport::flatten(error).into() }
 }

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use windlass_model::{EntryKind, Tree, TreeError};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use windlass_model::{EntryKind, Tree, TreeError, changed_paths};
 use windlass_source::FolderTree;
 use windlass_testing::Repository as GitRepository;
 
@@ -131,4 +133,62 @@ fn a_hundred_thousand_files_are_listed_and_many_read_at_once() {
         }
     });
     assert_eq!(read.into_inner(), 20_000);
+}
+
+/// Paths to what stands there: a file's content, or a link's target.
+type Files = std::collections::BTreeMap<&'static str, Result<u8, &'static str>>;
+
+/// Paths whose order differs between Git, which ends folders in a slash, and bytes; with links among them.
+fn files() -> impl Strategy<Value = Files> {
+    let paths = ["a", "a/b", "a/b/c", "a-b", "a-b/x", "a.yaml", "a/z", "a0", "b/link", "b/x", "link", "é"];
+    let node = prop_oneof![
+        6 => (0..3_u8).prop_map(Ok),
+        1 => prop::sample::select(vec!["a", "../a", "a/b", "../a-b", "nowhere"]).prop_map(Err),
+    ];
+    prop::collection::btree_map(prop::sample::select(paths.to_vec()), node, 0..10).prop_map(|mut files| {
+        let kept: Vec<_> = files.keys().copied().collect();
+        files.retain(|path, _| !path.match_indices('/').any(|(at, _)| kept.contains(&&path[..at])));
+        files
+    })
+}
+
+#[test]
+fn what_differs_is_found_as_by_listing_every_folder() {
+    let rig = Rig::new();
+    let git = GitRepository::init(rig.folder.path().join("app.git")).unwrap();
+    let repository = rig.anonymous(&git.file_url());
+    let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&(files(), files()), |sides| {
+            let [older, newer] = [sides.0, sides.1].map(|files| {
+                let mut commit = git.commit("main").replacing_everything();
+                for (path, node) in files {
+                    commit = match node {
+                        Ok(content) => commit.file(path, [content]),
+                        Err(target) => commit.symlink(path, target),
+                    };
+                }
+                commit.submit().unwrap();
+                update(&repository, "main").unwrap().tree
+            });
+            // A link that leads out fails a listing; here it only counts as itself.
+            if let Ok(expected) = changed_paths(&older, &newer, 1000) {
+                prop_assert_eq!(newer.changes_since(&older, 1000).unwrap(), expected);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn more_differences_than_the_limit_are_not_listed() {
+    let rig = Rig::new();
+    let git = GitRepository::init(rig.folder.path().join("app.git")).unwrap();
+    git.commit("main").files((0..20).map(|idx| (format!("f/{idx}"), "old"))).submit().unwrap();
+    let older = update(&rig.anonymous(&git.file_url()), "main").unwrap().tree;
+    git.commit("main").files((0..20).map(|idx| (format!("f/{idx}"), "new"))).submit().unwrap();
+    let newer = update(&rig.anonymous(&git.file_url()), "main").unwrap().tree;
+    assert_eq!(newer.changes_since(&older, 19).unwrap(), None);
+    assert_eq!(newer.changes_since(&older, 20).unwrap().unwrap().len(), 20);
+    assert_eq!(newer.changes_since(&newer, 0).unwrap().unwrap().len(), 0);
 }
