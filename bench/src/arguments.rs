@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 
+use crate::workload::Size;
+
 /// Measures Windlass as ratios to the least possible work.
 #[derive(Debug, Parser)]
 #[command(name = "windlass-bench", max_term_width = 100)]
@@ -19,6 +21,9 @@ pub(crate) struct Arguments {
     /// How many Units, comma-separated.
     #[arg(short = 'n', long = "units", value_delimiter = ',', default_value = "300,1000")]
     pub(crate) units: Vec<usize>,
+    /// How many ConfigMaps each Unit has.
+    #[arg(long = "objects", value_name = "COUNT", default_value_t = 1)]
+    pub(crate) n_objects: usize,
     /// Measure the floor only.
     #[arg(long)]
     pub(crate) floor_only: bool,
@@ -81,6 +86,11 @@ impl Arguments {
             );
         }
         Ok(path)
+    }
+
+    /// So many Units of the size asked for.
+    pub(crate) fn size(&self, n_units: usize) -> Size {
+        Size { n_units, n_objects: self.n_objects.max(1) }
     }
 
     pub(crate) fn timeout(&self) -> Duration {

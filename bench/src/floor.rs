@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::client::{Api, Call};
-use crate::workload::{self, FLOOR};
+use crate::workload::{self, FLOOR, Size};
 
 /// The statuses that Windlass wrote to one Application.
 #[derive(Debug, Clone, Default)]
@@ -35,33 +35,39 @@ pub(crate) struct Floor {
     pub(crate) status_bytes: (usize, usize),
 }
 
-/// Measures the floor of `n_units`, and leaves nothing behind.
-pub(crate) async fn measure(api: &Api, n_units: usize, sample: &Sample) -> Result<Floor> {
+/// Measures the floor of so many Units, and leaves nothing behind.
+pub(crate) async fn measure(api: &Api, size: Size, sample: &Sample) -> Result<Floor> {
     let mut pool = api.pool().await?;
     let applications = workload::applications(FLOOR);
     let config_maps = workload::config_maps(FLOOR);
-    let units = || (0..n_units).map(|idx| (idx, workload::name(idx)));
-    let create = units()
-        .map(|(idx, _)| {
-            vec![Call::create(&applications, &workload::application(idx, FLOOR, "file:///floor"))]
-        })
+    let create = size
+        .unit_indices()
+        .map(|idx| vec![Call::create(&applications, &workload::application(idx, FLOOR, "file:///floor"))])
         .collect();
+    let objects = |unit_idx: usize| {
+        (0..size.n_objects).map(move |object_idx| (object_idx, workload::object_name(unit_idx, object_idx)))
+    };
     let sync = |value: &str, status: &Value| {
-        units()
-            .map(|(idx, name)| {
-                let object = workload::config_map(idx, FLOOR, value);
-                vec![
-                    Call::apply(&format!("{config_maps}/{name}"), &object),
-                    Call::merge(&format!("{applications}/{name}"), &json!({"status": status})),
-                ]
+        size.unit_indices()
+            .map(|unit_idx| {
+                let apply = |(object_idx, name): (usize, String)| {
+                    let object = workload::config_map(unit_idx, object_idx, FLOOR, value);
+                    Call::apply(&format!("{config_maps}/{name}"), &object)
+                };
+                let mut calls: Vec<Call> = objects(unit_idx).map(apply).collect();
+                let path = format!("{applications}/{}", workload::name(unit_idx));
+                calls.push(Call::merge(&path, &json!({"status": status})));
+                calls
             })
             .collect::<Vec<_>>()
     };
     let first = sync("1", &sample.first);
     let change = sync("2", &sample.change);
-    let applies = units()
-        .map(|(idx, name)| {
-            let mut object = workload::config_map(idx, FLOOR, "1");
+    let applies = size
+        .unit_indices()
+        .flat_map(|unit_idx| objects(unit_idx).map(move |object| (unit_idx, object)))
+        .map(|(unit_idx, (object_idx, name))| {
+            let mut object = workload::config_map(unit_idx, object_idx, FLOOR, "1");
             object["metadata"]["name"] = json!(format!("bare-{name}"));
             vec![Call::apply(&format!("{config_maps}/bare-{name}"), &object)]
         })

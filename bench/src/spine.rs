@@ -19,7 +19,7 @@ use crate::follow::Follower;
 use crate::server::{Place, Server};
 use crate::usage::{memory, processor_time};
 use crate::windlass::{Windlass, version};
-use crate::workload::{self, CONTROL_PLANE, TARGET};
+use crate::workload::{self, CONTROL_PLANE, Size, TARGET};
 
 /// After this much silence nothing more is expected to be written.
 const SETTLE: Duration = Duration::from_millis(700);
@@ -37,14 +37,14 @@ pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()
         let single = measure_single(&Server::Embedded { in_memory }, &place, arguments, report).await?;
         for &n_units in &arguments.units {
             let server = Server::Embedded { in_memory };
-            measure_many(&server, &place, arguments, &single, n_units, report).await?;
+            measure_many(&server, &place, arguments, &single, arguments.size(n_units), report).await?;
         }
     }
     if which != Which::Embedded {
         let server = Server::real().await?;
         let single = measure_single(&server, &place, arguments, report).await?;
         for &n_units in &arguments.units {
-            measure_many(&server, &place, arguments, &single, n_units, report).await?;
+            measure_many(&server, &place, arguments, &single, arguments.size(n_units), report).await?;
         }
     }
     Ok(())
@@ -94,7 +94,8 @@ struct Counters {
 
 impl Counters {
     /// What was counted between two points, a Unit and round.
-    fn row(&self, after: &Self, what: &str, n_units: usize, n_creations: usize) -> Row {
+    fn row(&self, after: &Self, what: &str, size: Size, n_creations: usize) -> Row {
+        let n_units = size.n_units;
         #[expect(clippy::cast_precision_loss, reason = "counts of one run")]
         let per = |count: f64| count / n_units as f64;
         let grown = |name: &str| {
@@ -113,17 +114,17 @@ impl Counters {
             grown("windlass_dry_runs_total"),
             grown("windlass_renders_total"),
             grown("windlass_reconciles_total"),
-            duration((after.windlass - self.windlass).div_f64(per_unit(n_units))),
-            duration((after.bench - self.bench).div_f64(per_unit(n_units))),
+            duration((after.windlass - self.windlass).div_f64(count(n_units))),
+            duration((after.bench - self.bench).div_f64(count(n_units))),
         );
         let figure = format!("{:.2}", applies + statuses);
-        Row::figure(what, applies + statuses, figure).target("2").note(note)
+        Row::figure(what, applies + statuses, figure).target((size.n_objects + 1).to_string()).note(note)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run")]
-fn per_unit(n_units: usize) -> f64 {
-    n_units as f64
+fn count(n_things: usize) -> f64 {
+    n_things as f64
 }
 
 async fn measure_single(
@@ -135,7 +136,7 @@ async fn measure_single(
     let mut rows = Vec::new();
     let folder = tempfile::tempdir()?;
     let repository = Repository::init(folder.path().join("repository"))?;
-    let revision = workload::commit_all(&repository, 1, "1")?;
+    let revision = workload::commit_all(&repository, arguments.size(1), "1")?;
     let application = workload::application(0, CONTROL_PLANE, &repository.file_url());
     let create = Call::create(&workload::applications(CONTROL_PLANE), &application);
     let is_real = matches!(server, Server::Real(_));
@@ -172,7 +173,8 @@ async fn measure_single(
     let mut second = Value::Null;
     for round in 0..arguments.repeat {
         tokio::time::sleep(SETTLE).await;
-        let revision = workload::commit_one(&scene.repository, 0, &format!("again-{round}"))?;
+        let revision =
+            workload::commit_one(&scene.repository, arguments.size(1), 0, &format!("again-{round}"))?;
         times.push(scene.push(vec![workload::name(0)], &revision).await?);
         if round == 0 {
             second = scene.api.once(&Call::get(&path)).await?["status"].take();
@@ -201,40 +203,43 @@ async fn measure_many(
     place: &Place,
     arguments: &Arguments,
     single: &Single,
-    n_units: usize,
+    size: Size,
     report: &mut Report,
 ) -> Result<()> {
-    let title = format!("{}, {n_units} Units", server.name());
+    let mut title = format!("{}, {} Units", server.name(), size.n_units);
+    if size.n_objects != 1 {
+        title.push_str(&format!(" of {} objects each", size.n_objects));
+    }
     eprintln!("measuring: {title}");
-    let before = measure_floor(server, place, n_units, &single.sample).await?;
+    let before = measure_floor(server, place, size, &single.sample).await?;
     if arguments.floor_only {
-        report.add(title, floor_rows(&before, None, n_units));
+        report.add(title, floor_rows(&before, None, size));
         return Ok(());
     }
-    let measured = measure_windlass(server, place, arguments, n_units).await?;
-    let after = measure_floor(server, place, n_units, &single.sample).await?;
+    let measured = measure_windlass(server, place, arguments, size).await?;
+    let after = measure_floor(server, place, size, &single.sample).await?;
     let floor = before.mean(after);
-    let mut rows = floor_rows(&before, Some(&after), n_units);
+    let mut rows = floor_rows(&before, Some(&after), size);
     rows.extend(measured.rows(&floor, single));
     report.add(title, rows);
     Ok(())
 }
 
-async fn measure_floor(server: &Server, place: &Place, n_units: usize, sample: &Sample) -> Result<Floor> {
+async fn measure_floor(server: &Server, place: &Place, size: Size, sample: &Sample) -> Result<Floor> {
     let (process, api) = server.bare(place).await?;
-    let floor = floor::measure(&api, n_units, sample).await?;
+    let floor = floor::measure(&api, size, sample).await?;
     process.map_or(Ok(()), Windlass::stop)?;
     Ok(floor)
 }
 
-fn floor_rows(before: &Floor, after: Option<&Floor>, n_units: usize) -> Vec<Row> {
+fn floor_rows(before: &Floor, after: Option<&Floor>, size: Size) -> Vec<Row> {
     let floor = after.map_or(*before, |after| before.mean(*after));
     let both = |pick: fn(&Floor) -> Duration| match after {
         Some(after) => format!("before {}, after {}", duration(pick(before)), duration(pick(after))),
         None => String::new(),
     };
     let (first_bytes, change_bytes) = floor.status_bytes;
-    let per_second = per_unit(n_units) / floor.applies.as_secs_f64();
+    let per_second = count(size.all_objects()) / floor.applies.as_secs_f64();
     vec![
         Row::time(format!("(a) floor: create the Applications, {CONNECTIONS} connections"), floor.create)
             .note(both(|floor| floor.create)),
@@ -249,7 +254,7 @@ fn floor_rows(before: &Floor, after: Option<&Floor>, n_units: usize) -> Vec<Row>
 
 /// What Windlass took.
 struct Measured {
-    n_units: usize,
+    size: Size,
     create: Duration,
     since_first: Duration,
     since_last: Duration,
@@ -278,7 +283,7 @@ impl Measured {
                 .note("floor: creates and first syncs"),
         ];
         rows.extend(counts.next());
-        let n_units = self.n_units;
+        let n_units = self.size.n_units;
         rows.push(
             Row::time(format!("(c) one commit that changes all {n_units}"), median(self.all.clone()))
                 .ratio_to(floor.change)
@@ -302,24 +307,26 @@ async fn measure_windlass(
     server: &Server,
     place: &Place,
     arguments: &Arguments,
-    n_units: usize,
+    size: Size,
 ) -> Result<Measured> {
+    let n_units = size.n_units;
     let folder = tempfile::tempdir()?;
     let repository = Repository::init(folder.path().join("repository"))?;
-    let first = workload::commit_all(&repository, n_units, "first")?;
+    let first = workload::commit_all(&repository, size, "first")?;
     let (windlass, api, _) = server.engine(place).await?;
     windlass.engine_ready().await?;
     let empty = memory(windlass.id());
     let follower = Follower::start(&api, arguments.timeout()).await?;
     let mut pool = api.pool().await?;
-    let names = || (0..n_units).map(workload::name).collect::<Vec<_>>();
+    let names = || size.unit_indices().map(workload::name).collect::<Vec<_>>();
     let address = repository.file_url();
     let mut scene = Scene { windlass, api, follower, repository };
     tokio::time::sleep(SETTLE).await;
 
     // (b) N Applications at once.
     let path = workload::applications(CONTROL_PLANE);
-    let calls = (0..n_units)
+    let calls = size
+        .unit_indices()
         .map(|idx| vec![Call::create(&path, &workload::application(idx, CONTROL_PLANE, &address))])
         .collect();
     let mut counters = scene.counters().await?;
@@ -330,20 +337,20 @@ async fn measure_windlass(
     let mut counts = Vec::new();
     tokio::time::sleep(SETTLE).await;
     let after = scene.counters().await?;
-    counts.push(counters.row(&after, "(b) writes a Unit, creation apart", n_units, n_units));
+    counts.push(counters.row(&after, "(b) writes a Unit, creation apart", size, n_units));
 
     // (c) One commit that changes all.
     counters = after;
     let mut all = Vec::new();
     for round in 0..arguments.repeat {
         let value = format!("all-{round}");
-        let revision = workload::commit_all(&scene.repository, n_units, &value)?;
+        let revision = workload::commit_all(&scene.repository, size, &value)?;
         all.push(scene.push(names(), &revision).await?);
-        check_live(&scene.api, n_units, &value).await?;
+        check_live(&scene.api, size.all_objects(), &value).await?;
         tokio::time::sleep(SETTLE).await;
     }
     let after = scene.counters().await?;
-    let n_changed = n_units * arguments.repeat;
+    let n_changed = size.units(n_units * arguments.repeat);
     counts.push(counters.row(&after, "(c) writes a Unit and commit", n_changed, 0));
 
     // (d) One commit that changes one of all.
@@ -352,20 +359,20 @@ async fn measure_windlass(
     let mut one = Vec::new();
     for round in 0..arguments.repeat {
         let unit_idx = (n_units / 2 + round) % n_units;
-        let revision = workload::commit_one(&scene.repository, unit_idx, &format!("one-{round}"))?;
+        let revision = workload::commit_one(&scene.repository, size, unit_idx, &format!("one-{round}"))?;
         one.push(scene.push(vec![workload::name(unit_idx)], &revision).await?);
         tokio::time::sleep(SETTLE).await;
     }
     let n_strays = scene.follower.changes_since_last().saturating_sub(arguments.repeat);
     counters = {
         let after = scene.counters().await?;
-        counts.push(counters.row(&after, "(d) writes a commit", arguments.repeat, 0));
+        counts.push(counters.row(&after, "(d) writes a commit", size.units(arguments.repeat), 0));
         after
     };
 
     // (e) What it costs to do nothing.
     let mut rest = vec![
-        Row::figure("(d) writes to Units that no commit touched", per_unit(n_strays), n_strays.to_string())
+        Row::figure("(d) writes to Units that no commit touched", count(n_strays), n_strays.to_string())
             .target("0"),
     ];
     let usage = memory(scene.windlass.id());
@@ -392,7 +399,7 @@ async fn measure_windlass(
         clear(&scene.api).await?;
     }
     Ok(Measured {
-        n_units,
+        size,
         create,
         since_first: last.saturating_duration_since(begun),
         since_last: last.saturating_duration_since(created),
@@ -410,12 +417,14 @@ fn mb(kib: u64) -> f64 {
 }
 
 /// Fails unless every ConfigMap is there and says what was committed last.
-async fn check_live(api: &Api, n_units: usize, value: &str) -> Result<()> {
+async fn check_live(api: &Api, n_objects: usize, value: &str) -> Result<()> {
     let list = api.once(&Call::get(&workload::config_maps(TARGET))).await?;
     let items = list["items"].as_array().context("the list of ConfigMaps has no items")?;
     let n_right = items.iter().filter(|item| item["data"]["value"] == value).count();
-    if n_right != n_units {
-        bail!("{n_right} of {n_units} ConfigMaps say what was committed, though all Applications are Synced");
+    if n_right != n_objects {
+        bail!(
+            "{n_right} of {n_objects} ConfigMaps say what was committed, though all Applications are Synced"
+        );
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The Units that are measured: each an Application of one ConfigMap, all in one repository.
+//! The Units that are measured: each an Application of one or a few ConfigMaps, all in one repository.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -16,7 +16,33 @@ pub(crate) const FLOOR: &str = "floor";
 /// The branch that is followed.
 const BRANCH: &str = "main";
 
-/// The name of a Unit, and of its ConfigMap.
+/// How much there is to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// How many Units.
+    pub(crate) n_units: usize,
+    /// How many ConfigMaps each of them has.
+    pub(crate) n_objects: usize,
+}
+
+impl Size {
+    /// As many Units, of the same size.
+    pub(crate) fn units(self, n_units: usize) -> Self {
+        Self { n_units, ..self }
+    }
+
+    /// Every Unit's number.
+    pub(crate) fn unit_indices(self) -> std::ops::Range<usize> {
+        0..self.n_units
+    }
+
+    /// How many ConfigMaps there are in all.
+    pub(crate) fn all_objects(self) -> usize {
+        self.n_units * self.n_objects
+    }
+}
+
+/// The name of a Unit, and of its first ConfigMap.
 pub(crate) fn name(unit_idx: usize) -> String {
     format!("unit-{unit_idx:05}")
 }
@@ -31,13 +57,24 @@ pub(crate) fn config_maps(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/configmaps")
 }
 
-/// The file of a Unit.
-fn manifest(unit_idx: usize, value: &str) -> String {
+/// The name of one of a Unit's ConfigMaps.
+pub(crate) fn object_name(unit_idx: usize, object_idx: usize) -> String {
     let name = name(unit_idx);
-    format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  labels:\n    app: {name}\ndata:\n  value: \"{value}\"\n  \
-         config.properties: |\n    color=blue\n    size=large\n    owner={name}\n"
-    )
+    if object_idx == 0 { name } else { format!("{name}-{object_idx}") }
+}
+
+/// The files of a Unit: a path and the content each.
+fn files(size: Size, unit_idx: usize, value: &str) -> impl Iterator<Item = (String, String)> {
+    let folder = name(unit_idx);
+    (0..size.n_objects).map(move |object_idx| {
+        let name = object_name(unit_idx, object_idx);
+        let content = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  labels:\n    app: {folder}\ndata:\n  value: \"{value}\"\n  \
+             config.properties: |\n    color=blue\n    size=large\n    owner={name}\n"
+        );
+        let file = if object_idx == 0 { "configmap.yaml".to_owned() } else { format!("configmap-{object_idx}.yaml") };
+        (format!("units/{folder}/{file}"), content)
+    })
 }
 
 /// The Application of a Unit.
@@ -56,30 +93,35 @@ pub(crate) fn application(unit_idx: usize, namespace: &str, repository: &str) ->
     })
 }
 
-/// The ConfigMap as Windlass applies it.
-pub(crate) fn config_map(unit_idx: usize, namespace: &str, value: &str) -> Value {
-    let name = name(unit_idx);
+/// A ConfigMap as Windlass applies it.
+pub(crate) fn config_map(unit_idx: usize, object_idx: usize, namespace: &str, value: &str) -> Value {
+    let unit = name(unit_idx);
+    let name = object_name(unit_idx, object_idx);
     json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {"app": name},
-            "annotations": {"argocd.argoproj.io/tracking-id": format!("{name}:/ConfigMap:{TARGET}/{name}")},
+            "labels": {"app": unit},
+            "annotations": {"argocd.argoproj.io/tracking-id": format!("{unit}:/ConfigMap:{TARGET}/{name}")},
         },
         "data": {"value": value, "config.properties": format!("color=blue\nsize=large\nowner={name}\n")},
     })
 }
 
-/// Writes every Unit's file in one commit.
-pub(crate) fn commit_all(repository: &Repository, n_units: usize, value: &str) -> Result<CommitId> {
-    let files = (0..n_units).map(|idx| (format!("units/{}/configmap.yaml", name(idx)), manifest(idx, value)));
+/// Writes every file in one commit.
+pub(crate) fn commit_all(repository: &Repository, size: Size, value: &str) -> Result<CommitId> {
+    let files = size.unit_indices().flat_map(|unit_idx| files(size, unit_idx, value));
     Ok(repository.commit(BRANCH).files(files).submit()?)
 }
 
-/// Writes one Unit's file in one commit.
-pub(crate) fn commit_one(repository: &Repository, unit_idx: usize, value: &str) -> Result<CommitId> {
-    let path = format!("units/{}/configmap.yaml", name(unit_idx));
-    Ok(repository.write(BRANCH, &path, manifest(unit_idx, value))?)
+/// Writes the files of one Unit in one commit.
+pub(crate) fn commit_one(
+    repository: &Repository,
+    size: Size,
+    unit_idx: usize,
+    value: &str,
+) -> Result<CommitId> {
+    Ok(repository.commit(BRANCH).files(files(size, unit_idx, value)).submit()?)
 }
