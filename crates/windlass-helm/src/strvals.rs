@@ -260,7 +260,7 @@ impl<'a> Parser<'a> {
         if self.is_empty_value() {
             return Ok(Value::Nil);
         }
-        let rest = self.text[self.at..].as_bytes();
+        let rest = &self.text.as_bytes()[self.at..];
         let mut stream = Stream::new(rest, JsonOptions::default());
         let value = match stream.next() {
             Some(Ok(value)) => value,
@@ -393,7 +393,7 @@ fn set_index(mut list: Vec<Value>, at: usize, value: Value) -> (Option<Vec<Value
 }
 
 /// A failed type assertion, which the original catches.
-fn panicked(problem: String) -> Stop {
+fn panicked(problem: impl std::fmt::Display) -> Stop {
     Stop::Error(SetError(format!("unable to parse key: {problem}")))
 }
 

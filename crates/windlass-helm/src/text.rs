@@ -56,7 +56,7 @@ pub(crate) fn float_g(float: f64) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     // For the shortest representation Go decides as if it had six digits.
     const DECISION_PRECISION: i32 = 6;
-    if exponent < -4 || exponent >= DECISION_PRECISION {
+    if !(-4..DECISION_PRECISION).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }

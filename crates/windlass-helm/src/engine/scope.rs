@@ -52,7 +52,7 @@ pub(crate) fn scopes(
         helm,
     };
     let mut scopes = Vec::new();
-    shared.add(root, values.clone(), true, &mut scopes);
+    shared.add(root, values, true, &mut scopes);
     scopes
 }
 
@@ -63,7 +63,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn add(&self, node: &Node<'_>, values: Map, is_root: bool, scopes: &mut Vec<Scope>) -> Map {
+    fn add(&self, node: &Node<'_>, values: &Map, is_root: bool, scopes: &mut Vec<Scope>) -> Map {
         let kind = match self.helm {
             HelmVersion::V3 => &VALUES_V3,
             HelmVersion::V4 => &VALUES_V4,
@@ -83,11 +83,11 @@ impl Shared {
         let dot = Map::typed(kind, entries);
         scopes.push(Scope(dot.clone()));
         for child in &node.children {
-            let inner = match crate::values::table(&values, &child.name) {
+            let inner = match crate::values::table(values, &child.name) {
                 Ok(inner) => inner,
                 Err(_) => Map::typed(kind, Entries::new()),
             };
-            let inner = self.add(child, inner, false, scopes);
+            let inner = self.add(child, &inner, false, scopes);
             subcharts.insert(child.name.as_str(), Value::Map(inner));
         }
         dot

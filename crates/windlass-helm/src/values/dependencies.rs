@@ -50,7 +50,7 @@ impl<'a> Node<'a> {
                 .metadata
                 .dependencies
                 .as_ref()
-                .map(|declared| declared.iter().map(|dependency| Declared::new(dependency)).collect()),
+                .map(|declared| declared.iter().map(Declared::new).collect()),
             children: chart.dependencies.iter().map(|inner| Node::new(inner.as_ref())).collect(),
             imported: None,
         }
