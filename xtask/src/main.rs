@@ -1,6 +1,7 @@
-//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask tools`, `cargo xtask record`.
+//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask tools`, `cargo xtask record` and others.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod kustomizations;
 mod record;
 mod tidy;
 mod tools;
@@ -20,6 +21,9 @@ chores:
   tools [NAME...]       build the pinned original programs that are missing into target/tools/bin;
                         a NAME is a program, or a group: `cluster` (what the tests need) or `all` (the default)
   tools --list          print the pinned programs, their versions, and which are built
+  kustomizations FOLDER...
+                        build every kustomization below the folders with kustomize and with ours, and compare;
+                        `--show N` prints the first N differences, `--list` a line for each
   record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
 ";
 
@@ -31,6 +35,9 @@ fn main() -> ExitCode {
         ["tidy", "--graph"] => tidy::print_graph(&root()),
         ["tools", "--list"] => tools::list(&root()),
         ["tools", names @ ..] => tools::build(&root(), names),
+        ["kustomizations", arguments @ ..] if !arguments.is_empty() => {
+            kustomizations::run(&root(), arguments)
+        }
         ["record", names @ ..] => record::run(&root(), names),
         [] | ["help" | "-h" | "--help", ..] => {
             print!("{USAGE}");

@@ -9,12 +9,33 @@
 //!   kustomize remembers of it; [`res_map`]: the resources of a kustomization, in order.
 //! - [`filters`]: functions on nodes: merging, patching, setting fields below field paths.
 
+mod build;
+mod config;
+mod decode;
+pub mod edits;
 pub mod error;
 pub mod filters;
+mod generators;
+pub mod helm;
+pub mod kustomization;
+mod loader;
+mod name_reference;
 pub mod node;
+mod origin;
+mod plugins;
+mod reader;
+pub mod remote;
 pub mod res_id;
 pub mod res_map;
 pub mod resource;
+mod sort;
+mod target;
+mod variables;
 
+pub use build::{Built, Options, Reorder, Services, build};
+pub use edits::Edit;
 pub use error::{Error, ErrorKind, Result};
-pub use node::{Kind, Node, Scalar, Style, Tag};
+pub use generators::MAX_GENERATED;
+pub use loader::{MAX_FILE, MAX_LEVELS};
+pub use node::{Kind, MAX_ALIASED_NODES, Node, Scalar, Style, Tag};
+pub use target::MAX_OBJECTS;

@@ -170,6 +170,9 @@ impl Scalar {
         let string = || Value::String(self.value.clone());
         let quoted = self.style != Style::Plain;
         match self.tag {
+            Tag::Str | Tag::None | Tag::Other | Tag::Merge if self.style == Style::Folded => {
+                return Ok(Value::String(refolded(text)));
+            }
             Tag::Str | Tag::Other | Tag::Merge => return Ok(string()),
             _ if quoted && self.tag == Tag::None => return Ok(string()),
             Tag::None => {}
@@ -206,6 +209,20 @@ impl Scalar {
             value => Ok(value),
         }
     }
+}
+
+/// A folded text after yaml.v3 printed it and read it again: it writes an empty line too many before lines
+/// that are indented more.
+fn refolded(text: &str) -> SmolStr {
+    use windlass_yaml::{DocumentNode, Limits, YamlStyle, nodes_to_yaml, parse_nodes};
+    let key = windlass_yaml::Node::string("a");
+    let folded = windlass_yaml::Node { style: NodeStyle::Folded, ..windlass_yaml::Node::string(text) };
+    let root = windlass_yaml::Node::collection(NodeKind::Mapping, vec![key, folded]);
+    let document = DocumentNode { root, head_comment: String::new(), foot_comment: String::new(), line: 1 };
+    let printed = nodes_to_yaml(&[document], &YamlStyle::KYAML);
+    let read = parse_nodes(&printed, &Limits::default()).ok();
+    let value = read.as_ref().and_then(|read| read.first()?.root.get("a"));
+    value.map_or_else(|| text.into(), |value| value.value.as_str().into())
 }
 
 fn go_float(text: &str) -> &'static str {
@@ -385,7 +402,7 @@ impl Node {
             "wrong node kind: expected {} but got {}: node contents:\n{}",
             kind.name(),
             self.kind().name(),
-            self.to_text()
+            crate::filters::print::to_text(self)
         );
         Err(Error::invalid(message))
     }
@@ -542,10 +559,11 @@ impl Node {
         }
     }
 
-    /// The style of a scalar; plain for collections.
+    /// The style of a scalar that another takes over when it is written here; plain for collections and nulls.
     #[must_use]
     pub fn style(&self) -> Style {
-        self.as_scalar().map_or(Style::Plain, |scalar| scalar.style)
+        let scalar = self.as_scalar().filter(|scalar| scalar.tag != Tag::Null);
+        scalar.map_or(Style::Plain, |scalar| scalar.style)
     }
 
     /// The members of this map; a node that is no map becomes an empty one first.
@@ -723,8 +741,10 @@ impl<'a> Reader<'a> {
         let mut members = Vec::with_capacity(from.content.len() / 2);
         let mut merges: Option<Vec<Node>> = None;
         for (key, value) in from.members() {
-            let Node::Scalar(key) = self.node(key)? else {
-                return Err(Error::invalid("yaml: invalid map key: a map or a list"));
+            // A map or a list as a key is found out when the resource is printed, if it ever is.
+            let key = match self.node(key)? {
+                Node::Scalar(key) => key,
+                _ => Scalar { tag: Tag::Other, ..Scalar::default() },
             };
             if key.tag == Tag::Merge {
                 if merges.is_some() {
@@ -787,6 +807,14 @@ fn scalar_of(from: &windlass_yaml::Node) -> Scalar {
         NodeStyle::Literal => Style::Literal,
         NodeStyle::Folded => Style::Folded,
     };
+    // What a plain scalar cannot say inside of brackets is printed in quotes there, and is a string from then on.
+    if from.in_flow
+        && style == Style::Plain
+        && !from.tagged
+        && (tag == Tag::Null && from.value.is_empty() || tag == Tag::Timestamp && from.value.contains(':'))
+    {
+        style = Style::SingleQuoted;
+    }
     if from.tagged && !matches!(tag, Tag::Str | Tag::Other) {
         // A tag that was written is printed again, so quotes do not make a string of it.
         style = Style::Plain;

@@ -143,12 +143,24 @@ impl ResMap {
     /// # Errors
     /// There is none, or more than one.
     pub fn by_id(&self, id: &ResId, schema: &Schema) -> Result<usize> {
-        let problem = match self.by_any_id(schema, |own| own.equals(id))[..] {
+        let problem = match self.having_id(id, schema)[..] {
             [place] => return Ok(place),
             [] => "no matches for Id",
             _ => "multiple matches for Id",
         };
         Err(Error::invalid(format!("{problem} {id}; failed to find unique target for patch {id}")))
+    }
+
+    /// The places of the resources that have the identity or had it once.
+    fn having_id(&self, id: &ResId, schema: &Schema) -> Vec<usize> {
+        self.places(|resource| {
+            let named = resource.name() == id.name
+                || resource.memory.previous.iter().any(|previous| previous.name == id.name);
+            named
+                && !resource.node.is_nil_or_empty()
+                && (resource.previous_ids().any(|own| own.equals(id))
+                    || resource.current_id(schema).equals(id))
+        })
     }
 
     fn places(&self, mut matches: impl FnMut(&Resource) -> bool) -> Vec<usize> {
@@ -168,7 +180,7 @@ impl ResMap {
     fn absorb(&mut self, mut resource: Resource, schema: &Schema) -> Result<()> {
         let id = resource.current_id(schema);
         let behavior = resource.memory.behavior.unwrap_or_default();
-        let matches = self.by_any_id(schema, |own| own.equals(&id));
+        let matches = self.having_id(&id, schema);
         let place = match matches[..] {
             [] if matches!(behavior, Behavior::Merge | Behavior::Replace) => {
                 let message = format!("id {} does not exist; cannot merge or replace", go_syntax(&id));

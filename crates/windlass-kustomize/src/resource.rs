@@ -81,6 +81,8 @@ pub struct Memory {
     pub behavior: Option<Behavior>,
     /// Whether the hash of the content goes behind the name.
     pub needs_hash: bool,
+    /// Whether it comes from a chart, so that no namespace is set on it.
+    pub helm_generated: bool,
 }
 
 const PREFIX: &str = "internal.config.kubernetes.io/";
@@ -110,6 +112,7 @@ impl Memory {
         put("allowKindChange", enabled(self.allow_kind_change));
         put("generatorBehavior", self.behavior.iter().map(|it| it.name().to_owned()).collect());
         put("needsHashSuffix", enabled(self.needs_hash));
+        put("helm-generated", if self.helm_generated { vec!["true".to_owned()] } else { Vec::new() });
         pairs
     }
 }
@@ -336,10 +339,19 @@ impl Resource {
                 "allowKindChange" => kept.allow_kind_change = before.allow_kind_change,
                 "generatorBehavior" => kept.behavior = before.behavior,
                 "needsHashSuffix" => kept.needs_hash = before.needs_hash,
+                "helm-generated" => kept.helm_generated = before.helm_generated,
                 _ => {}
             }
         }
         self.memory = kept;
+    }
+
+    /// The object on one line with the build's annotations on it, as kustomize prints it in errors.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut copy = self.clone();
+        let value = copy.with_annotations(|node| node.to_value());
+        value.map_or_else(|error| format!("<{error}>"), |value| windlass_yaml::json::to_string(&value))
     }
 
     /// What kustomize does at the end: its own annotations go, and the others are strings from then on.
@@ -510,4 +522,24 @@ fn merged(mut under: Vec<(SmolStr, SmolStr)>, over: Vec<(SmolStr, SmolStr)>) -> 
         }
     }
     under
+}
+
+impl crate::filters::replacement::Replaceable for Resource {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    fn ids(&self) -> Vec<ResId> {
+        let current = ResId {
+            gvk: self.gvk(),
+            name: self.name().into(),
+            namespace: self.namespace().into(),
+            cluster_scoped: false,
+        };
+        std::iter::once(current).chain(self.previous_ids()).collect()
+    }
 }

@@ -78,7 +78,9 @@ pub(super) const RULES: &[Rule] = &[
     effectful(
         "windlass",
         &[
+            "gotemplate",
             "windlass-go",
+            "windlass-helm",
             "windlass-yaml",
             "windlass-kube",
             "windlass-model",

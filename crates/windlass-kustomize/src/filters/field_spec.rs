@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use crate::error::{Error, Result};
 use crate::filters::path::{self, Found};
-use crate::node::{Kind, Node, Scalar, Tag};
+use crate::node::{Kind, Node, Scalar, Style, Tag};
 use crate::res_id::{Gvk, ResId};
 
 /// Where a transformer looks in objects of some kinds.
@@ -196,6 +196,7 @@ impl Walk<'_> {
                 // The text stays: a prefix of a null name stands before the word `null`.
                 (Some(Kind::Scalar), Node::Scalar(scalar)) => {
                     scalar.tag = create.map_or(Tag::None, |create| create.tag);
+                    scalar.style = Style::Plain;
                 }
                 (Some(kind), field) => *field = Node::empty(kind),
                 (None, _) => {}
@@ -218,8 +219,9 @@ impl std::fmt::Display for Step {
 /// The node is neither a scalar nor null.
 pub fn set_scalar(node: &mut Node, value: Scalar) -> Result<()> {
     node.expect_kind(Kind::Scalar)?;
+    let style = node.style();
     if let Node::Scalar(scalar) = node {
-        *scalar = Scalar { style: scalar.style, shared: scalar.shared, ..value };
+        *scalar = Scalar { style, shared: scalar.shared, ..value };
     }
     Ok(())
 }
