@@ -1,4 +1,4 @@
-//! The Go behaviours that Kubernetes tools inherit: semver constraints, globs, durations, RE2.
+//! The Go behaviours that Kubernetes tools inherit: semver constraints, globs, durations and times, RE2.
 //!
 //! Argo CD, Flux, Helm and kubectl are Go programs, so their file formats quietly contain Go's libraries:
 //! `targetRevision: 1.x` means what Masterminds/semver says, `include: '{*.yml,*.yaml}'` what gobwas/glob
@@ -27,12 +27,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Planned here, each a module of its own with its own oracle: `fmt` verbs and float printing, time layouts,
+//! Planned here, each a module of its own with its own oracle: `fmt` verbs and float printing,
 //! robfig cron, kubectl JSONPath.
 
 pub mod duration;
 pub mod glob;
 pub mod re2;
 pub mod semver;
+pub mod time;
 
 mod quote;

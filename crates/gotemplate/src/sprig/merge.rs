@@ -1,0 +1,126 @@
+//! Merging dictionaries, with the rules of mergo 1.0.1, surprises included.
+//!
+//! - What the destination has stays, unless it is empty (`0`, `""`, `false`, an empty list or dictionary, nil)
+//!   or overwriting was asked for. Overwriting takes empty values of the source too.
+//! - Dictionaries on both sides are merged, in place: whoever holds the destination's sees it.
+//! - Anything else is taken from the source as it is, shared: a later `set` on it changes the source too.
+//! - `null` in the source overwrites, and otherwise is as if it were not there.
+
+use crate::function::{Context, Entry, FunctionError, Signature};
+use crate::value::{Kind, Map, Value, types};
+
+use super::arguments::{Answer, MAP, map};
+
+pub(super) const FUNCTIONS: &[Entry] = &[
+    Entry::new("merge", Signature::variadic(&[MAP], MAP), |context, arguments| {
+        lenient(merged(context, arguments, false))
+    }),
+    Entry::new("mergeOverwrite", Signature::variadic(&[MAP], MAP), |context, arguments| {
+        lenient(merged(context, arguments, true))
+    }),
+    Entry::new("mustMerge", Signature::variadic(&[MAP], MAP), |context, arguments| {
+        merged(context, arguments, false)
+    }),
+    Entry::new("mustMergeOverwrite", Signature::variadic(&[MAP], MAP), |context, arguments| {
+        merged(context, arguments, true)
+    }),
+];
+
+/// How deep dictionaries may nest to be merged; one that contains itself nests without end.
+const MAX_MERGE_DEPTH: usize = 1_000;
+
+/// Without `must`, a merge that fails is an empty string. A limit is a limit.
+fn lenient(answer: Answer) -> Answer {
+    match answer {
+        Err(FunctionError::Message(_)) => Ok(Value::EMPTY),
+        answer => answer,
+    }
+}
+
+fn merged(context: &mut Context<'_>, arguments: &[Value], overwrite: bool) -> Answer {
+    let mut target = map(arguments, 0);
+    for source in arguments.iter().skip(1).filter_map(Value::as_map) {
+        if target.is_nil() && !source.is_nil() {
+            target = Map::typed(&types::MAP, crate::value::Entries::new());
+        }
+        merge_into(context, &target, source, overwrite, 0)?;
+    }
+    Ok(Value::Map(target))
+}
+
+fn merge_into(
+    context: &mut Context<'_>,
+    target: &Map,
+    source: &Map,
+    overwrite: bool,
+    depth: usize,
+) -> Result<(), FunctionError> {
+    if depth > MAX_MERGE_DEPTH {
+        return Err(crate::error::LimitExceeded::Depth(MAX_MERGE_DEPTH).into());
+    }
+    let entries = source.entries();
+    context.charge(entries.len() as u64)?;
+    for (key, given) in entries {
+        if matches!(given, Value::Nil | Value::NoValue) {
+            if overwrite {
+                target.insert(key, given);
+            }
+            continue;
+        }
+        let present = target.get(key.as_bytes());
+        match given.kind() {
+            Kind::Map | Kind::Struct | Kind::Ptr => {
+                merge_value(context, present.as_ref(), &given, overwrite, depth)?;
+            }
+            // A list replaces even what the later rules would keep.
+            Kind::Slice if overwrite => {
+                target.insert(key.clone(), given.clone());
+            }
+            _ => {}
+        }
+        // Whether something is there is asked only now: a merge may just have filled it.
+        let is_kept = present.as_ref().is_some_and(|present| !is_empty(present));
+        let is_done = match given.kind() {
+            Kind::Slice => true,
+            Kind::Map => present.as_ref().is_some_and(|present| present.kind() == Kind::Map),
+            _ => false,
+        };
+        if is_kept && (is_done || !overwrite) {
+            continue;
+        }
+        target.insert(key, given);
+    }
+    Ok(())
+}
+
+/// Merges a dictionary or object into what stands there, where that is possible.
+fn merge_value(
+    context: &mut Context<'_>,
+    present: Option<&Value>,
+    given: &Value,
+    overwrite: bool,
+    depth: usize,
+) -> Result<(), FunctionError> {
+    match (present, given) {
+        (Some(Value::Map(target)), Value::Map(source)) if !target.is_nil() => {
+            merge_into(context, target, source, overwrite, depth + 1)
+        }
+        // A pointer takes nothing but a pointer.
+        (Some(present), given) if present.kind() == Kind::Ptr && given.kind() != Kind::Ptr && !overwrite => {
+            Err("src and dst must be of same type".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What mergo takes for empty.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => match object.type_of().kind {
+            Kind::Struct | Kind::Ptr => false,
+            _ => !value.truth(),
+        },
+        Value::Function(_) => false,
+        _ => !value.truth(),
+    }
+}

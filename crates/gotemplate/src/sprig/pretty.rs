@@ -1,0 +1,122 @@
+//! YAML as yaml.v3 writes it straight from a value, without JSON in between.
+
+use windlass_yaml::{DocumentNode, Node, NodeKind, NodeStyle, YamlStyle, nodes_to_yaml, to_yaml_with};
+
+use crate::value::{Number, Str, Value};
+
+use super::dates::time;
+use super::display::shortest;
+use super::document::{self, Refusal, Rules};
+use super::durations::duration;
+use super::encoding::base64_encoded;
+
+/// How deep a value may nest to be written; one that contains itself nests without end.
+const MAX_DEPTH: usize = 1_000;
+
+/// A value as a YAML document; `None` if it cannot be written.
+pub(super) fn yaml(value: &Value) -> Option<String> {
+    match document::convert(value, Rules::Direct) {
+        Ok(document) => Some(to_yaml_with(&document, &YamlStyle::V3)),
+        Err(Refusal::Special) => by_nodes(value),
+        Err(Refusal::Failed(_)) => None,
+    }
+}
+
+/// For values that a plain document cannot hold, such as times: keys are in the order of their bytes then.
+fn by_nodes(value: &Value) -> Option<String> {
+    let root = node(value, 0)?;
+    let document = DocumentNode { root, head_comment: String::new(), foot_comment: String::new(), line: 0 };
+    Some(nodes_to_yaml(&[document], &YamlStyle::V3))
+}
+
+fn node(value: &Value, depth: usize) -> Option<Node> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    Some(match value {
+        Value::Nil | Value::NoValue | Value::NilOf(_) => Node::scalar("null"),
+        Value::Bool(bool) => Node::scalar(bool.to_string()),
+        Value::Float(float) => Node::scalar(float_text(*float)),
+        Value::Number(Number::Float32(float)) => {
+            Node::scalar(float_text(format!("{float:e}").parse().unwrap_or(f64::from(*float))))
+        }
+        Value::Int(_) | Value::Int64(_) | Value::Number(_) => {
+            let printed = value.as_int().map(|int| int.to_string());
+            Node::scalar(printed.or_else(|| value.as_uint().map(|uint| uint.to_string()))?)
+        }
+        Value::String(text) => string(text),
+        Value::Bytes(bytes) => sequence(
+            bytes
+                .as_bytes()
+                .iter()
+                .map(|byte| Some(Node::scalar(byte.to_string())))
+                .collect::<Option<_>>()?,
+        ),
+        Value::List(list) => {
+            sequence(list.items().iter().map(|item| node(item, depth + 1)).collect::<Option<_>>()?)
+        }
+        Value::Map(map) => mapping(map.entries().into_iter(), depth)?,
+        Value::Object(object) => {
+            if let Some(time) = time(value) {
+                Node::scalar(time.format("2006-01-02T15:04:05.999999999Z07:00"))
+            } else if let Some(duration) = duration(value) {
+                string(&duration.to_string().into())
+            } else if let Some(scalar) = object.scalar() {
+                node(&scalar, depth + 1)?
+            } else if let Some(text) = object.text() {
+                string(&text)
+            } else {
+                let fields = object.fields().into_iter();
+                mapping(fields.map(|(name, value)| (name.to_lowercase().into(), value)), depth)?
+            }
+        }
+        Value::Function(_) => return None,
+    })
+}
+
+fn sequence(items: Vec<Node>) -> Node {
+    let mut node = Node::collection(NodeKind::Sequence, items);
+    if node.content.is_empty() {
+        node.style = NodeStyle::Flow;
+    }
+    node
+}
+
+fn mapping(entries: impl Iterator<Item = (Str, Value)>, depth: usize) -> Option<Node> {
+    let mut content = Vec::new();
+    for (key, value) in entries {
+        content.push(string(&key));
+        content.push(node(&value, depth + 1)?);
+    }
+    let mut node = Node::collection(NodeKind::Mapping, content);
+    if node.content.is_empty() {
+        node.style = NodeStyle::Flow;
+    }
+    Some(node)
+}
+
+fn string(text: &Str) -> Node {
+    let Some(readable) = text.as_str() else {
+        let mut node = Node::scalar(base64_encoded(text.as_bytes()));
+        "!!binary".clone_into(&mut node.tag);
+        node.tagged = true;
+        return node;
+    };
+    let mut node = Node::string(readable);
+    node.style = match to_yaml_with(&readable.into(), &YamlStyle::V3).as_bytes().first() {
+        Some(b'"') => NodeStyle::DoubleQuoted,
+        Some(b'\'') => NodeStyle::SingleQuoted,
+        _ if readable.contains('\n') => NodeStyle::Literal,
+        _ => NodeStyle::Plain,
+    };
+    node
+}
+
+fn float_text(float: f64) -> String {
+    match shortest(float) {
+        text if text == "+Inf" => ".inf".to_owned(),
+        text if text == "-Inf" => "-.inf".to_owned(),
+        text if text == "NaN" => ".nan".to_owned(),
+        text => text,
+    }
+}
