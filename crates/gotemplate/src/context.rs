@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::error::LimitExceeded;
+use crate::error::{ExecError, ExecErrorKind, LimitExceeded};
+use crate::exec;
 use crate::function::FunctionError;
 use crate::set::TemplateSet;
+use crate::tree::Template;
 use crate::value::{Str, Value};
 
 /// What bounds an execution. Each limit names itself in the error.
@@ -207,26 +209,58 @@ impl<'a> Context<'a> {
     /// `include` is made of.
     ///
     /// # Errors
-    /// What the execution fails with; `no template "NAME" associated with template "…"` if there is none.
+    /// What the execution fails with; `no template "NAME" associated with template "SET"` if there is none.
     pub fn execute(&mut self, name: &str, data: &Value) -> Result<Str, FunctionError> {
         let set = Arc::clone(&self.set);
         self.execute_in(&set, name, data)
     }
 
-    /// Executes the template `name` of another set, within the limits of this execution: what Helm's `tpl` is
-    /// made of, with a set made by [`TemplateSet::extend`].
+    /// Executes the template `name` of another set, within the limits of this execution.
     ///
     /// # Errors
-    /// What the execution fails with.
+    /// As [`Self::execute`].
     pub fn execute_in(
         &mut self,
         set: &Arc<TemplateSet>,
         name: &str,
         data: &Value,
     ) -> Result<Str, FunctionError> {
+        let Some(template) = set.get(name) else {
+            let kind = ExecErrorKind::NoTemplate { name: Str::from(name), set: set.name().clone() };
+            return Err(ExecError { place: None, kind }.into());
+        };
+        self.execute_template(set, template, data)
+    }
+
+    /// Executes a template among those of `set`, within the limits of this execution: what Helm's `tpl` is made
+    /// of, with a set made by [`TemplateSet::extend`] and the template that parsing into it returned.
+    ///
+    /// # Errors
+    /// What the execution fails with.
+    pub fn execute_template(
+        &mut self,
+        set: &Arc<TemplateSet>,
+        template: &Template,
+        data: &Value,
+    ) -> Result<Str, FunctionError> {
+        let mut output = Vec::new();
         let outer = std::mem::replace(&mut self.set, Arc::clone(set));
-        let result = crate::exec::execute(self, name, data);
+        let result = exec::execute(self, template, data, &mut output);
         self.set = outer;
-        Ok(Str::from(result?))
+        result?;
+        Ok(Str::from(output))
+    }
+
+    /// Executes the template `name` and appends what it prints to `output`, as far as it comes.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub fn execute_to(&mut self, name: &str, data: &Value, output: &mut Vec<u8>) -> Result<(), ExecError> {
+        let set = Arc::clone(&self.set);
+        let Some(template) = set.get(name) else {
+            let kind = ExecErrorKind::NoTemplate { name: Str::from(name), set: set.name().clone() };
+            return Err(ExecError { place: None, kind });
+        };
+        exec::execute(self, template, data, output)
     }
 }

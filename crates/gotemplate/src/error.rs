@@ -1,8 +1,12 @@
 //! Errors of parsing and executing, in Go's words.
 
+use std::fmt;
+
 use thiserror::Error;
+use windlass_go::fmt::quote;
 
 use crate::function::FunctionError;
+use crate::value::Str;
 
 /// A template that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,23 +40,44 @@ pub enum LimitExceeded {
     Time,
 }
 
-/// An execution that failed, with the template, line and column of the action it failed in.
+/// An execution that failed.
 ///
 /// Prints as Go does: `template: NAME:LINE:COLUMN: executing "NAME" at <ACTION>: MESSAGE`. The message of
-/// `ExecErrorKind::Function` contains the function's own error, whose text the callers of Helm match on; it is
-/// the `source` as well.
-#[derive(Debug, Error)]
-#[error("template: {location}: executing {template} at <{action}>: {kind}")]
+/// [`ExecErrorKind::Function`] contains the function's own error, as users of Helm match on the whole text.
+#[derive(Debug)]
 pub struct ExecError {
-    /// `NAME:LINE:COLUMN` of the node.
-    pub location: String,
-    /// The name of the template that was executing, quoted as Go's `%q` does.
-    pub template: String,
-    /// The node, printed from the parsed template.
-    pub action: String,
+    /// Where in a template; `None` if there was no template to execute.
+    pub place: Option<Box<ErrorPlace>>,
     /// What went wrong.
     pub kind: ExecErrorKind,
 }
+
+/// Where an execution failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPlace {
+    /// The template that was executing.
+    pub template: Str,
+    /// `NAME:LINE:COLUMN` of the node; the name is that of the text in which the template is defined.
+    pub location: String,
+    /// The node, printed from the parsed template.
+    pub action: String,
+}
+
+impl fmt::Display for ExecError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = &self.kind;
+        match self.place.as_deref() {
+            Some(ErrorPlace { template, location, action }) => {
+                let template = quote(template.as_bytes());
+                write!(formatter, "template: {location}: executing {template} at <{action}>: {kind}")
+            }
+            None => write!(formatter, "template: {kind}"),
+        }
+    }
+}
+
+/// No sources: Go prints the whole chain in each message, so a walk over sources would print parts twice.
+impl std::error::Error for ExecError {}
 
 /// What went wrong in an execution.
 #[derive(Debug, Error)]
@@ -71,6 +96,14 @@ pub enum ExecErrorKind {
     /// A limit was reached.
     #[error("{0}")]
     Limit(LimitExceeded),
+    /// There is no template of that name.
+    #[error("no template {} associated with template {}", quote(name.as_bytes()), quote(set.as_bytes()))]
+    NoTemplate {
+        /// The name that was asked for.
+        name: Str,
+        /// The name of the set.
+        set: Str,
+    },
 }
 
 impl ExecError {

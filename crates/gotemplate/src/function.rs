@@ -42,8 +42,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::builtin;
 use crate::error::{ExecError, LimitExceeded};
-use crate::value::{Str, Type, Value};
+use crate::value::{Str, Type, Value, types};
 
 pub use crate::context::Context;
 
@@ -105,20 +106,24 @@ impl Entry {
 pub struct Function {
     signature: Signature,
     body: AnyBody,
+    kind: &'static Type,
 }
 
 enum AnyBody {
     Static(Body),
     Shared(Box<SharedBody>),
-    /// `and`, `or`: the executor evaluates their arguments one by one.
-    ShortCircuit(ShortCircuit),
+    Special(Special),
 }
 
-/// A function that does not evaluate all its arguments.
+/// A function of the language that the executor has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ShortCircuit {
+pub(crate) enum Special {
+    /// Its arguments are evaluated one by one, until one is false.
     And,
+    /// Its arguments are evaluated one by one, until one is true.
     Or,
+    /// Its errors name the argument that it calls.
+    Call,
 }
 
 impl Function {
@@ -127,17 +132,29 @@ impl Function {
         signature: Signature,
         body: impl Fn(&mut Context<'_>, &[Value]) -> Result<Value, FunctionError> + Send + Sync + 'static,
     ) -> Self {
-        Self { signature, body: AnyBody::Shared(Box::new(body)) }
+        Self { signature, body: AnyBody::Shared(Box::new(body)), kind: &types::FUNC }
     }
 
-    pub(crate) fn short_circuit(which: ShortCircuit) -> Self {
-        static SIGNATURE: Signature =
-            Signature::variadic(&[&crate::value::types::REFLECT], &crate::value::types::REFLECT);
-        Self { signature: SIGNATURE, body: AnyBody::ShortCircuit(which) }
+    /// This function with another type than [`types::FUNC`], for one that templates hold as a value.
+    #[must_use]
+    pub fn with_type(mut self, kind: &'static Type) -> Self {
+        self.kind = kind;
+        self
     }
 
-    pub(crate) fn as_short_circuit(&self) -> Option<ShortCircuit> {
-        if let AnyBody::ShortCircuit(which) = self.body { Some(which) } else { None }
+    /// Its type.
+    #[must_use]
+    pub fn type_of(&self) -> &'static Type {
+        self.kind
+    }
+
+    pub(crate) fn special(which: Special) -> Self {
+        static SIGNATURE: Signature = Signature::variadic(&[&types::REFLECT], &types::REFLECT);
+        Self { signature: SIGNATURE, body: AnyBody::Special(which), kind: &types::FUNC }
+    }
+
+    pub(crate) fn as_special(&self) -> Option<Special> {
+        if let AnyBody::Special(which) = self.body { Some(which) } else { None }
     }
 
     /// What it takes.
@@ -154,8 +171,9 @@ impl Function {
         match &self.body {
             AnyBody::Static(body) => body(context, arguments),
             AnyBody::Shared(body) => body(context, arguments),
-            AnyBody::ShortCircuit(which) => {
-                let stop = |value: &&Value| value.truth() == (*which == ShortCircuit::Or);
+            AnyBody::Special(Special::Call) => builtin::call(context, "function", arguments),
+            AnyBody::Special(which) => {
+                let stop = |value: &&Value| value.truth() == (*which == Special::Or);
                 Ok(arguments.iter().find(stop).or(arguments.last()).cloned().unwrap_or_default())
             }
         }
@@ -164,7 +182,7 @@ impl Function {
 
 impl From<&Entry> for Function {
     fn from(entry: &Entry) -> Self {
-        Self { signature: entry.signature, body: AnyBody::Static(entry.body) }
+        Self { signature: entry.signature, body: AnyBody::Static(entry.body), kind: &types::FUNC }
     }
 }
 
@@ -183,7 +201,7 @@ impl Functions {
     #[must_use]
     pub fn builtin() -> Self {
         let mut functions = Self::default();
-        crate::builtin::register(&mut functions);
+        builtin::register(&mut functions);
         functions
     }
 

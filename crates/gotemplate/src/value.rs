@@ -104,7 +104,7 @@ impl Value {
             Self::List(list) => list.type_of(),
             Self::Map(map) => map.type_of(),
             Self::Object(object) => object.type_of(),
-            Self::Function(_) => &types::FUNC,
+            Self::Function(function) => function.type_of(),
             Self::NilOf(kind) => kind,
         }
     }
@@ -167,6 +167,29 @@ impl Value {
             Kind::Ptr | Kind::Func => Self::NilOf(kind),
             Kind::Invalid | Kind::Interface | Kind::Chan | Kind::Struct => Self::Nil,
         }
+    }
+
+    /// An integer of the type `kind`, cut to its size as Go's conversion does; `None` if that is no integer type,
+    /// or a named one.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what Go's conversion does")]
+    pub fn integer(kind: &Type, value: i64) -> Option<Self> {
+        if kind.underlying.is_some() {
+            return None;
+        }
+        Some(match kind.kind {
+            Kind::Int => Self::Int(value),
+            Kind::Int64 => Self::Int64(value),
+            Kind::Int8 => Self::Number(Number::Int8(value as i8)),
+            Kind::Int16 => Self::Number(Number::Int16(value as i16)),
+            Kind::Int32 => Self::Number(Number::Int32(value as i32)),
+            Kind::Uint => Self::Number(Number::Uint(value as u64)),
+            Kind::Uint8 => Self::Number(Number::Uint8(value as u8)),
+            Kind::Uint16 => Self::Number(Number::Uint16(value as u16)),
+            Kind::Uint32 => Self::Number(Number::Uint32(value as u32)),
+            Kind::Uint64 => Self::Number(Number::Uint64(value as u64)),
+            _ => return None,
+        })
     }
 
     /// A `string`.

@@ -31,6 +31,7 @@
 //! robfig cron, kubectl JSONPath.
 
 pub mod duration;
+pub mod fmt;
 pub mod glob;
 pub mod re2;
 pub mod semver;

@@ -137,13 +137,16 @@ pub struct Type {
     pub underlying: Option<&'static Self>,
     /// The methods that templates can call on values of this type.
     pub methods: Option<&'static dyn Methods>,
+    /// The names of the fields of the struct that this is, or points to. Only looked at for nil pointers, whose
+    /// values cannot be asked.
+    pub fields: &'static [&'static str],
 }
 
 impl Type {
     /// A type without elements or methods.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, element: None, underlying: None, methods: None }
+        Self { name, kind, element: None, underlying: None, methods: None, fields: &[] }
     }
 
     /// This type, with elements of type `element`.
@@ -162,6 +165,7 @@ impl Type {
             element: underlying.element,
             underlying: Some(underlying),
             methods: None,
+            fields: &[],
         }
     }
 
@@ -169,6 +173,13 @@ impl Type {
     #[must_use]
     pub const fn with_methods(mut self, methods: &'static dyn Methods) -> Self {
         self.methods = Some(methods);
+        self
+    }
+
+    /// This type, with the names of its fields.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = fields;
         self
     }
 
@@ -216,6 +227,7 @@ pub trait Methods: Send + Sync {
 /// The types that every program has.
 pub mod types {
     use super::{Kind, Type};
+    use crate::value::object::ErrorMethods;
 
     /// `interface {}`, which takes anything.
     pub static ANY: Type = Type::new("interface {}", Kind::Interface);
@@ -286,7 +298,7 @@ pub mod types {
     /// A function, as `call` takes it.
     pub static FUNC: Type = Type::new("func(...interface {}) (interface {}, error)", Kind::Func);
     /// An error made of a text, as `errors.New` makes it.
-    pub static ERROR: Type = Type::new("*errors.errorString", Kind::Ptr);
-    /// `time.Duration`.
+    pub static ERROR: Type = Type::new("*errors.errorString", Kind::Ptr).with_methods(&ErrorMethods);
+    /// What has no type: nil, and no value.
     pub static INVALID: Type = Type::new("<nil>", Kind::Invalid);
 }

@@ -122,13 +122,11 @@ impl Map {
     }
 
     /// Borrows the entries. Short: see the note on the type.
-    #[must_use]
     pub fn read(&self) -> RwLockReadGuard<'_, Entries> {
         self.0.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Borrows the entries to change them. Short: see the note on the type.
-    #[must_use]
     pub fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.0.entries.write().unwrap_or_else(PoisonError::into_inner)
     }

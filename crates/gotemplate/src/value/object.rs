@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::{Str, Type, Value};
+use super::{Methods, Str, Type, Value};
+use crate::function::{Context, FunctionError, Signature};
 
 /// A native object that templates can hold: a struct, a pointer to one, or a named scalar.
 ///
@@ -85,7 +86,36 @@ impl Object for ErrorText {
         self
     }
 
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        vec![("s", Value::String(self.0.clone()))]
+    }
+
+    /// The one field is not exported.
+    fn field(&self, _: &str) -> Option<Value> {
+        None
+    }
+
     fn text(&self) -> Option<Str> {
         Some(self.0.clone())
+    }
+}
+
+/// The one method of errors.
+pub(super) struct ErrorMethods;
+
+impl Methods for ErrorMethods {
+    fn signature(&self, name: &str) -> Option<&'static Signature> {
+        static NONE: Signature = Signature::fixed(&[]);
+        (name == "Error").then_some(&NONE)
+    }
+
+    fn call(
+        &self,
+        receiver: &Value,
+        _: &str,
+        _: &mut Context<'_>,
+        _: &[Value],
+    ) -> Result<Value, FunctionError> {
+        Ok(receiver.downcast::<ErrorText>().map_or(Value::EMPTY, |error| Value::String(error.0.clone())))
     }
 }

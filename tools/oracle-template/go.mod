@@ -1,0 +1,3 @@
+module windlass.dev/tools/oracle-template
+
+go 1.26
