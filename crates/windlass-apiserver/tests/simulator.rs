@@ -489,3 +489,49 @@ async fn storage_goes_when_nothing_uses_it() {
         })
         .await;
 }
+
+/// Whatever its controllers are at, a Deployment that is deleted in the foreground goes, and all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn deletion_in_the_foreground_may_come_at_any_moment() {
+    let cluster = cluster().await;
+    let options = DeleteOptions { propagation: Some(Propagation::Foreground), ..DeleteOptions::default() };
+    for round in 0..100 {
+        let name = format!("web-{round}");
+        let web = format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{name}"}},"spec":{{"replicas":2,
+            "selector":{{"matchLabels":{{"app":"{name}"}}}},"template":{{"metadata":{{"labels":{{"app":"{name}"}}}},
+            "spec":{{"containers":[{{"name":"c","image":"nginx"}}]}}}}}}}}"#
+        );
+        cluster.create("apps/v1/deployments", &web).await;
+        // A different moment each round.
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        if round % 4 == 3 {
+            cluster
+                .until("it is ready", "apps/v1/deployments", |cluster| {
+                    let web = cluster.get("apps/v1/deployments", &name);
+                    web.is_some_and(|web| {
+                        web.at(&["status", "readyReplicas"]).and_then(Value::as_int) == Some(2)
+                    })
+                })
+                .await;
+        }
+        cluster
+            .api
+            .delete(&gvr("apps/v1/deployments"), "default", &name, &options)
+            .await
+            .expect("it is there");
+        cluster
+            .until("the Deployment is gone", "apps/v1/deployments", |cluster| {
+                cluster.get("apps/v1/deployments", &name).is_none()
+            })
+            .await;
+        let selector = format!("app={name}");
+        for resource in ["apps/v1/replicasets", "v1/pods"] {
+            cluster
+                .until("all of it is gone", resource, |cluster| cluster.list(resource, &selector).is_empty())
+                .await;
+        }
+    }
+}

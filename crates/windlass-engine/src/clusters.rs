@@ -26,7 +26,7 @@ pub(crate) struct ClusterState {
     /// Counts discoveries: what was prepared with an older one may have to be prepared again.
     pub(crate) discovery_version: u64,
     /// Whether a discovery is under way.
-    pub(crate) discovering: bool,
+    pub(crate) discovering: Asking,
     /// How many discoveries in a row brought nothing new.
     pub(crate) discoveries_without_news: u32,
     /// When discovery was last asked for on behalf of an unknown kind.
@@ -40,9 +40,35 @@ pub(crate) struct ClusterState {
     lens: Lens,
 }
 
+/// A question that is asked once at a time. What is asked for meanwhile is asked afterwards: the answer that is
+/// under way may be older than the reason to ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Asking {
+    #[default]
+    Idle,
+    UnderWay,
+    Again,
+}
+
+impl Asking {
+    /// Whether the question is to be asked now.
+    pub(crate) fn begin(&mut self) -> bool {
+        let begins = *self == Self::Idle;
+        *self = if begins { Self::UnderWay } else { Self::Again };
+        begins
+    }
+
+    /// Takes note of the answer; whether the question is to be asked again.
+    pub(crate) fn end(&mut self) -> bool {
+        std::mem::take(self) == Self::Again
+    }
+}
+
 struct KindWatch {
     task: AbortHandle,
     synced: bool,
+    /// Why its state is not known yet, if that is known.
+    problem: Option<String>,
 }
 
 /// What a watch of a target cluster tells the loop.
@@ -64,7 +90,7 @@ impl ClusterState {
             key,
             target: ClusterTarget { client, discovery: Discovery::default() },
             discovery_version: 0,
-            discovering: false,
+            discovering: Asking::default(),
             discoveries_without_news: 0,
             last_discovery: None,
             live: LiveIndex::default(),
@@ -109,7 +135,7 @@ impl ClusterState {
             events.clone(),
             metrics.clone(),
         ));
-        self.watches.insert(kind.clone(), KindWatch { task: task.abort_handle(), synced: false });
+        self.watches.insert(kind.clone(), KindWatch { task: task.abort_handle(), synced: false, problem: None });
         false
     }
 
@@ -117,7 +143,21 @@ impl ClusterState {
     pub(crate) fn set_synced(&mut self, kind: &GroupKind) {
         if let Some(watch) = self.watches.get_mut(kind) {
             watch.synced = true;
+            watch.problem = None;
         }
+    }
+
+    /// Notes why a kind cannot be watched; answers whether that is news to somebody who waits for its state.
+    pub(crate) fn set_watch_problem(&mut self, kind: &GroupKind, problem: &str) -> bool {
+        let Some(watch) = self.watches.get_mut(kind).filter(|watch| !watch.synced) else { return false };
+        let is_news = watch.problem.as_deref() != Some(problem);
+        watch.problem = Some(problem.into());
+        is_news
+    }
+
+    /// Why the state of a kind is not known.
+    pub(crate) fn watch_problem(&self, kind: &GroupKind) -> Option<&str> {
+        self.watches.get(kind)?.problem.as_deref()
     }
 
     /// Ends the watch of a kind that is not served any more.
@@ -242,5 +282,21 @@ impl ClusterSecret {
             }
         }
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_meanwhile_is_asked_once_more() {
+        let mut asking = Asking::default();
+        assert!(asking.begin());
+        assert!(!asking.begin() && !asking.begin());
+        assert!(asking.end());
+        assert!(asking.begin());
+        assert!(!asking.end());
+        assert_eq!(asking, Asking::Idle);
     }
 }

@@ -23,7 +23,7 @@ use windlass_source::{Access, CredentialTemplates, KnownHosts, RepositoryStore, 
 pub(crate) use declared::SECRET_TYPE as SECRET_TYPE_LABEL;
 pub use declared::repository_access;
 
-use crate::clusters::{ClusterKey, ClusterSecret, ClusterState, LiveEvent};
+use crate::clusters::{Asking, ClusterKey, ClusterSecret, ClusterState, LiveEvent};
 use crate::config::EngineConfig;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
@@ -293,6 +293,9 @@ impl Core {
                 touched
             }
             LiveEvent::Failing(problem) => {
+                if state.set_watch_problem(kind, &problem) {
+                    self.dirty.extend(self.units.keys().cloned());
+                }
                 state.problem = Some(problem);
                 Vec::new()
             }
@@ -330,13 +333,16 @@ impl Core {
         /// A cluster that could not be asked is asked again after this.
         const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
         let Some(state) = self.clusters.get_mut(cluster) else { return };
-        state.discovering = false;
+        let again = state.discovering.end();
         match result {
             Ok(discovery) => {
                 let had_problem = state.problem.take().is_some();
                 if state.discovery_version > 0 && state.target.discovery == discovery {
                     state.discoveries_without_news = state.discoveries_without_news.saturating_add(1);
                     if !had_problem {
+                        if again {
+                            self.discover(cluster);
+                        }
                         return;
                     }
                 } else {
@@ -350,7 +356,7 @@ impl Core {
                 state.problem = Some(error.to_string());
                 let events = self.events.clone();
                 let (key, client) = (cluster.clone(), state.target.client.clone());
-                state.discovering = true;
+                state.discovering = Asking::UnderWay;
                 tokio::spawn(async move {
                     tokio::time::sleep(RETRY).await;
                     let result = client.discover().await;
@@ -361,12 +367,15 @@ impl Core {
         let of_cluster = self.units.values().filter(|unit| self.cluster_key(unit).as_ref() == Some(cluster));
         let ids: Vec<UnitId> = of_cluster.map(|unit| unit.id.clone()).collect();
         self.dirty.extend(ids);
+        if again {
+            self.discover(cluster);
+        }
     }
 
-    /// Asks a cluster what it serves, unless that is under way.
+    /// Asks a cluster what it serves, after the answer that is under way if there is one.
     pub(crate) fn discover(&mut self, cluster: &ClusterKey) {
         let Some(state) = self.clusters.get_mut(cluster) else { return };
-        if std::mem::replace(&mut state.discovering, true) {
+        if !state.discovering.begin() {
             return;
         }
         state.last_discovery = Some(Instant::now());

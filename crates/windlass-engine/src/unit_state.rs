@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use windlass_argo::{Lowered, Previous, PreviousOperation};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationReport, Plan,
-    Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
+    Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationPhase,
+    OperationReport, Plan, Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
 };
 
 use crate::source_hub::SourceKey;
@@ -309,6 +309,10 @@ pub(crate) fn asked_digest(object: &Object) -> Digest {
         if let Some(value) = object.at(path) {
             asked.set_at(path, value.clone());
         }
+    }
+    // A person ends an operation through the status.
+    if object.str_at(&["status", "operationState", "phase"]) == OperationPhase::Terminating.as_str() {
+        asked.set_at(&["terminate"], true);
     }
     Digest::of_value(&asked)
 }

@@ -98,7 +98,8 @@ metadata:
 ";
 
 const ROLES: &str = "\
-# What the control plane itself needs: Applications and their projects, in all namespaces, and Events on them.
+# What the control plane itself needs: Applications and their projects, in all namespaces, Events on them, and to
+# see which kinds come and go.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -118,6 +119,9 @@ rules:
 - apiGroups: ['']
   resources: [events]
   verbs: [create, patch]
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [get, list, watch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -175,7 +179,8 @@ const APPLY_ROLE: &str = "\
 # For what people deploy: it may be anything, so the engine may do anything. Whoever may write Applications, or
 # push to a repository that one names, can use this, within what the AppProject allows. To narrow it, print
 # with --apply-role none and bind roles of your own to the ServiceAccount windlass: it must get, list, watch,
-# create, patch and delete the kinds that you deploy, and create Namespaces if CreateNamespace=true is used.
+# create, patch and delete the kinds that you deploy in all namespaces, and get, list, watch, create and patch
+# Namespaces if CreateNamespace=true is used.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:

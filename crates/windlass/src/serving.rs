@@ -62,10 +62,11 @@ pub(crate) async fn run(
         }
         std::future::pending::<()>().await;
     };
-    let (leadership, mut leading) = watch::channel(Leadership::Leading);
+    // Who competes follows until told otherwise.
+    let at_first = if leader_elect { Leadership::Following } else { Leadership::Leading };
+    let (leadership, mut leading) = watch::channel(at_first);
     let electing = async {
         if leader_elect {
-            let _ = leadership.send(Leadership::Following);
             lead(client.clone(), lease(options), leadership).await;
         }
         std::future::pending::<()>().await;

@@ -168,7 +168,8 @@ impl ApiClient {
         &self.token
     }
 
-    pub(super) fn authority_pem(&self) -> &str {
+    /// The certificate that the API is trusted by, as PEM text.
+    pub fn authority_pem(&self) -> &str {
         &self.authority
     }
 

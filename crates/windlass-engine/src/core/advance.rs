@@ -40,6 +40,19 @@ const UNKNOWN_KIND_TRIES: u32 = 5;
 /// A kind that does not come is asked for this seldom; the watch of definitions finds it at once in any case.
 const UNKNOWN_KIND_LONG_RETRY: Duration = Duration::from_secs(30);
 
+/// The kinds whose live state a Unit depends on: those it declares or had.
+fn kinds_of(unit: &UnitState) -> Vec<GroupKind> {
+    let declared = unit.rendered.iter().flat_map(|rendered| &rendered.objects);
+    let mut kinds: Vec<GroupKind> = declared.map(|object| object.key.group_kind()).collect();
+    kinds.extend(unit.previous.objects.iter().map(windlass_kube::ObjectRef::group_kind));
+    if unit.lowered.unit.policy.namespace.create {
+        kinds.push(GroupKind::new("", "Namespace"));
+    }
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
 impl Core {
     /// Brings a Unit one step further, as far as can be without waiting.
     pub(super) fn advance(&mut self, unit: &mut UnitState) {
@@ -69,10 +82,27 @@ impl Core {
             return;
         }
         if !self.watches_ready(unit, &cluster) {
+            self.report_unwatched(unit, &cluster);
             return;
         }
+        unit.trouble.retain(|trouble| trouble.kind != DiagnosticKind::Compare);
         let compared = self.compare(unit, &cluster);
         self.follow_policy(unit, &cluster, &compared);
+    }
+
+    /// Says which kinds keep a Unit waiting because the cluster does not let them be watched.
+    fn report_unwatched(&mut self, unit: &mut UnitState, cluster: &ClusterKey) {
+        let Some(state) = self.clusters.get(cluster) else { return };
+        let problems = kinds_of(unit).into_iter().filter_map(|kind| {
+            let problem = state.watch_problem(&kind)?;
+            let message = format!("objects of kind {kind} cannot be watched: {problem}");
+            Some(Diagnostic::new(DiagnosticKind::Compare, message))
+        });
+        let problems: Vec<Diagnostic> = problems.collect();
+        if !problems.is_empty() {
+            unit.trouble = problems;
+            self.report_unknown(unit);
+        }
     }
 
     fn take_refresh(&mut self, unit: &mut UnitState) {
@@ -193,21 +223,16 @@ impl Core {
     /// Watches every kind that the Unit declares or had; answers whether all of their states are known.
     pub(super) fn watches_ready(&mut self, unit: &UnitState, cluster: &ClusterKey) -> bool {
         let Some(state) = self.clusters.get_mut(cluster) else { return false };
-        let declared = unit.rendered.iter().flat_map(|rendered| &rendered.objects);
-        let mut kinds: Vec<GroupKind> = declared.map(|object| object.key.group_kind()).collect();
-        kinds.extend(unit.previous.objects.iter().map(windlass_kube::ObjectRef::group_kind));
-        kinds.push(GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"));
-        if unit.lowered.unit.policy.namespace.create {
-            kinds.push(GroupKind::new("", "Namespace"));
-        }
-        kinds.sort();
-        kinds.dedup();
         let mut ready = true;
         let mut unknown = false;
-        for kind in &kinds {
+        for kind in &kinds_of(unit) {
             unknown |= state.target.discovery.preferred(&kind.group, &kind.kind).is_none();
             ready &= state.ensure_watch(kind, &self.events, &self.metrics);
         }
+        // Definitions tell early of kinds that are new; who must not see them asks for unknown kinds now and then.
+        let definitions = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
+        ready &= state.ensure_watch(&definitions, &self.events, &self.metrics)
+            || state.watch_problem(&definitions).is_some();
         if unknown {
             let pause = if state.discoveries_without_news < UNKNOWN_KIND_TRIES {
                 UNKNOWN_KIND_RETRY

@@ -75,6 +75,8 @@ on_both_servers! {
     deletion::deletion_with_finalizer,
     deletion::deletion_in_the_background,
     deletion::deletion_without_finalizer_leaves_objects,
+    verbs::life_of_an_application,
+    verbs::ending_an_operation,
     sources::private_repository,
     sources::ssh_repository,
     sources::local_repository,
@@ -90,6 +92,9 @@ mod real_only {
         crate::plane::Server::Real;
         bad_days::disk_full,
         bad_days::leader_is_killed,
+        install::everything_printed_is_accepted,
+        install::installed_rights_are_enough,
+        install::rights_can_be_narrowed,
     }
 }
 

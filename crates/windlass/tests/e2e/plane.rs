@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(crate) struct PlaneBuilder {
     own_cluster: bool,
     simulated: bool,
     leader_elect: bool,
+    installed: Option<&'static [&'static str]>,
     git: Option<GitServer>,
     disk: Option<SmallDisk>,
 }
@@ -78,6 +80,14 @@ impl PlaneBuilder {
     /// Competes for the Lease.
     pub(crate) fn leader_elect(mut self) -> Self {
         self.leader_elect = true;
+        self
+    }
+
+    /// Takes a cluster of its own that knows only what `windlass install` with these flags prints, and runs Windlass
+    /// with the arguments and the rights that it has there.
+    pub(crate) fn installed(mut self, flags: &'static [&'static str]) -> Self {
+        self.installed = Some(flags);
+        self.own_cluster = true;
         self
     }
 
@@ -152,13 +162,21 @@ impl PlaneBuilder {
                     Some(cluster) => cluster,
                     None => Cluster::shared().await.unwrap(),
                 };
-                define_kinds(cluster.api(), private.is_some()).await;
                 let control = cluster.namespace("e2e-control").await.unwrap();
                 let target = cluster.namespace("e2e").await.unwrap();
-                arguments.insert(0, "controller".into());
-                arguments.extend(["--kubeconfig".into(), text(cluster.kubeconfig())]);
-                arguments.extend(["--namespace".into(), control.name().into()]);
-                arguments.extend(["--watch-namespace".into(), control.name().into()]);
+                if let Some(flags) = self.installed {
+                    let kubeconfig = folder.path().join("installed");
+                    let installed = install(cluster, control.name(), flags, &kubeconfig).await;
+                    // What is said last counts.
+                    arguments.splice(0..0, installed);
+                    arguments.extend(["--kubeconfig".into(), text(&kubeconfig)]);
+                } else {
+                    define_kinds(cluster.api(), private.is_some()).await;
+                    arguments.insert(0, "controller".into());
+                    arguments.extend(["--kubeconfig".into(), text(cluster.kubeconfig())]);
+                    arguments.extend(["--namespace".into(), control.name().into()]);
+                    arguments.extend(["--watch-namespace".into(), control.name().into()]);
+                }
                 arguments.extend(["--data-dir".into(), text(&data_dir)]);
                 if self.leader_elect {
                     arguments.push("--leader-elect".into());
@@ -238,6 +256,7 @@ impl Plane {
             own_cluster: false,
             simulated: true,
             leader_elect: false,
+            installed: None,
             git: None,
             disk: None,
         }
@@ -269,6 +288,18 @@ impl Plane {
     /// The real kubectl.
     pub(crate) fn kubectl(&self) -> Kubectl {
         Kubectl::new(&self.kubeconfig)
+    }
+
+    /// Runs `windlass`.
+    pub(crate) fn windlass(&self, arguments: &[&str]) -> Said {
+        run_windlass(self.folder.path(), arguments)
+    }
+
+    /// Runs `windlass app` against this control plane.
+    pub(crate) fn verb(&self, arguments: &[&str]) -> Said {
+        let kubeconfig = text(&self.kubeconfig);
+        let connection = ["--kubeconfig", &kubeconfig, "--namespace", &self.namespace];
+        self.windlass(&[&["app"], &connection[..], arguments].concat())
     }
 
     /// Where the repository is.
@@ -588,6 +619,82 @@ fn readable(object: &Value) -> String {
 
 fn text(path: &Path) -> String {
     path.to_str().unwrap().into()
+}
+
+/// What a command said.
+pub(crate) struct Said {
+    command: String,
+    code: Option<i32>,
+    /// On standard output.
+    pub(crate) out: String,
+    err: String,
+}
+
+impl Said {
+    /// Asserts how it ended.
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}\n{}", self.command, self.out, self.err);
+        self
+    }
+
+    /// Asserts that standard output has all of this.
+    pub(crate) fn prints(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.out.contains(word), "{}: no {word:?}\n{}\n{}", self.command, self.out, self.err);
+        }
+        self
+    }
+
+    /// Asserts that standard error has all of this.
+    pub(crate) fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.err.contains(word), "{}: no {word:?}\n{}\n{}", self.command, self.out, self.err);
+        }
+        self
+    }
+}
+
+/// Runs `windlass`, apart from the settings of whoever runs the tests.
+fn run_windlass(home: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+    command.args(arguments).stdin(Stdio::null()).env("HOME", home).env("TOKIO_WORKER_THREADS", "2");
+    command.env_remove("KUBECONFIG").env_remove("XDG_DATA_HOME");
+    let output = command.output().unwrap();
+    Said {
+        command: format!("windlass {}", arguments.join(" ")),
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Installs Windlass as its documentation says, and writes a kubeconfig with the rights of its ServiceAccount.
+/// Returns the arguments that its container has.
+async fn install(cluster: &Cluster, namespace: &str, flags: &[&str], kubeconfig: &Path) -> Vec<String> {
+    let home = kubeconfig.parent().unwrap();
+    let kubectl = Kubectl::new(cluster.kubeconfig());
+    let apply = ["apply", "--server-side", "-f", "-"];
+    let printed = run_windlass(home, &["install", "--crds-only"]).exits(0).out;
+    kubectl.run_with_input(&apply, printed).unwrap();
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).unwrap();
+    let printed =
+        run_windlass(home, &[&["install", "--namespace", namespace][..], flags].concat()).exits(0).out;
+    kubectl.run_with_input(&apply, printed).unwrap();
+    let token = kubectl.run(&["create", "token", "windlass", "-n", namespace]).unwrap();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "installed",
+        "clusters": [{"name": "cluster", "cluster": {
+            "server": cluster.api().url(),
+            "certificate-authority-data": BASE64_STANDARD.encode(cluster.api().authority_pem()),
+        }}],
+        "users": [{"name": "windlass", "user": {"token": token.trim()}}],
+        "contexts": [{"name": "installed", "context": {"cluster": "cluster", "user": "windlass"}}],
+    });
+    std::fs::write(kubeconfig, config.to_string()).unwrap();
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/windlass");
+    let deployment = cluster.api().get(&path).await.unwrap();
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    arguments.as_array().unwrap().iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
 }
 
 fn launch(folder: &Path, name: &str, arguments: &[String], disk: Option<&SmallDisk>) -> Process {

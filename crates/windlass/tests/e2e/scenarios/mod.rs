@@ -3,10 +3,12 @@
 pub(crate) mod bad_days;
 pub(crate) mod bad_input;
 pub(crate) mod deletion;
+pub(crate) mod install;
 pub(crate) mod operations;
 pub(crate) mod projects;
 pub(crate) mod pruning;
 pub(crate) mod sources;
 pub(crate) mod syncing;
 pub(crate) mod takeover;
+pub(crate) mod verbs;
 pub(crate) mod waves;
