@@ -135,7 +135,8 @@ impl ClusterState {
             events.clone(),
             metrics.clone(),
         ));
-        self.watches.insert(kind.clone(), KindWatch { task: task.abort_handle(), synced: false, problem: None });
+        self.watches
+            .insert(kind.clone(), KindWatch { task: task.abort_handle(), synced: false, problem: None });
         false
     }
 

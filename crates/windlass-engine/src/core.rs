@@ -394,6 +394,14 @@ impl Core {
             .inc();
         let state = self.sources.entry(update.key.clone()).or_default();
         let readers = self.readers.get(&update.key);
+        if state.answered < update.answered {
+            state.answered = update.answered;
+            // Whoever asked is looked at, whatever the answer.
+            let waiting = readers.into_iter().flat_map(BTreeMap::values).flatten().filter(|id| {
+                self.units.get(*id).is_some_and(|unit| unit.refresh_taken && unit.lowered.refresh.is_some())
+            });
+            self.dirty.extend(waiting.cloned());
+        }
         match update.news {
             Ok(news) => {
                 let had_problem = state.problem.take().is_some();

@@ -29,7 +29,13 @@ pub(crate) struct SourceState {
     pub(crate) latest: Option<ResolvedSource>,
     /// Why the last attempt failed, if it did. The latest revision is still used.
     pub(crate) problem: Option<Str>,
+    /// The newest refresh that what is known here is an answer to.
+    pub(crate) answered: RefreshTicket,
 }
+
+/// Numbers the refreshes of a repository.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RefreshTicket(u64);
 
 /// A revision with its files.
 #[derive(Clone)]
@@ -44,6 +50,8 @@ pub(crate) struct ResolvedSource {
 pub(crate) struct SourceUpdate {
     pub(crate) key: SourceKey,
     pub(crate) news: Result<SourceNews, Str>,
+    /// The newest refresh that had been asked for when the repository was.
+    pub(crate) answered: RefreshTicket,
 }
 
 /// A revision, and what changed since the one before.
@@ -64,7 +72,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(3);
 enum Command {
     Follow(TargetRevision),
     Unfollow(TargetRevision),
-    Refresh,
+    Refresh(RefreshTicket),
 }
 
 /// Owns the conversations.
@@ -80,6 +88,7 @@ struct Followed {
     url: RepositoryUrl,
     access: Access,
     followers: HashMap<TargetRevision, usize>,
+    refreshes: RefreshTicket,
 }
 
 impl SourceHub {
@@ -108,6 +117,7 @@ impl SourceHub {
         if followed.access != *access {
             // New credentials: begin anew with them, following what was followed.
             let followers = std::mem::take(&mut followed.followers);
+            let refreshes = followed.refreshes;
             *followed = start(
                 store.clone(),
                 polling,
@@ -120,6 +130,10 @@ impl SourceHub {
                 let _ = followed.commands.send(Command::Follow(target.clone()));
             }
             followed.followers = followers;
+            followed.refreshes = refreshes;
+            if refreshes > RefreshTicket::default() {
+                let _ = followed.commands.send(Command::Refresh(refreshes));
+            }
         }
         let count = followed.followers.entry(key.target.clone()).or_insert(0);
         *count += 1;
@@ -143,11 +157,12 @@ impl SourceHub {
         }
     }
 
-    /// Looks at a repository now.
-    pub(crate) fn refresh(&self, repository: &str) {
-        if let Some(followed) = self.repositories.get(repository) {
-            let _ = followed.commands.send(Command::Refresh);
-        }
+    /// Looks at a repository now. What is followed in it is as new as that once its state names this ticket.
+    pub(crate) fn refresh(&mut self, repository: &str) -> RefreshTicket {
+        let Some(followed) = self.repositories.get_mut(repository) else { return RefreshTicket::default() };
+        followed.refreshes.0 += 1;
+        let _ = followed.commands.send(Command::Refresh(followed.refreshes));
+        followed.refreshes
     }
 
     /// The repositories that are followed.
@@ -176,9 +191,10 @@ fn start(
         latest: HashMap::new(),
         failures: 0,
         round: 0,
+        answered: RefreshTicket::default(),
     };
     tokio::spawn(conversation.run(received));
-    Followed { commands, url, access, followers: HashMap::new() }
+    Followed { commands, url, access, followers: HashMap::new(), refreshes: RefreshTicket::default() }
 }
 
 /// One repository's conversation; ends when its commands' sender is dropped.
@@ -193,6 +209,7 @@ struct Conversation {
     latest: HashMap<TargetRevision, ResolvedSource>,
     failures: u32,
     round: u64,
+    answered: RefreshTicket,
 }
 
 impl Conversation {
@@ -223,7 +240,8 @@ impl Conversation {
                         self.targets.remove(&target);
                         self.latest.remove(&target);
                     }
-                    Command::Refresh => {
+                    Command::Refresh(ticket) => {
+                        self.answered = ticket;
                         wanted.clone_from(&self.targets);
                         freshness = Freshness::New;
                     }
@@ -278,7 +296,8 @@ impl Conversation {
                     Err(advised(&error))
                 }
             };
-            self.updates.send(SourceUpdate { key, news }).await.map_err(|_| ())?;
+            let answered = self.answered;
+            self.updates.send(SourceUpdate { key, news, answered }).await.map_err(|_| ())?;
         }
         Ok(all_ok)
     }

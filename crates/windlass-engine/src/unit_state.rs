@@ -12,7 +12,7 @@ use windlass_model::{
     OperationReport, Plan, Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
 };
 
-use crate::source_hub::SourceKey;
+use crate::source_hub::{RefreshTicket, SourceKey};
 
 /// One Unit, with what was found out about it.
 pub(crate) struct UnitState {
@@ -71,8 +71,10 @@ pub(crate) struct UnitState {
     pub(crate) verdicts: HashMap<ObjectRef, Verdict>,
     /// The digest of the `operation` that was carried out and may still be seen in stale states.
     pub(crate) done_request: Option<Digest>,
-    /// Whether the refresh that the object asks for was taken.
+    /// Whether the refresh that the object asks for was taken up.
     pub(crate) refresh_taken: bool,
+    /// What that refresh asked of which repositories.
+    pub(crate) refreshes: Vec<(Str, RefreshTicket)>,
     /// What a status write that is under way tells: the object before it, and what is told again if it fails.
     pub(crate) told: Option<Box<Told>>,
     /// A status write that is under way.
@@ -238,6 +240,7 @@ impl UnitState {
             verdicts: HashMap::new(),
             done_request: None,
             refresh_taken: false,
+            refreshes: Vec::new(),
             told: None,
             writing: false,
             unwritten: false,

@@ -21,7 +21,10 @@ use std::{
     fmt, io,
     net::SocketAddr,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tempfile::TempDir;
@@ -143,6 +146,11 @@ impl GitServer {
         self.count(|request| request.path.ends_with("/info/refs"))
     }
 
+    /// How many bytes of answers were sent so far.
+    pub fn bytes_sent(&self) -> u64 {
+        self.state.sent.load(Ordering::Relaxed)
+    }
+
     /// Forgets the requests so far.
     pub fn forget_requests(&self) {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -235,6 +243,7 @@ impl GitServerBuilder {
             tls,
             push: self.push,
             log: Mutex::default(),
+            sent: AtomicU64::new(0),
             fault: Mutex::default(),
         });
         let acceptor = background::runtime().spawn(accept(listener, Arc::clone(&state))).abort_handle();
@@ -286,6 +295,7 @@ pub(super) struct State {
     tls: Option<Tls>,
     push: bool,
     log: Mutex<Vec<GitRequest>>,
+    sent: AtomicU64,
     fault: Mutex<Option<Trouble>>,
 }
 
@@ -441,10 +451,18 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> io::Result<Res
     record.fetch = outcome.fetch;
     record.status = outcome.response.status().as_u16();
     state.record(record);
-    Ok(match fault {
+    let response = match fault {
         Some(Fault::CutAfter(n_bytes)) => cut_after(n_bytes, outcome.response),
         _ => outcome.response,
-    })
+    };
+    Ok(response.map(|body| {
+        let counted = body.map_frame(move |frame| {
+            let n_bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            state.sent.fetch_add(n_bytes, Ordering::Relaxed);
+            frame
+        });
+        counted.boxed_unsync()
+    }))
 }
 
 /// An answer of one short text.

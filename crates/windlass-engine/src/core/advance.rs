@@ -53,6 +53,11 @@ fn kinds_of(unit: &UnitState) -> Vec<GroupKind> {
     kinds
 }
 
+/// What went wrong, for a message of one line.
+pub(super) fn in_one_line<'a>(problems: impl Iterator<Item = &'a Diagnostic>) -> String {
+    problems.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 impl Core {
     /// Brings a Unit one step further, as far as can be without waiting.
     pub(super) fn advance(&mut self, unit: &mut UnitState) {
@@ -110,14 +115,24 @@ impl Core {
         if std::mem::replace(&mut unit.refresh_taken, true) {
             return;
         }
-        for key in &unit.sources {
-            self.hub.refresh(&key.repository);
-        }
+        let mut repositories: Vec<&Str> = unit.sources.iter().map(|key| &key.repository).collect();
+        repositories.sort();
+        repositories.dedup();
+        unit.refreshes =
+            repositories.into_iter().map(|name| (name.clone(), self.hub.refresh(name))).collect();
         unit.reset_backoff();
         unit.verdicts.clear();
         if refresh == Refresh::Hard {
             unit.rendered = None;
         }
+    }
+
+    /// Whether the sources of a Unit are as new as the refresh that was taken up.
+    pub(super) fn is_refreshed(&self, unit: &UnitState) -> bool {
+        unit.refreshes.iter().all(|(repository, ticket)| {
+            let mut followed = unit.sources.iter().filter(|key| key.repository == *repository);
+            followed.all(|key| self.sources.get(key).is_some_and(|state| state.answered >= *ticket))
+        })
     }
 
     /// Which cluster a Unit goes to.
@@ -200,10 +215,11 @@ impl Core {
             return Some(resolved);
         }
         if !trouble.is_empty() {
+            let why = in_one_line(trouble.iter());
             unit.trouble = trouble;
             unit.waiting = None;
             if unit.operation.is_some() || unit.pending_request() {
-                self.fail_request(unit, "the source could not be resolved");
+                self.fail_request(unit, &format!("the source could not be resolved: {why}"));
             }
             self.report_unknown(unit);
         }

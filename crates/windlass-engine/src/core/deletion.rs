@@ -75,6 +75,8 @@ impl Core {
     fn release(&mut self, unit: &mut UnitState) {
         let Some(patch) = finalizer_patch(&unit.declared()) else { return };
         if std::mem::replace(&mut unit.writing, true) {
+            // When the status that is being written is there.
+            unit.unwritten = true;
             return;
         }
         let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());

@@ -179,7 +179,7 @@ impl Core {
         let taken = Taken {
             operation: unit.lowered.refused.is_some()
                 || (unit.done_request.is_some() && unit.request_is_done()),
-            refresh: unit.refresh_taken && unit.lowered.refresh.is_some(),
+            refresh: unit.refresh_taken && unit.lowered.refresh.is_some() && self.is_refreshed(unit),
         };
         // What is in the status is not told again, unless the write fails.
         let told = (unit.ended.take(), unit.deployed.take());

@@ -13,7 +13,7 @@ use windlass_model::{
 };
 use windlass_plan::{Comparison, PlanInput, owned_form, plan};
 
-use super::advance::Compared;
+use super::advance::{Compared, in_one_line};
 use super::jobs::wants_check;
 use super::{Core, Event};
 use crate::clusters::ClusterKey;
@@ -101,7 +101,10 @@ impl Core {
         if unit.pending_request() && unit.operation.is_none() {
             unit.reset_backoff();
             if failed {
-                self.fail_request(unit, "the source could not be rendered");
+                let diagnostics = unit.rendered.iter().flat_map(|rendered| &rendered.diagnostics);
+                let errors = diagnostics.filter(|diagnostic| diagnostic.kind.is_error());
+                let why = in_one_line(errors);
+                self.fail_request(unit, &format!("the source could not be rendered: {why}"));
                 return None;
             }
             unit.unfinished = None;
@@ -251,7 +254,8 @@ impl Core {
         let complete =
             !rendered.diagnostics.iter().any(|diagnostic| diagnostic.kind == DiagnosticKind::Render);
         let extra: Vec<&LiveRecord> = compared.extra.iter().filter(|live| !live.terminating).collect();
-        if unit.synced == Some(rendered.digest) && request.initiator.automated && unit.failures == 0 {
+        let heals = unit.synced == Some(rendered.digest) && request.initiator.automated && unit.failures == 0;
+        if heals {
             unit.heals = unit.heals.saturating_add(1);
             unit.last_heal = Some(Instant::now());
         }
@@ -267,6 +271,12 @@ impl Core {
         });
         debug_assert_eq!(windlass_plan::check(&unit.lowered.unit, &made), vec![]);
         made.verify_first |= request.dry_run;
+        if let Some(first) = made.waves.first_mut()
+            && (heals || !request.selection.is_empty())
+        {
+            // What brings single objects back is no deployment: the health of the others is not its affair.
+            first.after_healthy.clear();
+        }
         let run = Arc::new(Run { plan: made, desired: rendered.digest, deletion: false });
         let revisions = rendered.revisions.clone();
         match &mut unit.operation {
@@ -301,7 +311,24 @@ impl Core {
                 self.report(unit, cluster, compared);
             }
         } else {
+            self.start_first_wave(unit, cluster, run, compared);
+        }
+    }
+
+    /// Starts the first wave. What it waits for may be in the cluster and not healthy: this plan begins in the middle
+    /// of what another one has begun.
+    fn start_first_wave(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        run: Arc<Run>,
+        compared: &Compared,
+    ) {
+        if run.plan.waves[0].after_healthy.is_empty() {
             self.start_wave(unit, cluster, run, 0);
+        } else {
+            unit.activity = Activity::Gated(run.clone(), 0);
+            self.pass_gate(unit, cluster, &run, 0, compared);
         }
     }
 
@@ -350,6 +377,9 @@ impl Core {
                 // Not before its announcement is written.
                 unit.activity = Activity::Gated(run, 0);
                 unit.unwritten = true;
+            } else if !run.plan.waves[0].after_healthy.is_empty() {
+                unit.activity = Activity::Gated(run, 0);
+                self.again(id);
             } else if let Some(cluster) = cluster {
                 self.start_wave(&mut unit, &cluster, run, 0);
             }

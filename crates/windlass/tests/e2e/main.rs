@@ -53,6 +53,7 @@ on_both_servers! {
     operations::manual_sync_with_prune,
     operations::manual_sync_of_selected_objects,
     waves::waves_wait_for_health,
+    waves::waves_wait_when_planned_anew,
     waves::newer_commit_supersedes_a_stuck_wave,
     bad_input::unparsable_yaml_beside_valid_files,
     bad_input::missing_path,

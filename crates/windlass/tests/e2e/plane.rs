@@ -302,6 +302,20 @@ impl Plane {
         self.windlass(&[&["app"], &connection[..], arguments].concat())
     }
 
+    /// How often this is in Windlass' log.
+    pub(crate) fn count_in_log(&self, text: &str) -> usize {
+        std::fs::read_to_string(self.windlass.log()).unwrap_or_default().matches(text).count()
+    }
+
+    /// Waits until Windlass' log is as wanted.
+    pub(crate) async fn until_log(&self, holds: impl Fn(&str) -> bool) {
+        let attempt = || async {
+            let log = std::fs::read_to_string(self.windlass.log()).unwrap_or_default();
+            if holds(&log) { Ok(()) } else { Err("the log does not say so") }
+        };
+        eventually(PATIENCE, attempt).await.unwrap();
+    }
+
     /// Where the repository is.
     pub(crate) fn url(&self) -> String {
         self.git.url("shop")
@@ -500,6 +514,20 @@ impl Plane {
             body.len()
         );
         status_of(&exchange(address, &request))
+    }
+
+    /// How often sources were rendered.
+    pub(crate) async fn renders(&self) -> u64 {
+        self.metric("windlass_renders_total{result=\"ok\"}").await
+    }
+
+    /// A counter of Windlass, by its name and labels.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let address = self.hub().await;
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(address, &request);
+        let value = answer.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap_or_else(|| panic!("no {name} in\n{answer}")).trim().parse().unwrap()
     }
 
     async fn hub(&self) -> SocketAddr {

@@ -1,10 +1,9 @@
 //! What is wrong in a repository is told, and the rest goes on.
 
-use std::time::Duration;
-
 use serde_json::json;
+use windlass_testing::eventually;
 
-use crate::plane::{Plane, Server, automated, condition, config_map};
+use crate::plane::{PATIENCE, Plane, Server, automated, condition, config_map};
 
 /// A file that is no YAML is named with its line; the others are applied, and nothing is pruned.
 pub(crate) async fn unparsable_yaml_beside_valid_files(server: Server) {
@@ -169,11 +168,27 @@ pub(crate) async fn repository_of_many_files(server: Server) {
     let first = plane.commit().files(others).file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
     plane.create_automated_app().await;
     plane.until_synced(&first).await;
-    // A commit beside the folder is seen, and nothing is done about it.
-    let begun = std::time::Instant::now();
+    let (fetches, sent, renders) = (plane.git.fetches(), plane.git.bytes_sent(), plane.renders().await);
+    assert!(sent > N_FILES as u64, "the first fetch brings all files, and was {sent} bytes");
     let second = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
     plane.until_synced(&second).await;
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    // The cost is that of the change: its objects are sent, and its Application is rendered.
+    assert_eq!(plane.git.fetches(), fetches + 1);
+    let news = plane.git.bytes_sent() - sent;
+    assert!(news < 64 * 1024, "one changed file took {news} bytes");
+    assert_eq!(plane.renders().await, renders + 1);
+    // A commit beside the folder is seen, and nothing is done about it.
+    plane.commit().file("other/new.yaml", "new").submit().unwrap();
+    let asked = plane.metric("windlass_source_updates_total{result=\"ok\"}").await;
+    let attempt = || async {
+        // The second answer from now on belongs to a question that was asked after the commit.
+        let now = plane.metric("windlass_source_updates_total{result=\"ok\"}").await;
+        if now >= asked + 2 { Ok(()) } else { Err(format!("{now} answers, {asked} before")) }
+    };
+    eventually(PATIENCE, attempt).await.unwrap();
+    assert_eq!(plane.git.fetches(), fetches + 2);
+    assert_eq!(plane.renders().await, renders + 1);
+    assert_eq!(plane.app().await["status"]["sync"]["revision"], second.as_str());
 }
 
 /// Fields that are not acted on are named, none in silence.

@@ -102,6 +102,8 @@ pub(crate) async fn refresh_annotation_is_taken(server: Server) {
     plane.until_synced(&first).await;
     let second = plane.commit().file("deploy/a.yaml", config_map("settings", "2")).submit().unwrap();
     plane.refresh().await;
+    // It goes when the answer is in the status, not before.
+    assert_eq!(plane.app().await["status"]["sync"]["revision"], second.as_str());
     plane.until_synced(&second).await;
     plane.patch_app(json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}})).await;
     plane

@@ -29,6 +29,41 @@ pub(crate) async fn waves_wait_for_health(server: Server) {
     plane.until_healthy(&commit).await;
 }
 
+/// A plan that is made anew in the middle of another, because the kinds that the cluster serves have changed, waits
+/// for what that one waited for.
+pub(crate) async fn waves_wait_when_planned_anew(server: Server) {
+    let plane = Plane::builder(server).without_simulator().start().await;
+    let commit = plane
+        .commit()
+        .file("deploy/front.yaml", balancer("front", 0))
+        .file("deploy/later.yaml", config_map_with("later", "1", WAVE, "1"))
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_app("the status to name the Service", |app| waits_for(app, "front")).await;
+    let group = format!("{}.example.com", plane.target);
+    let definition = serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgets.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}],
+        }
+    });
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let n_plans = plane.count_in_log("plan made");
+    plane.api.create(definitions, &definition).await.unwrap();
+    plane.until_log(|log| log.matches("plan made").count() > n_plans).await;
+    plane.until_app("the status to name the Service again", |app| waits_for(app, "front")).await;
+    plane.assert_absent(&plane.path("configmaps/later")).await;
+    plane.open("front").await;
+    plane.until_exists(&plane.path("configmaps/later")).await;
+    plane.until_healthy(&commit).await;
+    plane.api.delete(&format!("{definitions}/widgets.{group}")).await.unwrap();
+}
+
 /// A newer commit does not wait for an older one that never gets healthy.
 pub(crate) async fn newer_commit_supersedes_a_stuck_wave(server: Server) {
     let plane = Plane::builder(server).without_simulator().start().await;
