@@ -62,6 +62,10 @@ struct Table {
     by_gvk: HashMap<Gvk, Resource>,
     /// The versions of each kind, preferred first.
     versions: HashMap<(Str, Str), Vec<Str>>,
+    /// What [`Discovery::api_versions`] gives.
+    api_versions: Arc<[Str]>,
+    /// The version of Kubernetes.
+    kubernetes: Str,
 }
 
 impl Discovery {
@@ -108,13 +112,16 @@ impl Discovery {
         self.0.by_gvk.values()
     }
 
-    /// `group/version` of everything served, sorted: what Helm calls API versions.
+    /// `group/version` and `group/version/Kind` of everything served, sorted: what Helm calls API versions.
     #[must_use]
-    pub fn api_versions(&self) -> Vec<Str> {
-        let mut versions: Vec<Str> = self.all().map(|resource| resource.gvk.api_version()).collect();
-        versions.sort();
-        versions.dedup();
-        versions
+    pub fn api_versions(&self) -> &Arc<[Str]> {
+        &self.0.api_versions
+    }
+
+    /// The version of Kubernetes as the server gives it, such as `v1.36.3`; empty when it does not tell.
+    #[must_use]
+    pub fn kubernetes(&self) -> &Str {
+        &self.0.kubernetes
     }
 }
 
@@ -129,6 +136,17 @@ impl FromIterator<Resource> for Discovery {
             }
             table.by_gvk.insert(resource.gvk.clone(), resource);
         }
+        let mut api_versions: Vec<Str> = table
+            .by_gvk
+            .keys()
+            .flat_map(|gvk| {
+                let api_version = gvk.api_version();
+                [format!("{api_version}/{}", gvk.kind).into(), api_version]
+            })
+            .collect();
+        api_versions.sort();
+        api_versions.dedup();
+        table.api_versions = api_versions.into();
         Self(Arc::new(table))
     }
 }
@@ -137,7 +155,8 @@ impl FromIterator<Resource> for Discovery {
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
 
 impl ClusterClient {
-    /// Asks which kinds the server serves: two calls, by aggregated discovery (Kubernetes 1.27 and later).
+    /// Asks which kinds the server serves, and its version: three calls, by aggregated discovery (Kubernetes 1.27 and
+    /// later).
     ///
     /// # Errors
     ///
@@ -156,7 +175,17 @@ impl ClusterClient {
                 resources.extend(resources_of(group));
             }
         }
-        Ok(resources.into_iter().collect())
+        let version = match self.get_path("/version").await {
+            Ok(version) => version.str_at(&["gitVersion"]).unwrap_or_default().into(),
+            Err(error) if error.is_transient() => return Err(error),
+            // Whoever may not ask does without.
+            Err(_) => Str::default(),
+        };
+        let mut discovery: Discovery = resources.into_iter().collect();
+        if let Some(table) = Arc::get_mut(&mut discovery.0) {
+            table.kubernetes = version;
+        }
+        Ok(discovery)
     }
 }
 
@@ -210,6 +239,7 @@ mod tests {
         assert_eq!(discovery.named("deploy"), Some(deployments));
         assert_eq!(discovery.named("Deployment.apps"), Some(deployments));
         assert_eq!(discovery.named("pods"), None);
+        assert_eq!(**discovery.api_versions(), ["apps/v1", "apps/v1/Deployment"].map(Str::from));
         assert_eq!(Resource::new("", "v1", "Node", "nodes", false).path("x"), "/api/v1/nodes");
     }
 }

@@ -25,6 +25,7 @@ mod live;
 mod metrics;
 mod preview;
 mod recorder;
+mod rendering;
 mod source_hub;
 mod target;
 mod unit_state;
@@ -41,6 +42,7 @@ pub use crate::core::repository_access;
 pub use config::EngineConfig;
 pub use metrics::Metrics;
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};
+pub use rendering::{SourceTree, SystemWorld, render_sources};
 
 use crate::core::{Core, Event, Surroundings};
 

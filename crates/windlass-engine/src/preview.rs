@@ -14,6 +14,7 @@ use windlass_source::{
 
 use crate::clusters::ClusterState;
 use crate::core::jobs::comparable;
+use crate::rendering::{SourceTree, render_sources};
 use crate::target::ClusterTarget;
 
 /// What a sync of one Application would change.
@@ -112,9 +113,8 @@ pub async fn preview(
     if unit.target.cluster != ClusterRef::Local {
         return Err(PreviewError::OtherCluster);
     }
-    let mut manifests: Vec<Manifest> = Vec::new();
-    let mut diagnostics = unit.diagnostics.clone();
-    let mut revisions = Vec::new();
+    let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
+    let mut snapshots = Vec::new();
     for spec in &unit.sources {
         let url = RepositoryUrl::parse(&spec.repository)
             .map_err(|problem| PreviewError::Url { url: spec.repository.to_string(), problem })?;
@@ -124,12 +124,20 @@ pub async fn preview(
         let mut answers = repository.update_async(targets, Freshness::New).await;
         let Some((_, snapshot)) = answers.pop_first() else { continue };
         let snapshot = snapshot?;
-        revisions.push(snapshot.revision.commit.to_string());
-        let rendered = windlass_render::render(&snapshot.tree, &spec.path, &spec.renderer)?;
+        snapshots.push((snapshot.revision.commit.to_string(), snapshot.tree));
+    }
+    let trees: Vec<SourceTree<'_>> =
+        snapshots.iter().map(|(commit, tree)| SourceTree { commit, tree }).collect();
+    let rendered = render_sources(&lowered, &trees, &target.discovery, |idx, tree, renderer, context| {
+        windlass_render::render(tree, &unit.sources[idx].path, renderer, context)
+    })?;
+    let mut manifests: Vec<Manifest> = Vec::new();
+    let mut diagnostics = unit.diagnostics.clone();
+    for rendered in rendered.into_iter().flatten() {
         manifests.extend(rendered.manifests);
         diagnostics.extend(rendered.diagnostics);
     }
-    let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
+    let revisions = snapshots.iter().map(|(commit, _)| commit.clone()).collect();
     let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(&target.discovery, gvk);
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);

@@ -19,6 +19,7 @@ mod live;
 mod outcome;
 mod permissions;
 mod plan;
+mod renderer;
 mod report;
 mod time;
 pub mod tracking;
@@ -33,11 +34,14 @@ pub use live::{LiveRecord, Receipt};
 pub use outcome::{ObjectOutcome, OperationPhase, OutcomeStatus};
 pub use permissions::{DestinationRule, KindRule, Permissions, Permitted};
 pub use plan::{Action, Generation, Phase, Plan, Propagation, Reason, Step, Waiting, Wave};
+pub use renderer::{
+    DirectoryOptions, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, KustomizeTarget, Renderer,
+};
 pub use report::{Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus};
 pub use time::Time;
 pub use tracking::{Installation, TrackingId};
 pub use tree::{Entry, EntryKind, MemoryTree, Tree, TreeError, changed_paths};
 pub use unit::{
-    Automation, Backoff, ClusterRef, DirectoryOptions, Initiator, NamespacePolicy, Ownership, Renderer,
-    Retry, Selection, SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
+    Automation, Backoff, ClusterRef, Initiator, NamespacePolicy, Ownership, Retry, Selection, SourceSpec,
+    SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
 };

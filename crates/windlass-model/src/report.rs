@@ -48,6 +48,8 @@ pub enum SourceType {
     Kustomize,
     /// A plugin made it.
     Plugin,
+    /// Nothing is made of it: other sources refer to its files.
+    Reference,
 }
 
 impl SourceType {
@@ -59,6 +61,7 @@ impl SourceType {
             Self::Helm => "Helm",
             Self::Kustomize => "Kustomize",
             Self::Plugin => "Plugin",
+            Self::Reference => "",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 
-use crate::Diagnostic;
+use crate::{Diagnostic, Renderer};
 
 /// Names a Unit by the object that declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,30 +46,18 @@ pub struct SourceSpec {
     pub tag_prefix: Str,
     /// The folder inside the repository, without leading or trailing slashes; empty is the root.
     pub path: Str,
+    /// The name by which value files of other sources refer to this one; empty means none.
+    pub reference: Str,
     /// How it is turned into objects.
     pub renderer: Renderer,
 }
 
-/// How a source is turned into objects.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Renderer {
-    /// Whatever the folder turns out to be: a chart, a kustomization, or plain files.
-    Detect,
-    /// Plain YAML and JSON files, whatever else is there.
-    Directory(DirectoryOptions),
-}
-
-/// Which files of a folder are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct DirectoryOptions {
-    /// Whether folders below are read too.
-    pub recurse: bool,
-    /// Only files that match this glob; empty means all.
-    pub include: Str,
-    /// But not files that match this one.
-    pub exclude: Str,
-    /// Whether files of any extension are read.
-    pub any_extension: bool,
+impl SourceSpec {
+    /// Whether nothing is rendered from it: it is only there for others to refer to.
+    #[must_use]
+    pub fn is_only_referred_to(&self) -> bool {
+        !self.reference.is_empty() && self.path.is_empty()
+    }
 }
 
 /// Where a Unit's objects go.

@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
 use windlass_kube::{Str, Value};
-use windlass_model::{Renderer, Tree};
+use windlass_model::{Digest, Renderer, SourceType, Tree};
 
-use crate::{RenderError, SharedRender, render};
+use crate::{Context, RenderError, Rendered, SharedRender, render};
 
 /// Renders that can be used again, bounded by an estimate of their bytes; the least recently used go first.
 ///
@@ -37,6 +37,8 @@ struct Parameters {
 
 struct Kept {
     render: SharedRender,
+    /// The context it was made in, where that matters.
+    context: Option<Digest>,
     bytes: usize,
     used: u64,
 }
@@ -59,23 +61,31 @@ impl RenderCache {
         tree: &dyn Tree,
         path: &str,
         renderer: &Renderer,
+        context: &mut Context<'_>,
     ) -> Result<SharedRender, RenderError> {
         let mut hasher = DefaultHasher::new();
         repository.hash(&mut hasher);
         let parameters =
             Parameters { path: path.into(), renderer: renderer.clone(), repository: hasher.finish() };
-        let candidates: Vec<SharedRender> = {
+        let candidates: Vec<(SharedRender, Option<Digest>)> = {
             let state = self.lock();
-            state.renders.get(&parameters).into_iter().flatten().map(|kept| kept.render.clone()).collect()
+            let kept = state.renders.get(&parameters).into_iter().flatten();
+            kept.map(|kept| (kept.render.clone(), kept.context)).collect()
         };
-        for candidate in candidates.into_iter().rev() {
-            if candidate.reads.holds_in(tree)? {
+        let mut digest = None;
+        for (candidate, of_context) in candidates.into_iter().rev() {
+            let is_same_context =
+                of_context.is_none_or(|known| known == *digest.get_or_insert_with(|| context.digest()));
+            if is_same_context && holds(&candidate, tree, context)? {
                 self.touch(&parameters, &candidate);
                 return Ok(candidate);
             }
         }
-        let rendered = SharedRender::new(render(tree, path, renderer)?);
-        self.keep(parameters, rendered.clone());
+        let rendered = SharedRender::new(render(tree, path, renderer, context)?);
+        // Plain files are the same whatever the context.
+        let of_context = (rendered.source_type != SourceType::Directory)
+            .then(|| digest.unwrap_or_else(|| context.digest()));
+        self.keep(parameters, rendered.clone(), of_context);
         Ok(rendered)
     }
 
@@ -95,7 +105,7 @@ impl RenderCache {
         }
     }
 
-    fn keep(&self, parameters: Parameters, render: SharedRender) {
+    fn keep(&self, parameters: Parameters, render: SharedRender, context: Option<Digest>) {
         let bytes =
             render.manifests.iter().map(|manifest| estimate(&manifest.object.to_value())).sum::<usize>()
                 + 256;
@@ -107,7 +117,7 @@ impl RenderCache {
         let used = state.clock;
         state.bytes += bytes;
         let kept = state.renders.entry(parameters).or_default();
-        kept.push(Kept { render, bytes, used });
+        kept.push(Kept { render, context, bytes, used });
         if kept.len() > KEPT_PER_FOLDER {
             let oldest = kept.remove(0);
             state.bytes -= oldest.bytes;
@@ -120,6 +130,17 @@ impl RenderCache {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Whether everything that a render read is as it was.
+fn holds(render: &Rendered, tree: &dyn Tree, context: &Context<'_>) -> Result<bool, RenderError> {
+    for (name, reads) in &render.reference_reads {
+        let Some(tree) = context.references.get(name) else { return Ok(false) };
+        if !reads.holds_in(*tree)? {
+            return Ok(false);
+        }
+    }
+    Ok(render.reads.holds_in(tree)?)
 }
 
 impl State {

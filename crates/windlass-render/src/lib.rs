@@ -6,25 +6,32 @@
 //!
 //! ```
 //! use windlass_model::{MemoryTree, Renderer};
-//! use windlass_render::render;
+//! use windlass_render::{Context, NoWorld, render};
 //!
 //! let tree = MemoryTree::new([(
 //!     "deploy/a.yaml",
 //!     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
 //! )]);
-//! let rendered = render(&tree, "deploy", &Renderer::Detect)?;
+//! let rendered = render(&tree, "deploy", &Renderer::Detect, &mut Context::empty(&mut NoWorld::default()))?;
 //! assert_eq!(rendered.manifests[0].object.name(), "a");
 //! # Ok::<(), windlass_render::RenderError>(())
 //! ```
 
 mod cache;
+mod context;
 mod directory;
+mod environment;
+mod helm;
+mod kustomize;
 mod manifests;
 mod recording;
 
 use std::sync::Arc;
 
 pub use cache::RenderCache;
+pub use context::{ClusterFacts, Context};
+pub use environment::Environment;
+pub use gotemplate::{Instant, NoWorld, World};
 pub use recording::{ReadSet, RecordingTree};
 use windlass_kube::Str;
 use windlass_model::{
@@ -42,6 +49,8 @@ pub struct Rendered {
     pub source_type: SourceType,
     /// What the result depends on.
     pub reads: ReadSet,
+    /// What it depends on in the trees of other sources, by their names.
+    pub reference_reads: Vec<(Str, ReadSet)>,
 }
 
 /// Why a source gives nothing at all.
@@ -59,13 +68,21 @@ pub enum RenderError {
         /// The path as declared.
         path: Str,
     },
-    /// The folder needs a renderer that is not built in yet.
-    #[error("{path} is a {what}, which this version cannot render yet")]
-    NotYet {
+    /// A chart cannot be rendered.
+    #[error("the chart in {path} cannot be rendered: {problem}")]
+    Helm {
         /// The folder as declared.
         path: Str,
-        /// `Helm chart` or `kustomization`.
-        what: &'static str,
+        /// Helm's words.
+        problem: String,
+    },
+    /// A kustomization cannot be built.
+    #[error("the kustomization in {path} cannot be built: {problem}")]
+    Kustomize {
+        /// The folder as declared.
+        path: Str,
+        /// Kustomize's words.
+        problem: String,
     },
     /// A pattern cannot be used.
     #[error("{field} pattern {pattern:?} cannot be used: {problem}")]
@@ -92,12 +109,17 @@ pub enum RenderError {
     Tree(#[from] TreeError),
 }
 
-/// Renders the folder `path` of `tree`.
+/// Renders the folder `path` of `tree`. Options must have been [resolved](Environment::resolve) before.
 ///
 /// # Errors
 ///
 /// [`RenderError`] when nothing can be rendered. A file that cannot be parsed is a diagnostic, not an error.
-pub fn render(tree: &dyn Tree, path: &str, renderer: &Renderer) -> Result<Rendered, RenderError> {
+pub fn render(
+    tree: &dyn Tree,
+    path: &str,
+    renderer: &Renderer,
+    context: &mut Context<'_>,
+) -> Result<Rendered, RenderError> {
     let recording = RecordingTree::new(tree);
     let path = path.trim_matches('/');
     match recording.entry(path)? {
@@ -107,30 +129,44 @@ pub fn render(tree: &dyn Tree, path: &str, renderer: &Renderer) -> Result<Render
         }
         Some(_) => {}
     }
-    let options = match renderer {
-        Renderer::Directory(options) => options.clone(),
-        Renderer::Detect => {
-            if let Some(what) = detect(&recording, path)? {
-                return Err(RenderError::NotYet { path: shown(path), what });
-            }
-            DirectoryOptions::default()
-        }
+    let detected = match renderer {
+        Renderer::Detect => Some(detect(&recording, path)?),
+        Renderer::Directory(_) | Renderer::Helm(_) | Renderer::Kustomize(_) => None,
     };
-    let (manifests, diagnostics) = directory::render(&recording, path, &options)?;
-    Ok(Rendered { manifests, diagnostics, source_type: SourceType::Directory, reads: recording.into_reads() })
+    let references: helm::References<'_> =
+        context.references.iter().map(|(name, tree)| (name.clone(), RecordingTree::new(*tree))).collect();
+    let (manifests, diagnostics) = match detected.as_ref().unwrap_or(renderer) {
+        Renderer::Directory(options) => directory::render(&recording, path, options)?,
+        Renderer::Helm(options) => helm::render(&recording, path, options, context, &references)?,
+        Renderer::Kustomize(options) => kustomize::render(&recording, path, options)?,
+        Renderer::Detect => directory::render(&recording, path, &DirectoryOptions::default())?,
+    };
+    let source_type = match detected.as_ref().unwrap_or(renderer) {
+        Renderer::Helm(_) => SourceType::Helm,
+        Renderer::Kustomize(_) => SourceType::Kustomize,
+        Renderer::Directory(_) | Renderer::Detect => SourceType::Directory,
+    };
+    let reference_reads = references
+        .into_iter()
+        .map(|(name, tree)| (name, tree.into_reads()))
+        .filter(|(_, reads)| !reads.is_empty())
+        .collect();
+    Ok(Rendered { manifests, diagnostics, source_type, reads: recording.into_reads(), reference_reads })
 }
 
 /// What Argo CD 3.6 would take the folder for, if not for plain files: `util/app/discovery`.
 ///
 /// It takes any file whose name ends with `Chart.yaml` for a chart's, and where a folder is both, the name that is
 /// last in the order of bytes decides.
-fn detect(tree: &RecordingTree<'_>, path: &str) -> Result<Option<&'static str>, TreeError> {
-    let mut found = None;
+fn detect(tree: &RecordingTree<'_>, path: &str) -> Result<Renderer, TreeError> {
+    let mut found = Renderer::Directory(DirectoryOptions::default());
     for (name, entry) in tree.list(path)?.unwrap_or_default() {
         match name.as_str() {
             _ if entry.kind != EntryKind::File => {}
-            name if name.ends_with("Chart.yaml") => found = Some("Helm chart"),
-            "kustomization.yaml" | "kustomization.yml" | "Kustomization" => found = Some("kustomization"),
+            name if name.ends_with("Chart.yaml") => found = Renderer::Helm(Box::default()),
+            "kustomization.yaml" | "kustomization.yml" | "Kustomization" => {
+                found = Renderer::Kustomize(Box::default());
+            }
             _ => {}
         }
     }

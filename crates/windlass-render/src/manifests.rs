@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use windlass_kube::{Object, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, Manifest, Origin};
 
+use crate::joined;
+
 /// Reads the objects of a YAML or JSON file; lists are taken apart, empty documents left out.
 ///
 /// A bad document spoils no other. A YAML file that holds no object and does not look as if it should is left out
@@ -35,6 +37,60 @@ pub(crate) fn parse_file(
     }
     if manifests.len() > n_before || is_meant_as_manifest(&text) {
         diagnostics.append(&mut bad);
+    }
+}
+
+/// Reads what a chart in the folder `chart` printed: each document says in a comment which template it is from.
+pub(crate) fn parse_rendered(
+    chart: &str,
+    text: &str,
+    manifests: &mut Vec<Manifest>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    /// What Helm writes above each document, before the template's path from the chart's name on.
+    const SOURCE: &str = "# Source: ";
+    let sources: Vec<(usize, &str)> = text
+        .lines()
+        .enumerate()
+        .filter_map(|(idx, line)| {
+            let (_, template) = line.strip_prefix(SOURCE)?.split_once('/')?;
+            Some((idx + 1, template))
+        })
+        .collect();
+    // The line within a template is not known.
+    let at = |line: usize| {
+        let n_before = sources.partition_point(|(start, _)| *start <= line.max(1));
+        let template = n_before.checked_sub(1).map_or("", |idx| sources[idx].1);
+        Origin { file: joined(chart, template).into(), line: 0 }
+    };
+    parse(text, at, manifests, diagnostics);
+}
+
+/// Reads what the kustomization in the folder `path` gave.
+pub(crate) fn parse_built(
+    path: &str,
+    text: &str,
+    manifests: &mut Vec<Manifest>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    parse(text, |_| Origin { file: path.into(), line: 0 }, manifests, diagnostics);
+}
+
+fn parse(
+    text: &str,
+    at: impl Fn(usize) -> Origin,
+    manifests: &mut Vec<Manifest>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for document in windlass_yaml::load_manifest(text, &windlass_yaml::LoadOptions::default()) {
+        match document {
+            Ok(document) => add(document.value, &at(document.line), manifests, diagnostics),
+            Err(error) => {
+                let message = format!("what it renders cannot be parsed: {error}");
+                let origin = at(error.position().line);
+                diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+            }
+        }
     }
 }
 

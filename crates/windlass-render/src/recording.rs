@@ -35,6 +35,12 @@ impl ReadSet {
         Ok(true)
     }
 
+    /// Whether nothing was read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.listings.is_empty()
+    }
+
     /// The paths that were read, looked for or listed, sorted and without repetition.
     pub fn paths(&self) -> impl Iterator<Item = &Str> {
         let mut paths: Vec<&Str> = self.entries.keys().chain(self.listings.keys()).collect();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use windlass_model::{DirectoryOptions, MemoryTree, Renderer};
-use windlass_render::{RenderCache, RenderError, Rendered, SharedRender, render};
+use windlass_model::{DirectoryOptions, MemoryTree, Renderer, Tree};
+use windlass_render::{Context, NoWorld, RenderCache, RenderError, Rendered, SharedRender, render};
 
 type Files = BTreeMap<String, String>;
 
@@ -24,6 +24,16 @@ fn start() -> Files {
         ("other/c.yaml".to_string(), object("c", 0)),
     ]
     .into()
+}
+
+/// Renders plain files through the cache.
+fn plain(
+    cache: &RenderCache,
+    tree: &dyn Tree,
+    path: &str,
+    renderer: &Renderer,
+) -> Result<SharedRender, RenderError> {
+    cache.render("repo", tree, path, renderer, &mut Context::empty(&mut NoWorld::default()))
 }
 
 #[test]
@@ -49,16 +59,16 @@ fn only_what_was_read_makes_a_render_old() {
         for (renderer, again) in [(&flat, flat_again), (&deep, deep_again)] {
             let cache = RenderCache::new(1 << 20);
             let mut files = start();
-            let before = cache.render("repo", &tree(&files), "app", renderer).unwrap();
+            let before = plain(&cache, &tree(&files), "app", renderer).unwrap();
             match &content {
                 Some(content) => files.insert(path.into(), content.clone()),
                 None => files.remove(path),
             };
-            let after = cache.render("repo", &tree(&files), "app", renderer);
+            let after = plain(&cache, &tree(&files), "app", renderer);
             let kept = after.is_ok_and(|after| SharedRender::ptr_eq(&before, &after));
             assert_eq!(kept, !again, "{path} {renderer:?}");
             // What was there before is still known.
-            let back = cache.render("repo", &tree(&start()), "app", renderer).unwrap();
+            let back = plain(&cache, &tree(&start()), "app", renderer).unwrap();
             assert!(SharedRender::ptr_eq(&before, &back), "{path} {renderer:?}");
         }
     }
@@ -68,8 +78,8 @@ fn only_what_was_read_makes_a_render_old() {
 fn equal_inputs_share_one_render_and_others_do_not() {
     let cache = RenderCache::new(1 << 20);
     let tree = tree(&start());
-    let first = cache.render("repo", &tree, "app", &Renderer::Detect).unwrap();
-    let second = cache.render("repo", &tree, "app", &Renderer::Detect).unwrap();
+    let first = plain(&cache, &tree, "app", &Renderer::Detect).unwrap();
+    let second = plain(&cache, &tree, "app", &Renderer::Detect).unwrap();
     assert!(SharedRender::ptr_eq(&first, &second));
     for (repository, path, options) in [
         ("elsewhere", "app", None),
@@ -77,7 +87,9 @@ fn equal_inputs_share_one_render_and_others_do_not() {
         ("repo", "app", Some(DirectoryOptions { recurse: true, ..DirectoryOptions::default() })),
     ] {
         let renderer = options.map_or(Renderer::Detect, Renderer::Directory);
-        let other = cache.render(repository, &tree, path, &renderer).unwrap();
+        let other = cache
+            .render(repository, &tree, path, &renderer, &mut Context::empty(&mut NoWorld::default()))
+            .unwrap();
         assert!(!SharedRender::ptr_eq(&first, &other));
     }
 }
@@ -86,10 +98,10 @@ fn equal_inputs_share_one_render_and_others_do_not() {
 fn failures_are_not_kept() {
     let cache = RenderCache::new(1 << 20);
     let mut files = Files::new();
-    let missing = cache.render("repo", &tree(&files), "app", &Renderer::Detect);
+    let missing = plain(&cache, &tree(&files), "app", &Renderer::Detect);
     assert!(matches!(missing, Err(RenderError::NoSuchPath { .. })));
     files.insert("app/a.yaml".into(), object("a", 0));
-    assert_eq!(cache.render("repo", &tree(&files), "app", &Renderer::Detect).unwrap().manifests.len(), 1);
+    assert_eq!(plain(&cache, &tree(&files), "app", &Renderer::Detect).unwrap().manifests.len(), 1);
 }
 
 #[test]
@@ -99,17 +111,17 @@ fn the_cache_stays_within_its_bound_and_keeps_what_is_used() {
         (0..400).map(|n| (format!("app-{n}/a.yaml"), object(&format!("name-{n}"), n))).collect();
     let tree = tree(&files);
     let cache = RenderCache::new(CAPACITY);
-    let favourite = cache.render("repo", &tree, "app-0", &Renderer::Detect).unwrap();
+    let favourite = plain(&cache, &tree, "app-0", &Renderer::Detect).unwrap();
     for n in 1..400 {
-        cache.render("repo", &tree, &format!("app-{n}"), &Renderer::Detect).unwrap();
+        plain(&cache, &tree, &format!("app-{n}"), &Renderer::Detect).unwrap();
         assert!(cache.bytes() <= CAPACITY, "{} bytes after {n}", cache.bytes());
-        let again = cache.render("repo", &tree, "app-0", &Renderer::Detect).unwrap();
+        let again = plain(&cache, &tree, "app-0", &Renderer::Detect).unwrap();
         assert!(SharedRender::ptr_eq(&favourite, &again), "dropped after {n}");
     }
     assert!(cache.bytes() > CAPACITY / 4, "{} bytes", cache.bytes());
 
     let small = RenderCache::new(64);
-    small.render("repo", &tree, "app-0", &Renderer::Detect).unwrap();
+    plain(&small, &tree, "app-0", &Renderer::Detect).unwrap();
     assert_eq!(small.bytes(), 0, "what is larger than the cache is not kept");
 }
 
@@ -119,7 +131,7 @@ fn many_revisions_of_one_folder_do_not_pile_up() {
     let mut most = 0;
     for n in 0..50 {
         let files: Files = [("app/a.yaml".to_string(), object("a", n))].into();
-        cache.render("repo", &tree(&files), "app", &Renderer::Detect).unwrap();
+        plain(&cache, &tree(&files), "app", &Renderer::Detect).unwrap();
         if n == 9 {
             most = cache.bytes();
         }
@@ -194,8 +206,8 @@ proptest! {
                     Renderer::Directory(DirectoryOptions { recurse: true, ..DirectoryOptions::default() }),
                     Renderer::Directory(DirectoryOptions { exclude: "a*".into(), ..DirectoryOptions::default() }),
                 ] {
-                    let cached = cache.render("repo", &tree, path, &renderer);
-                    let fresh = render(&tree, path, &renderer);
+                    let cached = plain(&cache, &tree, path, &renderer);
+                    let fresh = render(&tree, path, &renderer, &mut Context::empty(&mut NoWorld::default()));
                     prop_assert_eq!(given(cached.as_deref()), given(fresh.as_ref()));
                     prop_assert!(cache.bytes() <= 16 * 1024);
                 }

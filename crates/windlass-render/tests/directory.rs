@@ -6,9 +6,13 @@ use windlass_kube::Str;
 use windlass_model::{
     DiagnosticKind, DirectoryOptions, Entry, MemoryTree, Renderer, SourceType, Tree, TreeError,
 };
-use windlass_render::{RenderError, Rendered, render};
+use windlass_render::{Context, NoWorld, RenderError, Rendered};
 
 const MANIFESTS_BYTES: usize = 10 * 1024 * 1024;
+
+fn render(tree: &dyn Tree, path: &str, renderer: &Renderer) -> Result<Rendered, RenderError> {
+    windlass_render::render(tree, path, renderer, &mut Context::empty(&mut NoWorld::default()))
+}
 
 fn object(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
@@ -251,12 +255,10 @@ fn a_source_that_gives_nothing_at_all_says_why() {
     for (path, expected) in [
         ("absent", "absent: app path does not exist"),
         ("file", "file: app path is not a directory"),
-        ("chart", "chart is a Helm chart, which this version cannot render yet"),
-        ("like", "like is a Helm chart, which this version cannot render yet"),
-        ("k1", "k1 is a kustomization, which this version cannot render yet"),
-        ("k2", "k2 is a kustomization, which this version cannot render yet"),
-        ("k3", "k3 is a kustomization, which this version cannot render yet"),
-        ("both", "both is a kustomization, which this version cannot render yet"),
+        ("chart", "the chart in chart cannot be rendered: validation: chart.metadata.name is required"),
+        ("k1", "the kustomization in k1 cannot be built: kustomization.yaml is empty"),
+        ("k3", "the kustomization in k3 cannot be built: kustomization.yaml is empty"),
+        ("both", "the kustomization in both cannot be built: kustomization.yaml is empty"),
     ] {
         assert_eq!(render(&tree, path, &Renderer::Detect).unwrap_err().to_string(), expected);
     }

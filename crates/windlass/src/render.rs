@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use windlass_engine::SystemWorld;
 use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
 use windlass_source::FolderTree;
 use windlass_yaml::{LoadOptions, Position};
@@ -29,6 +30,12 @@ pub(crate) struct RenderOptions {
     /// Leave out files that match this glob.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "GLOB")]
     exclude: String,
+    /// The name of the release, where the folder is a Helm chart.
+    #[arg(long, default_value = "release-name", value_name = "NAME")]
+    name: String,
+    /// The namespace of the release, where the folder is a Helm chart.
+    #[arg(short, long, default_value = "default", value_name = "NAME")]
+    namespace: String,
     #[command(flatten)]
     format: FormatOption,
 }
@@ -50,7 +57,12 @@ pub(crate) fn run(options: &RenderOptions) -> Result<ExitCode> {
     };
     let path = options.path.trim_start_matches("./").trim_matches('/');
     let path = if path == "." { "" } else { path };
-    let rendered = windlass_render::render(&tree, path, &renderer)
+    let mut world = SystemWorld::new();
+    let name = options.name.as_str().into();
+    let namespace = options.namespace.as_str().into();
+    let mut context =
+        windlass_render::Context { name, namespace, ..windlass_render::Context::empty(&mut world) };
+    let rendered = windlass_render::render(&tree, path, &renderer, &mut context)
         .with_context(|| format!("{} cannot be rendered", options.dir.join(path).display()))?;
     let mut failed = false;
     for diagnostic in &rendered.diagnostics {

@@ -1,11 +1,14 @@
 //! Where a Unit comes from.
 
-use windlass_kube::Str;
-use windlass_model::{DirectoryOptions, Renderer, SourceSpec};
+use windlass_kube::{Str, Value};
+use windlass_model::{
+    DirectoryOptions, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, KustomizeTarget,
+    Renderer, SourceSpec,
+};
 
 use crate::Project;
 use crate::field::Field;
-use crate::types::{ApplicationSpec, Directory, Source};
+use crate::types::{ApplicationSpec, Directory, Helm, Kustomize, Source};
 
 /// The sources of a Unit; whatever cannot be used as declared is refused in words.
 pub(super) fn sources(
@@ -74,17 +77,15 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
     }
     for (set, what) in [
         (!source.chart.is_empty(), "chart needs Helm repositories"),
-        (is_set(source.helm.as_deref()), "helm needs the Helm renderer"),
-        (is_set(source.kustomize.as_deref()), "kustomize needs the Kustomize renderer"),
         (is_set(source.plugin.as_deref()), "plugin needs config management plugins"),
         (jsonnet_is_set(source.directory.as_deref()), "directory.jsonnet needs the Jsonnet renderer"),
         (source.repo_url.starts_with("oci://"), "repoURL needs OCI registries"),
-        (source.path.is_empty() && !source.reference.is_empty(), "ref needs the Helm renderer"),
     ] {
         if set {
             refuse(format!("{at}.{what}, which this version does not have: nothing is deployed"));
         }
     }
+    let renderer = renderer(source, at, refuse);
     let path = path(&source.path).unwrap_or_else(|why| {
         refuse(why);
         Str::default()
@@ -94,7 +95,8 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
         revision: source.target_revision.clone(),
         tag_prefix: source.tag_prefix.clone(),
         path,
-        renderer: renderer(source.directory.as_deref()),
+        reference: source.reference.clone(),
+        renderer,
     }
 }
 
@@ -108,15 +110,131 @@ fn jsonnet_is_set(directory: Option<&Directory>) -> bool {
 }
 
 /// A block that says nothing leaves it open what the folder is, as in Argo CD.
-fn renderer(directory: Option<&Directory>) -> Renderer {
+fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)) -> Renderer {
+    let directory = source.directory.as_deref().filter(|directory| is_set(Some(*directory)));
+    let helm = source.helm.as_deref().filter(|helm| is_set(Some(*helm)));
+    let kustomize = source.kustomize.as_deref().filter(|kustomize| is_set(Some(*kustomize)));
+    let named: Vec<&str> = [
+        kustomize.map(|_| "Kustomize"),
+        helm.map(|_| "Helm"),
+        directory.map(|_| "Directory"),
+        source.plugin.as_ref().map(|_| "Plugin"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if named.len() > 1 {
+        refuse(format!("{at}: multiple application sources defined: {}", named.join(",")));
+    }
+    if let Some(kustomize) = kustomize {
+        return Renderer::Kustomize(Box::new(kustomize_options(kustomize, at, refuse)));
+    }
+    if let Some(helm) = helm {
+        return Renderer::Helm(Box::new(helm_options(helm, at, refuse)));
+    }
     match directory {
-        Some(directory) if is_set(Some(directory)) => Renderer::Directory(DirectoryOptions {
+        Some(directory) => Renderer::Directory(DirectoryOptions {
             recurse: directory.recurse,
             include: directory.include.clone(),
             exclude: directory.exclude.clone(),
             any_extension: directory.disable_extension_filter,
         }),
-        _ => Renderer::Detect,
+        None => Renderer::Detect,
+    }
+}
+
+fn helm_options(helm: &Helm, at: &str, refuse: &mut dyn FnMut(String)) -> HelmOptions {
+    if !matches!(helm.version.as_str(), "" | "v3" | "3") {
+        refuse(format!("{at}.helm.version {:?} is not known; leave it out, or say v3", helm.version));
+    }
+    // An object wins over the text, as in Argo CD; JSON is YAML.
+    let values = match &helm.values_object.0 {
+        Value::Null => helm.values.clone(),
+        object => serde_json::to_string(object).unwrap_or_default().into(),
+    };
+    HelmOptions {
+        value_files: helm.value_files.to_vec(),
+        ignore_missing_value_files: helm.ignore_missing_value_files,
+        values,
+        parameters: helm
+            .parameters
+            .iter()
+            .map(|parameter| HelmParameter {
+                name: parameter.name.clone(),
+                value: parameter.value.clone(),
+                force_string: parameter.force_string,
+            })
+            .collect(),
+        file_parameters: helm
+            .file_parameters
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.path.clone()))
+            .collect(),
+        release_name: helm.release_name.clone(),
+        namespace: helm.namespace.clone(),
+        kube_version: helm.kube_version.clone(),
+        api_versions: helm.api_versions.to_vec(),
+        skip_crds: helm.skip_crds,
+        skip_tests: helm.skip_tests,
+        skip_schema_validation: helm.skip_schema_validation,
+    }
+}
+
+fn kustomize_options(kustomize: &Kustomize, at: &str, refuse: &mut dyn FnMut(String)) -> KustomizeOptions {
+    if !kustomize.version.is_empty() {
+        refuse(format!(
+            "{at}.kustomize.version needs other versions of Kustomize, and one is built in; leave it out"
+        ));
+    }
+    let mut replicas = Vec::with_capacity(kustomize.replicas.len());
+    for replica in &kustomize.replicas {
+        let count = match &replica.count.0 {
+            Value::String(text) => text.parse().ok(),
+            count => count.as_int(),
+        };
+        match count {
+            Some(count) if count >= 0 => replicas.push((replica.name.clone(), count)),
+            _ => refuse(format!(
+                "{at}.kustomize.replicas: the count of {:?} is no number from 0 on",
+                replica.name
+            )),
+        }
+    }
+    KustomizeOptions {
+        name_prefix: kustomize.name_prefix.clone(),
+        name_suffix: kustomize.name_suffix.clone(),
+        namespace: kustomize.namespace.clone(),
+        images: kustomize.images.to_vec(),
+        replicas,
+        common_labels: kustomize.common_labels.0.to_vec(),
+        force_common_labels: kustomize.force_common_labels,
+        label_without_selector: kustomize.label_without_selector,
+        label_include_templates: kustomize.label_include_templates,
+        common_annotations: kustomize.common_annotations.0.to_vec(),
+        force_common_annotations: kustomize.force_common_annotations,
+        common_annotations_envsubst: kustomize.common_annotations_envsubst,
+        patches: kustomize
+            .patches
+            .iter()
+            .map(|patch| KustomizePatch {
+                path: patch.path.clone(),
+                patch: patch.patch.clone(),
+                target: patch.target.as_deref().map(|target| KustomizeTarget {
+                    group: target.group.clone(),
+                    version: target.version.clone(),
+                    kind: target.kind.clone(),
+                    name: target.name.clone(),
+                    namespace: target.namespace.clone(),
+                    annotation_selector: target.annotation_selector.clone(),
+                    label_selector: target.label_selector.clone(),
+                }),
+                options: patch.options.0.to_vec(),
+            })
+            .collect(),
+        components: kustomize.components.to_vec(),
+        ignore_missing_components: kustomize.ignore_missing_components,
+        kube_version: kustomize.kube_version.clone(),
+        api_versions: kustomize.api_versions.to_vec(),
     }
 }
 

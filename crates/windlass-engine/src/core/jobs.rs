@@ -5,13 +5,16 @@ use std::sync::Arc;
 use tracing::Instrument;
 use windlass_apply::Target;
 use windlass_kube::{Object, ObjectRef, Str, Value};
-use windlass_model::{Desired, Diagnostic, DiagnosticKind, Digest, Manifest, UnitId};
+use windlass_model::{
+    Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
+};
 use windlass_plan::{Comparison, Marks, prepare};
-use windlass_render::{RenderCache, Rendered};
+use windlass_render::{Context, RenderCache, Rendered};
 
 use super::{Core, Event, PreparedUnit};
 use crate::clusters::{ClusterKey, ClusterState};
 use crate::metrics::ResultLabel;
+use crate::rendering::{SourceTree, render_sources};
 use crate::source_hub::{ResolvedSource, SourceKey};
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, DesiredObject, RenderedUnit, UnitState, Verdict, live_state};
@@ -275,17 +278,32 @@ impl Preparation {
             revisions: Vec::new(),
             read_paths: Vec::new(),
         };
-        for (spec, (key, source)) in unit.sources.iter().zip(&self.sources) {
-            let rendered = self
-                .renders
-                .render(&key.repository, source.tree.as_ref(), &spec.path, &spec.renderer)
-                .map_err(|error| {
-                    vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))]
-                })?;
-            prepared.source_types.push(rendered.source_type);
+        let trees: Vec<SourceTree<'_>> = self
+            .sources
+            .iter()
+            .map(|(_, source)| SourceTree { commit: &source.commit, tree: source.tree.as_ref() })
+            .collect();
+        let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut Context<'_>| {
+            let (key, _): &(SourceKey, _) = &self.sources[idx];
+            self.renders.render(&key.repository, tree, &unit.sources[idx].path, renderer, context)
+        };
+        let rendered = render_sources(&self.lowered, &trees, &self.target.discovery, render)
+            .map_err(|error| vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))])?;
+        for ((spec, (key, source)), rendered) in unit.sources.iter().zip(&self.sources).zip(rendered) {
             prepared.revisions.push(source.commit.clone());
+            let Some(rendered) = rendered else {
+                prepared.source_types.push(SourceType::Reference);
+                continue;
+            };
+            prepared.source_types.push(rendered.source_type);
             prepared.diagnostics.extend(rendered.diagnostics.iter().cloned());
             prepared.read_paths.push((key.clone(), reads_outside(&rendered, &spec.path)));
+            for (name, reads) in &rendered.reference_reads {
+                let referred = unit.sources.iter().position(|spec| spec.reference == *name);
+                if let Some((key, _)) = referred.map(|idx| &self.sources[idx]) {
+                    prepared.read_paths.push((key.clone(), reads.paths().cloned().collect()));
+                }
+            }
             manifests.extend(rendered.manifests.iter().cloned());
         }
         let discovery = &self.target.discovery;

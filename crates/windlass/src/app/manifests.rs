@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use windlass_argo::{Project, ProjectProblem, lower, project_name};
+use windlass_engine::{SourceTree, render_sources};
 use windlass_kube::Object;
 use windlass_source::{Freshness, RepositoryUrl, TargetRevision};
 
@@ -105,8 +106,12 @@ async fn declared(
     };
     let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
     let store = repositories.store()?;
-    let mut objects = Vec::new();
-    let mut is_whole = true;
+    let discovery = session
+        .client
+        .discover()
+        .await
+        .map_err(|error| session.explained(error, "what the cluster serves"))?;
+    let mut snapshots = Vec::new();
     for spec in &lowered.unit.sources {
         let url = RepositoryUrl::parse(&spec.repository)
             .with_context(|| format!("repoURL {:?} cannot be used", spec.repository))?;
@@ -116,8 +121,18 @@ async fn declared(
         let mut answers = repository.update_async(BTreeSet::from([target]), Freshness::New).await;
         let Some((_, snapshot)) = answers.pop_first() else { continue };
         let snapshot = snapshot.with_context(|| format!("{} could not be read", spec.repository))?;
-        let rendered = windlass_render::render(&snapshot.tree, &spec.path, &spec.renderer)
-            .with_context(|| format!("{} could not be rendered", spec.path))?;
+        snapshots.push((snapshot.revision.commit.to_string(), snapshot.tree));
+    }
+    let trees: Vec<SourceTree<'_>> =
+        snapshots.iter().map(|(commit, tree)| SourceTree { commit, tree }).collect();
+    let rendered = render_sources(&lowered, &trees, &discovery, |idx, tree, renderer, context| {
+        let path = &lowered.unit.sources[idx].path;
+        windlass_render::render(tree, path, renderer, context)
+            .with_context(|| format!("{path} could not be rendered"))
+    })?;
+    let mut objects = Vec::new();
+    let mut is_whole = true;
+    for rendered in rendered.into_iter().flatten() {
         for diagnostic in &rendered.diagnostics {
             is_whole &= !diagnostic.kind.is_error();
             output::note(&format!("warning: {diagnostic}"));

@@ -7,6 +7,7 @@ pub(crate) mod install;
 pub(crate) mod operations;
 pub(crate) mod projects;
 pub(crate) mod pruning;
+pub(crate) mod renderers;
 pub(crate) mod sources;
 pub(crate) mod syncing;
 pub(crate) mod takeover;

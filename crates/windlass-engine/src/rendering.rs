@@ -1,0 +1,125 @@
+//! Renders the sources of a Unit, each in the context of the others and of its target.
+
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use windlass_argo::Lowered;
+use windlass_cluster::Discovery;
+use windlass_kube::Str;
+use windlass_model::{Renderer, SourceSpec, Tree};
+use windlass_render::{ClusterFacts, Context, Environment, World};
+
+/// The state of one source that is rendered.
+#[derive(Clone, Copy)]
+pub struct SourceTree<'a> {
+    /// The commit.
+    pub commit: &'a str,
+    /// Its files.
+    pub tree: &'a dyn Tree,
+}
+
+/// Calls `render` for every source of a Unit with its options and context; a source that others only refer to gives
+/// `None`.
+///
+/// `trees` has one entry per source, in the same order.
+///
+/// # Errors
+///
+/// The first of `render`.
+pub fn render_sources<'a, R, E>(
+    lowered: &Lowered,
+    trees: &[SourceTree<'a>],
+    discovery: &Discovery,
+    mut render: impl FnMut(usize, &'a dyn Tree, &Renderer, &mut Context<'_>) -> Result<R, E>,
+) -> Result<Vec<Option<R>>, E> {
+    let unit = &lowered.unit;
+    let cluster = ClusterFacts {
+        version: discovery.kubernetes().clone(),
+        api_versions: discovery.api_versions().clone(),
+    };
+    let references: BTreeMap<Str, &dyn Tree> = unit
+        .sources
+        .iter()
+        .zip(trees)
+        .filter(|(spec, _)| !spec.reference.is_empty())
+        .map(|(spec, source)| (spec.reference.clone(), source.tree))
+        .collect();
+    let mut rendered = Vec::with_capacity(trees.len());
+    for (idx, (spec, source)) in unit.sources.iter().zip(trees).enumerate() {
+        if spec.is_only_referred_to() {
+            rendered.push(None);
+            continue;
+        }
+        let mut world = SystemWorld::new();
+        let mut context = Context {
+            name: unit.id.0.name.clone(),
+            namespace: unit.target.namespace.clone(),
+            cluster: cluster.clone(),
+            references: references.clone(),
+            world: &mut world,
+        };
+        let environment = environment(lowered, spec, source.commit);
+        let renderer = environment.resolve(&spec.renderer, |name| references.contains_key(name));
+        rendered.push(Some(render(idx, source.tree, &renderer, &mut context)?));
+    }
+    Ok(rendered)
+}
+
+/// Argo CD's build environment.
+fn environment(lowered: &Lowered, spec: &SourceSpec, commit: &str) -> Environment {
+    let unit = &lowered.unit;
+    let short = |length: usize| commit.get(..length).unwrap_or(commit).into();
+    Environment::new([
+        ("ARGOCD_APP_NAME".into(), unit.ownership.instance.clone()),
+        ("ARGOCD_APP_NAMESPACE".into(), unit.target.namespace.clone()),
+        ("ARGOCD_APP_PROJECT_NAME".into(), lowered.permissions.project.clone()),
+        ("ARGOCD_APP_REVISION".into(), commit.into()),
+        ("ARGOCD_APP_REVISION_SHORT".into(), short(7)),
+        ("ARGOCD_APP_REVISION_SHORT_8".into(), short(8)),
+        ("ARGOCD_APP_SOURCE_REPO_URL".into(), spec.repository.clone()),
+        ("ARGOCD_APP_SOURCE_PATH".into(), spec.path.clone()),
+        ("ARGOCD_APP_SOURCE_TARGET_REVISION".into(), spec.revision.clone()),
+    ])
+}
+
+/// The time of the system, and chance that nobody can guess.
+#[derive(Debug)]
+pub struct SystemWorld {
+    started: Instant,
+}
+
+impl SystemWorld {
+    /// Templates that run for longer are stopped.
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
+
+    /// A world in which the execution begins now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Default for SystemWorld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World for SystemWorld {
+    fn now(&mut self) -> windlass_render::Instant {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        windlass_render::Instant {
+            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: now.subsec_nanos(),
+        }
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) {
+        // A system without chance must not make keys.
+        getrandom::fill(bytes).expect("the system gives random bytes");
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.started.elapsed() > Self::LONGEST
+    }
+}

@@ -1,0 +1,55 @@
+//! What a render may know beside the tree it renders.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gotemplate::World;
+use windlass_kube::Str;
+use windlass_model::{Digest, Tree};
+
+/// What a render may know beside the tree it renders. Plain files need none of it.
+pub struct Context<'a> {
+    /// The name of what is rendered: that of a release where no other is declared.
+    pub name: Str,
+    /// The namespace it goes to.
+    pub namespace: Str,
+    /// The cluster it goes to.
+    pub cluster: ClusterFacts,
+    /// The trees of other sources, by the names under which value files may refer to them.
+    pub references: BTreeMap<Str, &'a dyn Tree>,
+    /// Time and chance.
+    pub world: &'a mut dyn World,
+}
+
+/// What templates may know of a cluster without asking it.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterFacts {
+    /// The version of Kubernetes, such as `v1.36.3`; empty when nothing is known of the cluster.
+    pub version: Str,
+    /// The `group/version` and `group/version/Kind` that it serves, sorted.
+    pub api_versions: Arc<[Str]>,
+}
+
+impl<'a> Context<'a> {
+    /// A context in which nothing is known: enough for plain files.
+    #[must_use]
+    pub fn empty(world: &'a mut dyn World) -> Self {
+        Self {
+            name: Str::default(),
+            namespace: Str::default(),
+            cluster: ClusterFacts::default(),
+            references: BTreeMap::new(),
+            world,
+        }
+    }
+
+    /// The digest of all that a chart or a kustomization could have made of this context; trees are not part of it.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut text = format!("{}\n{}\n{}", self.name, self.namespace, self.cluster.version);
+        for api_version in &*self.cluster.api_versions {
+            text.push('\n');
+            text.push_str(api_version);
+        }
+        Digest::of_bytes(text.as_bytes())
+    }
+}

@@ -1,0 +1,125 @@
+//! Applications whose source is a chart or a kustomization.
+
+use serde_json::json;
+
+use crate::plane::{Plane, Server, automated, config_map, is_synced, resource};
+
+const TEMPLATE: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-settings
+data:
+  value: {{ .Values.value | quote }}
+  namespace: {{ .Release.Namespace }}
+  deployments: {{ .Capabilities.APIVersions.Has \"apps/v1/Deployment\" | quote }}
+  minor: {{ .Capabilities.KubeVersion.Minor | quote }}
+";
+
+const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+
+/// A chart is rendered for its release and cluster; a commit to a value file is a new state, one beside it is not.
+pub(crate) async fn helm_chart(server: Server) {
+    let plane = Plane::start(server).await;
+    let first = plane
+        .commit()
+        .file("deploy/Chart.yaml", CHART)
+        .file("deploy/values.yaml", "value: chart\n")
+        .file("deploy/templates/settings.yaml", TEMPLATE)
+        .file("env/prod.yaml", "value: file\n")
+        .submit()
+        .unwrap();
+    let mut app = automated();
+    app["spec"]["source"] = json!({"helm": {"releaseName": "web", "valueFiles": ["/env/prod.yaml"]}});
+    plane.create_app(app).await;
+    let synced = plane.until_synced(&first).await;
+    assert_eq!(synced["status"]["sourceType"], "Helm");
+    let settings = plane.path("configmaps/web-settings");
+    let live = plane.get(&settings).await;
+    assert_eq!(live["data"]["value"], "file");
+    assert_eq!(live["data"]["namespace"], json!(plane.target));
+    assert_eq!(live["data"]["deployments"], "true");
+    assert_eq!(live["data"]["minor"], "36");
+    plane.commit().file("env/prod.yaml", "value: changed\n").submit().unwrap();
+    plane.until(&settings, "the value of the new commit", |live| live["data"]["value"] == "changed").await;
+    plane
+        .patch_app(json!({"spec": {"source": {"helm": {"parameters": [{"name": "value", "value": "set"}]}}}}))
+        .await;
+    plane.until(&settings, "the value of the parameter", |live| live["data"]["value"] == "set").await;
+}
+
+/// A chart that cannot be rendered is told in Helm's words, and what was deployed stays.
+pub(crate) async fn broken_helm_chart(server: Server) {
+    let plane = Plane::start(server).await;
+    let first = plane
+        .commit()
+        .file("deploy/Chart.yaml", CHART)
+        .file("deploy/values.yaml", "value: chart\n")
+        .file("deploy/templates/settings.yaml", TEMPLATE)
+        .submit()
+        .unwrap();
+    let mut app = automated();
+    app["spec"]["source"] = json!({"helm": {"releaseName": "web"}});
+    plane.create_app(app).await;
+    plane.until_synced(&first).await;
+    let broken = "a: {{ .Values.none.below }}\n";
+    plane.commit().file("deploy/templates/broken.yaml", broken).submit().unwrap();
+    plane
+        .until_condition("ComparisonError", &["web/templates/broken.yaml:1:", "nil pointer evaluating"])
+        .await;
+    plane.assert_exists(&plane.path("configmaps/web-settings")).await;
+    let mended = plane.commit().delete("deploy/templates/broken.yaml").submit().unwrap();
+    plane.until_synced(&mended).await;
+    plane.until_no_conditions().await;
+}
+
+/// Value files may come from another source, which gives nothing else; a commit there is noticed.
+pub(crate) async fn values_from_another_source(server: Server) {
+    let plane = Plane::start(server).await;
+    plane
+        .commit()
+        .file("deploy/Chart.yaml", CHART)
+        .file("deploy/templates/settings.yaml", TEMPLATE)
+        .submit()
+        .unwrap();
+    plane.repository.commit("values").file("env/prod.yaml", "value: other\n").submit().unwrap();
+    let mut app = automated();
+    app["spec"]["source"] = json!(null);
+    app["spec"]["sources"] = json!([
+        {"repoURL": plane.url(), "targetRevision": "main", "path": "deploy",
+         "helm": {"releaseName": "web", "valueFiles": ["$values/env/prod.yaml"]}},
+        {"repoURL": plane.url(), "targetRevision": "values", "ref": "values"},
+    ]);
+    plane.create_app(app).await;
+    let settings = plane.path("configmaps/web-settings");
+    plane.until(&settings, "the value of the other source", |live| live["data"]["value"] == "other").await;
+    plane.repository.commit("values").file("env/prod.yaml", "value: newer\n").submit().unwrap();
+    plane.until(&settings, "the value of its new commit", |live| live["data"]["value"] == "newer").await;
+}
+
+/// A kustomization is built with the options of the Application; a commit to its base is a new state.
+pub(crate) async fn kustomization(server: Server) {
+    let plane = Plane::start(server).await;
+    let first = plane
+        .commit()
+        .file("base/kustomization.yaml", "resources: [settings.yaml]\n")
+        .file("base/settings.yaml", config_map("settings", "1"))
+        .file("deploy/kustomization.yaml", "resources: [../base]\nnameSuffix: -prod\n")
+        .submit()
+        .unwrap();
+    let mut app = automated();
+    app["spec"]["source"] =
+        json!({"kustomize": {"namePrefix": "web-", "commonAnnotations": {"note": "here"}}});
+    plane.create_app(app).await;
+    let synced = plane.until_synced(&first).await;
+    assert_eq!(synced["status"]["sourceType"], "Kustomize");
+    assert_eq!(resource(&synced, "ConfigMap", "web-settings-prod")["status"], "Synced");
+    let settings = plane.path("configmaps/web-settings-prod");
+    assert_eq!(plane.get(&settings).await["metadata"]["annotations"]["note"], "here");
+    let second = plane.commit().file("base/settings.yaml", config_map("settings", "2")).submit().unwrap();
+    plane.until(&settings, "the value of the base's commit", |live| live["data"]["value"] == "2").await;
+    plane.until_app("the new revision", |app| is_synced(app, &second)).await;
+    plane.commit().file("deploy/kustomization.yaml", "resources: [../missing]\n").submit().unwrap();
+    plane.until_condition("ComparisonError", &["the kustomization in deploy cannot be built"]).await;
+    plane.assert_exists(&settings).await;
+}
