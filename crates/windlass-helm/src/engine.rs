@@ -11,7 +11,7 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gotemplate::{Context, MissingKey, TemplateSet, Value, World};
+use gotemplate::{Context, MissingKey, ParseError, Template, TemplateSet, Value, World};
 
 pub use error::{ParseFailure, TemplateError};
 pub(crate) use functions::State;
@@ -52,10 +52,10 @@ impl Program {
         let mut order: Vec<_> = templates.into_iter().collect();
         let depth = |name: &str| name.bytes().filter(|byte| *byte == b'/').count();
         order.sort_by(|(a, _), (b, _)| (depth(b), b).cmp(&(depth(a), a)));
-        let mut set = TemplateSet::new(functions::all(helm)).missing_key(MissingKey::Zero);
+        let mut set =
+            TemplateSet::new(functions::all(helm)).named(functions::SET_NAME).missing_key(MissingKey::Zero);
         for (name, (text, _, _)) in &order {
-            let text = String::from_utf8_lossy(text);
-            set.parse(name, &text).map_err(|error| ParseFailure::new(name, &error))?;
+            set.parse(name, text).map_err(|error| ParseFailure::new(name, &error))?;
         }
         let planned = order.into_iter().filter(|(name, _)| !base(name).starts_with('_'));
         let order = planned
@@ -126,10 +126,28 @@ pub(crate) fn full_path(parent: &str, name: &str) -> String {
 
 /// Texts of `tpl` that were parsed, shared by the renders of one program.
 #[derive(Clone, Default)]
-pub(crate) struct Snippets(Arc<Mutex<HashMap<Snippet, Arc<TemplateSet>>>>);
+pub(crate) struct Snippets(Arc<Mutex<HashMap<SnippetKey, Snippet>>>);
 
-/// A text, and the set it was parsed into, which is kept alive by being the outer set of the parsed one.
-type Snippet = (usize, gotemplate::Str);
+/// The address of the set that a text was parsed into, and the text.
+type SnippetKey = (usize, gotemplate::Str);
+
+/// A parsed text.
+#[derive(Clone)]
+pub(crate) struct Snippet {
+    pub(crate) set: Arc<TemplateSet>,
+    pub(crate) template: Arc<Template>,
+    /// Keeps the address in the key from being used again.
+    _outer: Arc<TemplateSet>,
+}
+
+impl Snippet {
+    /// Parses a text among the templates of a set, which does not notice.
+    pub(crate) fn parse(outer: &Arc<TemplateSet>, text: &gotemplate::Str) -> Result<Self, ParseError> {
+        let mut set = outer.extend();
+        let template = set.parse(functions::SET_NAME, text.as_bytes())?;
+        Ok(Self { set: Arc::new(set), template, _outer: Arc::clone(outer) })
+    }
+}
 
 /// How many parsed texts are kept. Charts have some dozens; a text made of values changes with them.
 const MAX_SNIPPETS: usize = 1024;
@@ -138,12 +156,12 @@ const MAX_SNIPPETS: usize = 1024;
 const MAX_SNIPPET_BYTES: usize = 16 << 10;
 
 impl Snippets {
-    pub(crate) fn get(&self, outer: &Arc<TemplateSet>, text: &gotemplate::Str) -> Option<Arc<TemplateSet>> {
+    pub(crate) fn get(&self, outer: &Arc<TemplateSet>, text: &gotemplate::Str) -> Option<Snippet> {
         let key = (Arc::as_ptr(outer).addr(), text.clone());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
 
-    pub(crate) fn put(&self, outer: &Arc<TemplateSet>, text: &gotemplate::Str, set: &Arc<TemplateSet>) {
+    pub(crate) fn put(&self, outer: &Arc<TemplateSet>, text: &gotemplate::Str, snippet: &Snippet) {
         if text.len() > MAX_SNIPPET_BYTES {
             return;
         }
@@ -151,6 +169,6 @@ impl Snippets {
         if kept.len() >= MAX_SNIPPETS {
             kept.clear();
         }
-        kept.insert((Arc::as_ptr(outer).addr(), text.clone()), Arc::clone(set));
+        kept.insert((Arc::as_ptr(outer).addr(), text.clone()), snippet.clone());
     }
 }

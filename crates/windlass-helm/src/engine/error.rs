@@ -50,7 +50,7 @@ fn execution(error: &ExecError, helm: HelmVersion) -> String {
     let text = error.to_string();
     let mut parts = text.splitn(3, ": ");
     let (Some(_), Some(location), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-        return format!("execution error in ({}): {text}", error.location);
+        return text;
     };
     if let Some(message) = warning(rest) {
         return format!("execution error at ({location}): {message}");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gotemplate::{Context, Entry, FunctionError, Functions, Numbers, Signature, Str, Value, sprig, types};
 
-use super::Snippets;
 use super::lookup::{Lookup, LookupRequest};
+use super::{Snippet, Snippets};
 use crate::HelmVersion;
 use crate::text::quote;
 
@@ -96,8 +96,8 @@ fn include(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Func
     result.map(Value::String)
 }
 
-/// The name that Helm gives the templates of `tpl`.
-const TPL_NAME: &str = "gotpl";
+/// The name that Helm gives its set of templates, and each text of `tpl`.
+pub(super) const SET_NAME: &str = "gotpl";
 
 fn tpl(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, FunctionError> {
     let text = text(&arguments[0]);
@@ -107,21 +107,19 @@ fn tpl(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Function
     }
     let outer = Arc::clone(context.set());
     let snippets = context.engine::<State>().and_then(|state| state.snippets.clone());
-    let set = match snippets.as_ref().and_then(|snippets| snippets.get(&outer, &text)) {
-        Some(set) => set,
+    let snippet = match snippets.as_ref().and_then(|snippets| snippets.get(&outer, &text)) {
+        Some(snippet) => snippet,
         None => {
             context.charge_memory(text.len())?;
-            let mut set = outer.extend();
-            set.parse(TPL_NAME, &text.lossy())
+            let snippet = Snippet::parse(&outer, &text)
                 .map_err(|error| format!("cannot parse template {}: {error}", quote(&text.lossy())))?;
-            let set = Arc::new(set);
             if let Some(snippets) = &snippets {
-                snippets.put(&outer, &text, &set);
+                snippets.put(&outer, &text, &snippet);
             }
-            set
+            snippet
         }
     };
-    match context.execute_in(&set, TPL_NAME, &arguments[1]) {
+    match context.execute_template(&snippet.set, &snippet.template, &arguments[1]) {
         Ok(printed) => Ok(Value::String(without_no_value(&printed))),
         Err(FunctionError::Limit(limit)) => Err(limit.into()),
         Err(FunctionError::Execution(error)) if error.limit().is_some() => {
