@@ -3,7 +3,8 @@
 //	oracle-sprig names                      the functions that a Helm template can call, one a line
 //	oracle-sprig render < TEMPLATES         one JSON string a line in, one record a line out
 //	oracle-sprig generate SEED COUNT [FN…]  so many calls with random arguments, one record a line
-//	oracle-sprig check                      questions of the crypto tests, see check.go
+//	oracle-sprig samples                    keys, certificates and passwords that Go made
+//	oracle-sprig check < CLAIMS             whether Go finds keys and certificates right that others made
 //
 // A record has the template ("t"), the values of its variables ("a"), and either what it printed ("out") or
 // the error ("err"). Values that a call changed stand under "after". `dump` prints a value with its Go type.
@@ -116,6 +117,11 @@ func main() {
 		}
 	case len(os.Args) == 2 && os.Args[1] == "check":
 		check(os.Stdin, out)
+	case len(os.Args) == 2 && os.Args[1] == "samples":
+		if err := samples(out); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	case len(os.Args) >= 4 && os.Args[1] == "generate":
 		seed, _ := strconv.ParseInt(os.Args[2], 10, 64)
 		count, _ := strconv.Atoi(os.Args[3])
@@ -135,7 +141,7 @@ func main() {
 			encoder.Encode(run(funcs, text, values))
 		}
 	default:
-		fmt.Fprintln(os.Stderr, "usage: oracle-sprig names | render | check | generate SEED COUNT [FUNCTION…]")
+		fmt.Fprintln(os.Stderr, "usage: oracle-sprig names | render | samples | check | generate SEED COUNT [FUNCTION…]")
 		os.Exit(2)
 	}
 }

@@ -14,6 +14,8 @@
 mod arguments;
 mod cases;
 mod cast;
+#[cfg(feature = "crypto")]
+mod crypto;
 mod dates;
 mod decimals;
 mod defaults;
@@ -75,6 +77,10 @@ const FAMILIES: &[&[Entry]] = &[
 /// Adds them all.
 pub fn register(functions: &mut Functions) {
     for family in FAMILIES {
+        functions.register(family);
+    }
+    #[cfg(feature = "crypto")]
+    for family in crypto::FAMILIES {
         functions.register(family);
     }
 }

@@ -7,7 +7,7 @@
 //! - `null` in the source overwrites, and otherwise is as if it were not there.
 
 use crate::function::{Context, Entry, FunctionError, Signature};
-use crate::value::{Kind, Map, Value, types};
+use crate::value::{Kind, Map, Str, Value, types};
 
 use super::arguments::{Answer, MAP, map};
 
@@ -29,10 +29,13 @@ pub(super) const FUNCTIONS: &[Entry] = &[
 /// How deep dictionaries may nest to be merged; one that contains itself nests without end.
 const MAX_MERGE_DEPTH: usize = 1_000;
 
-/// Without `must`, a merge that fails is an empty string. A limit is a limit.
+/// What mergo says of two values that it cannot merge.
+const DIFFERENT_TYPES: &str = "src and dst must be of same type";
+
+/// Without `must`, a merge of different types is an empty string; any other failure stays one.
 fn lenient(answer: Answer) -> Answer {
     match answer {
-        Err(FunctionError::Message(_)) => Ok(Value::EMPTY),
+        Err(FunctionError::Message(message)) if message == DIFFERENT_TYPES => Ok(Value::EMPTY),
         answer => answer,
     }
 }
@@ -63,7 +66,7 @@ fn merge_into(
     for (key, given) in entries {
         if matches!(given, Value::Nil | Value::NoValue) {
             if overwrite {
-                target.insert(key, given);
+                put(target, source, key, given)?;
             }
             continue;
         }
@@ -74,7 +77,7 @@ fn merge_into(
             }
             // A list replaces even what the later rules would keep.
             Kind::Slice if overwrite => {
-                target.insert(key.clone(), given.clone());
+                put(target, source, key.clone(), given.clone())?;
             }
             _ => {}
         }
@@ -88,8 +91,21 @@ fn merge_into(
         if is_kept && (is_done || !overwrite) {
             continue;
         }
-        target.insert(key, given);
+        put(target, source, key, given)?;
     }
+    Ok(())
+}
+
+/// Puts an element of the source into the target, whose elements may have another type.
+fn put(target: &Map, source: &Map, key: Str, value: Value) -> Result<(), FunctionError> {
+    let element = |map: &Map| map.type_of().element.unwrap_or(&types::ANY);
+    let (given, wanted) = (element(source), element(target));
+    if !given.assignable_to(wanted) {
+        let (given, wanted) = (given.name, wanted.name);
+        let problem = format!("value of type {given} is not assignable to type {wanted}");
+        return Err(format!("reflect.Value.SetMapIndex: {problem}").into());
+    }
+    target.insert(key, value);
     Ok(())
 }
 
@@ -107,7 +123,7 @@ fn merge_value(
         }
         // A pointer takes nothing but a pointer.
         (Some(present), given) if present.kind() == Kind::Ptr && given.kind() != Kind::Ptr && !overwrite => {
-            Err("src and dst must be of same type".into())
+            Err(DIFFERENT_TYPES.into())
         }
         _ => Ok(()),
     }

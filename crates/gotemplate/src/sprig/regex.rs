@@ -96,7 +96,7 @@ fn compiled(context: &mut Context<'_>, arguments: &[Value]) -> Result<Regex, Fai
             context.charge(STEPS_PER_EXPRESSION).map_err(|limit| Failure::Function(limit.into()))?;
             let result = match pattern.as_str() {
                 Some(pattern) => Regex::parse(pattern).map_err(|error| error.to_string()),
-                None => Err(format!("error parsing regexp: invalid UTF-8: `{pattern}`")),
+                None => Err(invalid_utf8(pattern)),
             };
             COMPILED.with_borrow_mut(|kept| {
                 if kept.len() >= KEPT_EXPRESSIONS {
@@ -108,6 +108,12 @@ fn compiled(context: &mut Context<'_>, arguments: &[Value]) -> Result<Regex, Fai
         }
     };
     result.map_err(Failure::Expression)
+}
+
+/// What Go says of an expression that is no text, with what follows its first wrong byte.
+fn invalid_utf8(pattern: &Str) -> String {
+    let valid = pattern.as_bytes().utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+    format!("error parsing regexp: invalid UTF-8: `{}`", Str::from_bytes(&pattern.as_bytes()[valid..]))
 }
 
 /// For the functions with `must`, which return the error.
