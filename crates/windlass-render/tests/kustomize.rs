@@ -1,7 +1,5 @@
 //! Kustomizations in a tree, with the options of an Application.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use windlass_kube::Str;
 use windlass_model::{
     KustomizeOptions, KustomizePatch, KustomizeTarget, MemoryTree, Renderer, SourceType, Tree,
