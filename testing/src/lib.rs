@@ -10,6 +10,8 @@
 //! | [`Kubectl`] | the real kubectl, against any API that a kubeconfig leads to |
 //! | [`GitServer`] | `git http-backend` over HTTP or HTTPS, with authentication, a request log and faults |
 //! | [`SshGitServer`] | Git over a real `sshd`, with its own host key and client key |
+//! | [`OciRegistry`] | a container registry, with authentication, a request log and faults |
+//! | [`FileServer`] | a web server of files with ETags, for Helm repositories and archives |
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
 //! | [`WebhookReceiver`] | records the requests it gets, and waits for the n-th |
 //! | [`Proxy`] | an HTTP proxy that remembers where it was asked to go |
@@ -32,6 +34,7 @@
 //! # }
 //! ```
 
+mod artifact;
 mod authority;
 mod background;
 mod cluster;
@@ -47,6 +50,9 @@ mod small_disk;
 mod tools;
 mod webhook;
 
+pub use artifact::{
+    FileServer, FileServerBuilder, OciRegistry, OciRegistryBuilder, RegistryAuth, WebFault, WebRequest,
+};
 pub use authority::{Authority, Identity};
 pub use cluster::{ApiClient, ApiError, Cluster, ClusterBuilder, Namespace, PrivateCluster};
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::artifact::ArtifactUrl;
 use crate::url::RepositoryUrl;
 
 /// A text that must not be seen: printing shows that it is there and nothing else.
@@ -90,6 +91,9 @@ pub enum Authentication {
     },
     /// A token sent as `Authorization: Bearer`.
     Bearer(Secret),
+    /// A token that a registry's token server takes in exchange for others (`identitytoken` of a docker
+    /// configuration). For registries only.
+    IdentityToken(Secret),
     /// A private key for SSH: OpenSSH, PKCS#1, PKCS#8 or PuTTY format.
     SshKey {
         /// The key's text.
@@ -173,7 +177,14 @@ impl CredentialTemplates {
     pub fn insert(&mut self, prefix: &str, access: Access) {
         let normalised = RepositoryUrl::parse(prefix).map_or_else(
             // A prefix that is only a host is no repository address.
-            |_| prefix.trim().trim_end_matches('/').trim_start_matches("ssh://").to_lowercase(),
+            |_| {
+                prefix
+                    .trim()
+                    .trim_end_matches('/')
+                    .trim_start_matches("ssh://")
+                    .trim_start_matches("oci://")
+                    .to_lowercase()
+            },
             |url| url.normalised().to_string(),
         );
         self.templates.push((normalised, access));
@@ -184,7 +195,10 @@ impl CredentialTemplates {
     /// The host must be equal as a whole, so that `https://github.com` never matches `https://github.com.evil.org`.
     #[must_use]
     pub fn for_url(&self, url: &RepositoryUrl) -> Option<&Access> {
-        let normalised = url.normalised();
+        self.longest(url.normalised())
+    }
+
+    fn longest(&self, normalised: &str) -> Option<&Access> {
         self.templates
             .iter()
             .filter(|(prefix, _)| {
@@ -194,6 +208,12 @@ impl CredentialTemplates {
             })
             .max_by_key(|(prefix, _)| prefix.len())
             .map(|(_, access)| access)
+    }
+
+    /// As [`for_url`](Self::for_url), for the address of a chart repository or a registry.
+    #[must_use]
+    pub fn for_artifact(&self, url: &ArtifactUrl) -> Option<&Access> {
+        self.longest(&url.normalised())
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::artifact::ArtifactError;
 use crate::policy::Refused;
 use crate::revision::CommitId;
 
@@ -157,6 +158,17 @@ pub enum SourceError {
         /// The store's folder.
         folder: PathBuf,
     },
+    /// The repository answers, but not with the chart or artifact that was asked for.
+    #[error("cannot get {artifact} from {repository}")]
+    Artifact {
+        /// The repository.
+        repository: String,
+        /// What was wanted of it.
+        artifact: String,
+        /// What is wrong.
+        #[source]
+        source: Arc<ArtifactError>,
+    },
     /// The store on disk failed.
     #[error("cannot {action} {}", .path.display())]
     Store {
@@ -203,6 +215,7 @@ impl SourceError {
             | Self::Protocol { .. }
             | Self::Cancelled { .. } => ErrorClass::Transient,
             Self::DiskFull { .. } | Self::Store { .. } | Self::StoreInUse { .. } => ErrorClass::Resource,
+            Self::Artifact { source, .. } => source.class(),
             _ => ErrorClass::Configuration,
         }
     }
@@ -227,6 +240,7 @@ impl SourceError {
             Self::AmbiguousCommit { .. } => "AmbiguousCommit",
             Self::CommitNotFound { .. } => "CommitNotFound",
             Self::TooLarge { .. } => "FetchTooLarge",
+            Self::Artifact { source, .. } => source.reason(),
             Self::DiskFull { .. } => "DiskFull",
             Self::Store { .. } => "StoreFailed",
             Self::StoreInUse { .. } => "StoreInUse",

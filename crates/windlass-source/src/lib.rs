@@ -23,14 +23,18 @@
 //! repository that sends none. The Git library is an implementation detail: nothing of it is in this crate's public
 //! types.
 
+mod archive;
+mod artifact;
 mod changes;
 mod credentials;
 mod error;
 mod flight;
 mod folder;
+mod helm_repository;
 mod links;
 mod members;
 mod objects;
+mod oci;
 mod policy;
 mod read_caches;
 mod refs;
@@ -45,6 +49,12 @@ mod tree;
 mod url;
 pub mod webhook;
 
+pub use archive::{ArchiveError, ArchiveLimits, ArchiveRoot};
+pub use artifact::{
+    ArtifactError, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
+    ArtifactScheme, ArtifactSnapshot, ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl,
+    ContentDigest, DockerConfig, DockerConfigError, LayerSelector, OciReference, ParseContentDigestError,
+};
 pub use credentials::{
     Access, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy, Secret, Timeouts, Tls,
 };

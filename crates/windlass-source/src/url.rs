@@ -374,7 +374,7 @@ fn check_names(host: &str, user: Option<&str>, scheme: Scheme) -> Result<(), Par
     Ok(())
 }
 
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

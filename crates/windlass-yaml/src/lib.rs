@@ -11,6 +11,7 @@
 //! - [`load_manifest`], [`documents`]: the objects of a manifest, each with its own result and line.
 //! - [`to_yaml`]: values to YAML, byte-equal to Go's.
 //! - [`parse_nodes`], [`nodes_to_yaml`], [`edit`]: YAML with its comments, and edits that keep all other bytes.
+//! - [`spans`]: where the parts of a long text lie, without loading it.
 //! - [`json`]: JSON in and out, as Go's `encoding/json` and Kubernetes' own decoder have it.
 //!
 //! # Why a parser of our own
@@ -39,6 +40,7 @@ mod parser;
 mod plain;
 mod resolve;
 mod scanner;
+mod spans;
 mod text;
 mod timestamp;
 mod value;
@@ -51,5 +53,6 @@ pub use manifest::{ManifestError, Part, documents, load_manifest, parts};
 pub use node::{DocumentNode, Node, NodeKind, NodeStyle, parse_nodes};
 pub use plain::{plain_tag, plain_value};
 pub use resolve::Dialect;
+pub use spans::{Span, spans};
 pub use text::decode_text;
 pub use value::{Array, Map, Str, Value};

@@ -57,7 +57,7 @@ impl HttpLink {
             return Err(SourceError::ClearTextCredentials { repository: repository.to_string() });
         }
         Ok(Self {
-            client: clients.get(repository, access, policy)?,
+            client: clients.get(&repository.to_string(), access, policy)?,
             repository: repository.clone(),
             policy: policy.clone(),
             authorization,
@@ -98,7 +98,7 @@ fn authorization(repository: &RepositoryUrl, access: &Access) -> Result<Option<H
     let text = match &access.authentication {
         Authentication::Basic { username, password } => basic(username, password.expose()),
         Authentication::Bearer(token) => format!("Bearer {}", token.expose()),
-        Authentication::SshKey { .. } | Authentication::Anonymous => {
+        Authentication::SshKey { .. } | Authentication::IdentityToken(_) | Authentication::Anonymous => {
             match (repository.user(), repository.password()) {
                 (None, None) => return Ok(None),
                 (user, password) => {

@@ -10,7 +10,6 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 
 use crate::error::{Message, SourceError};
-use crate::url::RepositoryUrl;
 
 /// Threads that move bytes and decrypt them; the work on what arrives is done by the callers' threads.
 const WORKERS: usize = 2;
@@ -79,7 +78,7 @@ impl IoRuntime {
 
 impl Stopped {
     /// What to tell about a repository.
-    pub(crate) fn into_error(self, repository: &RepositoryUrl) -> SourceError {
+    pub(crate) fn into_error(self, repository: &(impl std::fmt::Display + ?Sized)) -> SourceError {
         let repository = repository.to_string();
         match self {
             Self::Silent(limit) => SourceError::Silent { repository, limit },

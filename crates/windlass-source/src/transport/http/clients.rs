@@ -8,7 +8,6 @@ use reqwest::{Client, Url};
 use crate::credentials::{Access, Proxy, Timeouts, Tls};
 use crate::error::SourceError;
 use crate::policy::{Policy, Refused};
-use crate::url::RepositoryUrl;
 
 /// Clients kept. Each has a pool of connections; most installations need one or two.
 const MAX_CLIENTS: usize = 64;
@@ -25,9 +24,9 @@ struct Settings {
 }
 
 impl Clients {
-    pub(super) fn get(
+    pub(crate) fn get(
         &self,
-        url: &RepositoryUrl,
+        repository: &str,
         access: &Access,
         policy: &Arc<Policy>,
     ) -> Result<Client, SourceError> {
@@ -39,7 +38,7 @@ impl Clients {
         }
         let client =
             build_client(&settings, policy).map_err(|(what, source)| SourceError::InvalidAccess {
-                repository: url.to_string(),
+                repository: repository.to_string(),
                 what,
                 source: Arc::new(source.without_url()),
             })?;
