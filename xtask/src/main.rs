@@ -24,6 +24,8 @@ chores:
   kustomizations FOLDER...
                         build every kustomization below the folders with kustomize and with ours, and compare;
                         `--show N` prints the first N differences, `--list` a line for each
+  kustomizations --record
+                        write down what kustomize prints for the cases of our tests
   record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
 ";
 
@@ -35,8 +37,9 @@ fn main() -> ExitCode {
         ["tidy", "--graph"] => tidy::print_graph(&root()),
         ["tools", "--list"] => tools::list(&root()),
         ["tools", names @ ..] => tools::build(&root(), names),
+        ["kustomizations", "--record"] => kustomizations::record(&root()),
         ["kustomizations", arguments @ ..] if !arguments.is_empty() => {
-            kustomizations::run(&root(), arguments)
+            kustomizations::compare(&root(), arguments)
         }
         ["record", names @ ..] => record::run(&root(), names),
         [] | ["help" | "-h" | "--help", ..] => {

@@ -89,7 +89,7 @@ fn compare(folder: &Path, kustomize: &str) -> Compared {
     // The whole disk is the Tree, as it is for kustomize.
     let tree = DiskTree::new(Path::new("/")).unwrap();
     let folder = folder.canonicalize().unwrap();
-    let in_tree = folder.strip_prefix(tree.root()).unwrap().to_str().unwrap().to_owned();
+    let in_tree = folder.strip_prefix("/").unwrap().to_str().unwrap().to_owned();
     let begin = Instant::now();
     let ours = build(&tree, &in_tree, &Options::default(), Services::default(), &[])
         .and_then(|built| built.resources.to_yaml());
@@ -114,7 +114,7 @@ fn compare(folder: &Path, kustomize: &str) -> Compared {
     } else {
         let text = text(&output.stderr);
         let begin = text.find("Error: ").map_or(0, |begin| begin + "Error: ".len());
-        Err(text[begin..].strip_suffix('\n').unwrap_or(&text[begin..]).to_owned())
+        Err(without_addresses(text[begin..].strip_suffix('\n').unwrap_or(&text[begin..])))
     };
     compared.outcome = match (&ours, &theirs) {
         (Ok(ours), Ok(theirs)) if ours == theirs => Outcome::Equal,
@@ -129,6 +129,16 @@ fn compare(folder: &Path, kustomize: &str) -> Compared {
         compared.theirs = theirs.unwrap_or_else(|error| format!("ERROR {error}"));
     }
     compared
+}
+
+/// An error without the addresses that Go prints for pointers.
+fn without_addresses(text: &str) -> String {
+    match text.find("from generator &{0x").and_then(|begin| Some((begin, text[begin..].find('}')?))) {
+        Some((begin, length)) => {
+            format!("{}from generator{}", &text[..begin], &text[begin + length + 1..])
+        }
+        None => text.to_owned(),
+    }
 }
 
 fn report(results: &[Compared], shown: usize, list: bool) {

@@ -121,13 +121,13 @@ impl Decoder {
         self.save(|| format!("json: cannot unmarshal {found} into {place} of type {go_type}"));
     }
 
-    /// Goes through the members of an object for a record: `fill` gets the canonical key and says whether it
-    /// knows it.
+    /// Goes through the members of an object for a record: `fill` gets the canonical key. Beside each key stand
+    /// the embedded structs that Go has it in, which its messages name.
     pub(crate) fn record(
         &mut self,
         value: &Value,
         (name, go_type): (&'static str, &str),
-        keys: &'static [&'static str],
+        keys: &'static [(&'static str, &'static str)],
         mut fill: impl FnMut(&str, &Value, &mut Self),
     ) {
         let Some(map) = value.as_object() else {
@@ -136,14 +136,16 @@ impl Decoder {
         };
         let outer = std::mem::replace(&mut self.record, name);
         for (key, value) in map.iter() {
-            let exact = keys.iter().find(|known| **known == key.as_str());
-            match exact.or_else(|| keys.iter().find(|known| known.eq_ignore_ascii_case(key))) {
-                Some(known) => {
+            let exact = keys.iter().find(|(known, _)| *known == key.as_str());
+            match exact.or_else(|| keys.iter().find(|(known, _)| known.eq_ignore_ascii_case(key))) {
+                Some((known, embedded)) => {
+                    let depth = self.path.len();
+                    self.path.extend([*embedded].into_iter().filter(|embedded| !embedded.is_empty()));
                     self.path.push(known);
                     if !value.is_null() {
                         fill(known, value, self);
                     }
-                    self.path.pop();
+                    self.path.truncate(depth);
                 }
                 None if self.strict => self.save(|| format!("json: unknown field {:?}", key.as_str())),
                 None => {}
@@ -258,7 +260,7 @@ macro_rules! record {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident($go:literal) {
-            $( $(#[$field_meta:meta])* $field:ident: $type:ty = $key:literal, )*
+            $( $(#[$field_meta:meta])* $field:ident: $type:ty = $key:literal $(in $embedded:literal)?, )*
         }
     ) => {
         $(#[$meta])*
@@ -275,7 +277,8 @@ macro_rules! record {
             fn decode(value: &windlass_yaml::Value, decoder: &mut $crate::decode::Decoder) -> Self {
                 let mut record = Self::default();
                 let names = ($go, concat!("types.", $go));
-                decoder.record(value, names, &[$($key),*], |key, value, decoder| match key {
+                let keys = &[$(($key, concat!($($embedded)?))),*];
+                decoder.record(value, names, keys, |key, value, decoder| match key {
                     $( $key => record.$field = $crate::decode::Decode::decode(value, decoder), )*
                     _ => {}
                 });

@@ -62,15 +62,15 @@ impl Index {
     }
 }
 
+/// Stands for the referrer's text in an error while the referrer is being changed.
+const OWN_TEXT: &str = "\0referrer\0";
+
 /// The fields of one kind of resource that may hold names, with the kinds that are referred to.
 type Fields = Arc<Vec<(Gvk, FieldSpec)>>;
 
 /// Brings all references up to date.
 pub(crate) fn fix(map: &mut ResMap, references: &[NameReference], schema: &Schema) -> Result<()> {
     let index = Index::new(map.resources(), schema);
-    if index.by_previous_name.is_empty() {
-        return Ok(());
-    }
     let mut fields_of: HashMap<(Gvk, Gvk), Fields> = HashMap::new();
     for place in 0..map.len() {
         let resource = &map.resources()[place];
@@ -80,7 +80,10 @@ pub(crate) fn fix(map: &mut ResMap, references: &[NameReference], schema: &Schem
             continue;
         }
         let fields = Arc::clone(fields);
-        let namespaces = role_binding_namespaces(&map.resources()[place], schema)?;
+        let namespaces = role_binding_namespaces(&map.resources()[place], &index.candidates[place].current)?;
+        if index.by_previous_name.is_empty() {
+            continue;
+        }
         let mut node = std::mem::take(&mut map.resources_mut()[place].node);
         let before = node.shared_scalars();
         let mut result = Ok(());
@@ -94,10 +97,14 @@ pub(crate) fn fix(map: &mut ResMap, references: &[NameReference], schema: &Schem
                 resources: map.resources(),
             };
             let id = &index.candidates[place].current;
-            result =
-                name_reference::visit(&mut node, spec, &mut |field| referrer.set(field)).map_err(|error| {
-                    error.wrap(format!("updating name reference in '{}' field of '{id}'", spec.path()))
-                });
+            result = name_reference::visit(&mut node, spec, &mut |field| referrer.set(field));
+            result = result.map_err(|error| {
+                let mut own = map.resources()[place].clone();
+                own.node.clone_from(&node);
+                error
+                    .wrap(format!("updating name reference in '{}' field of '{id}'", spec.path()))
+                    .reworded(|words| words.replace(OWN_TEXT, &own.to_yaml()))
+            });
             if result.is_err() {
                 break;
             }
@@ -122,9 +129,9 @@ fn fields_for((original, current): &(Gvk, Gvk), references: &[NameReference]) ->
 }
 
 /// The namespaces of the service accounts that a role binding names.
-fn role_binding_namespaces(resource: &Resource, schema: &Schema) -> Result<HashSet<SmolStr>> {
+fn role_binding_namespaces(resource: &Resource, id: &ResId) -> Result<HashSet<SmolStr>> {
     let mut namespaces = HashSet::new();
-    if resource.kind() != "RoleBinding" {
+    if resource.kind() != "RoleBinding" || id.cluster_scoped {
         return Ok(namespaces);
     }
     for subject in resource.node.get("subjects").into_iter().flat_map(Node::items) {
@@ -140,9 +147,7 @@ fn role_binding_namespaces(resource: &Resource, schema: &Schema) -> Result<HashS
                 namespaces.insert(text.value.clone());
             }
             None => {
-                let id = resource.current_id(schema);
-                // Go prints the identity as a string here, in quotes.
-                let id = format!("{id}");
+                let id = id.to_string();
                 return Err(Error::invalid(format!(
                     "Invalid Input: namespace is blank for resource {id:?}\n"
                 )));
@@ -291,13 +296,12 @@ impl Referrer<'_> {
     fn ambiguous(&self, found: &[usize]) -> Error {
         let ids = found.iter().map(|place| self.index.candidates[*place].current.to_string());
         let ids = ids.collect::<Vec<_>>().join(", ");
-        let text = |place: usize| self.resources[place].node.to_text();
         let mut message = format!(
-            "found multiple possible referrals: {ids}\n\n**** Too many possible referral targets to referrer:\n{}\n",
-            text(self.place)
+            "found multiple possible referrals: {ids}\n\n**** Too many possible referral targets to referrer:\n{OWN_TEXT}\n"
         );
         for (number, place) in found.iter().enumerate() {
-            message.push_str(&format!("--- possible referral {number}:\n{}\n", text(*place)));
+            let text = self.resources[*place].to_yaml();
+            message.push_str(&format!("--- possible referral {number}:\n{text}\n"));
         }
         Error::invalid(message)
     }

@@ -161,6 +161,29 @@ impl Scalar {
         matches!(self.tag, Tag::Str | Tag::None)
     }
 
+    /// Whether the scalar is still a string, and so a key of JSON, once it was printed and read again.
+    fn check_as_key(&self) -> Result<()> {
+        if let Some(collection) = self.value.strip_prefix('\0') {
+            return Err(Error::invalid(format!("yaml: invalid map key: {collection}")));
+        }
+        // An empty key is printed in quotes.
+        let is_string =
+            self.tag == Tag::Str || self.value.is_empty() || matches!(self.to_value()?, Value::String(_));
+        if is_string {
+            return Ok(());
+        }
+        Err(Error::invalid("json: unsupported type: map[interface {}]interface {}"))
+    }
+
+    fn go_syntax(&self) -> String {
+        match self.to_value() {
+            Ok(Value::Null) => "interface {}(nil)".to_owned(),
+            Ok(Value::String(text)) => crate::plugins::go_quoted(&text),
+            Ok(other) => windlass_yaml::json::to_string(&other),
+            Err(_) => go_float(&self.value).to_owned(),
+        }
+    }
+
     /// What the scalar is once it was printed and read again, which is how kustomize makes JSON of it.
     ///
     /// # Errors
@@ -408,7 +431,8 @@ impl Node {
     }
 
     /// kyaml's `FieldSetter` with a name: a null clears the field, an existing value hands its style on, a new
-    /// field goes to the end under a plain key. A null node becomes a map, any other kind is an error.
+    /// field goes to the end under a plain key. A null node has no fields and gets none, any other kind is an
+    /// error.
     ///
     /// # Errors
     /// The node is not a map.
@@ -416,6 +440,10 @@ impl Node {
         value.quote_words();
         if value.is_null() {
             self.clear(name)?;
+            return Ok(());
+        }
+        if self.is_null() {
+            // kyaml puts the field below the null, where nobody sees it.
             return Ok(());
         }
         self.expect_kind(Kind::Mapping)?;
@@ -613,12 +641,7 @@ impl Node {
             Self::Mapping(members) => {
                 let mut entries = Vec::with_capacity(members.len());
                 for (key, value) in members {
-                    if key.tag != Tag::Str
-                        && !matches!(key.to_value()?, Value::String(_))
-                        && !key.value.is_empty()
-                    {
-                        return Err(Error::invalid("json: unsupported type: map[interface {}]interface {}"));
-                    }
+                    key.check_as_key()?;
                     entries.push((key.value.clone(), value.to_value()?));
                 }
                 let map: Map = entries.into_iter().collect();
@@ -626,6 +649,71 @@ impl Node {
                     return Err(duplicate(members));
                 }
                 Ok(Value::Object(map))
+            }
+        }
+    }
+
+    /// What is wrong with the node once it is printed and read again, with the lines of that print.
+    #[must_use]
+    pub fn printed_problem(&self) -> Option<String> {
+        use windlass_yaml::{DocumentNode, LoadOptions, YamlStyle, load_with, nodes_to_yaml};
+        let root = self.to_yaml_node();
+        let document =
+            DocumentNode { root, head_comment: String::new(), foot_comment: String::new(), line: 1 };
+        let printed = nodes_to_yaml(&[document], &YamlStyle::KYAML);
+        let options = LoadOptions { dialect: Dialect::V3, ..LoadOptions::default() };
+        load_with(&printed, &options).err().map(|error| error.to_string())
+    }
+
+    /// What Go's `%#v` prints of the object after it was read into `map[string]interface{}`.
+    #[must_use]
+    pub fn go_syntax(&self) -> String {
+        match self {
+            Self::Scalar(scalar) => scalar.go_syntax(),
+            Self::Sequence(items) => {
+                let items = items.iter().map(Self::go_syntax).collect::<Vec<_>>().join(", ");
+                format!("[]interface {{}}{{{items}}}")
+            }
+            Self::Mapping(members) => {
+                let strings = members.iter().all(|(key, _)| key.check_as_key().is_ok());
+                let mut shown: Vec<(bool, &str, String)> = members
+                    .iter()
+                    .map(|(key, value)| {
+                        let is_string = key.check_as_key().is_ok();
+                        let key_text =
+                            if is_string { crate::plugins::go_quoted(&key.value) } else { key.go_syntax() };
+                        (!is_string, key.value.as_str(), format!("{key_text}:{}", value.go_syntax()))
+                    })
+                    .collect();
+                shown.sort();
+                let shown = shown.into_iter().map(|(_, _, text)| text).collect::<Vec<_>>().join(", ");
+                let key_type = if strings { "string" } else { "interface {}" };
+                format!("map[{key_type}]interface {{}}{{{shown}}}")
+            }
+        }
+    }
+
+    fn to_yaml_node(&self) -> windlass_yaml::Node {
+        let of_scalar = |scalar: &Scalar| windlass_yaml::Node {
+            style: match scalar.style {
+                Style::Plain => NodeStyle::Plain,
+                Style::SingleQuoted => NodeStyle::SingleQuoted,
+                Style::DoubleQuoted => NodeStyle::DoubleQuoted,
+                Style::Literal => NodeStyle::Literal,
+                Style::Folded => NodeStyle::Folded,
+            },
+            tag: scalar.tag.short().to_owned(),
+            ..windlass_yaml::Node::string(scalar.value.as_str())
+        };
+        match self {
+            Self::Scalar(scalar) => of_scalar(scalar),
+            Self::Sequence(items) => {
+                let content = items.iter().map(Self::to_yaml_node).collect();
+                windlass_yaml::Node::collection(NodeKind::Sequence, content)
+            }
+            Self::Mapping(members) => {
+                let content = members.iter().flat_map(|(key, value)| [of_scalar(key), value.to_yaml_node()]);
+                windlass_yaml::Node::collection(NodeKind::Mapping, content.collect())
             }
         }
     }
@@ -675,14 +763,26 @@ pub fn is_yaml_1_1_non_string(text: &str) -> bool {
 
 /// A string as it is read back after yaml.v3 printed it.
 fn printed_string(text: &str) -> Scalar {
-    let style = if text.contains('\n') {
-        Style::Literal
-    } else if plain_tag(text, Dialect::V3) != "!!str" || plain_tag(text, Dialect::Sigs) != "!!str" {
-        Style::DoubleQuoted
-    } else {
-        Style::Plain
-    };
-    Scalar { value: text.into(), tag: Tag::Str, style, shared: 0 }
+    Scalar { value: text.into(), tag: Tag::Str, style: printed_style(text), shared: 0 }
+}
+
+/// The style that yaml.v3 prints a string in.
+fn printed_style(text: &str) -> Style {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    let is_plain = text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && text.bytes().all(is_word)
+        && text.len() > 5;
+    if is_plain {
+        // Longer than any word that YAML 1.1 takes for something else.
+        return Style::Plain;
+    }
+    let printed = windlass_yaml::to_yaml_with(&Value::String(text.into()), &windlass_yaml::YamlStyle::KYAML);
+    match printed.as_bytes().first() {
+        Some(b'"') => Style::DoubleQuoted,
+        Some(b'\'') => Style::SingleQuoted,
+        Some(b'|') => Style::Literal,
+        _ => Style::Plain,
+    }
 }
 
 fn duplicate(members: &[(Scalar, Node)]) -> Error {
@@ -691,7 +791,7 @@ fn duplicate(members: &[(Scalar, Node)]) -> Error {
         .enumerate()
         .find(|(idx, (key, _))| members[..*idx].iter().any(|(earlier, _)| earlier.value == key.value));
     let key = twice.map_or("", |(_, (key, _))| key.value.as_str());
-    Error::invalid(format!("yaml: unmarshal errors: mapping key {key:?} already defined"))
+    Error::invalid(format!("yaml: unmarshal errors:\n  mapping key {key:?} already defined"))
 }
 
 #[derive(Default)]
@@ -744,7 +844,10 @@ impl<'a> Reader<'a> {
             // A map or a list as a key is found out when the resource is printed, if it ever is.
             let key = match self.node(key)? {
                 Node::Scalar(key) => key,
-                _ => Scalar { tag: Tag::Other, ..Scalar::default() },
+                collection => {
+                    let value = format!("\0{}", collection.go_syntax()).into();
+                    Scalar { value, tag: Tag::Other, ..Scalar::default() }
+                }
             };
             if key.tag == Tag::Merge {
                 if merges.is_some() {

@@ -1,6 +1,8 @@
 //! Where resources come from and what changed them, as `buildMetadata` writes it down.
 
-use windlass_yaml::{DocumentNode, Node as YamlNode, NodeKind, YamlStyle, nodes_to_yaml};
+use windlass_yaml::{
+    Dialect, DocumentNode, Node as YamlNode, NodeKind, NodeStyle, YamlStyle, nodes_to_yaml, plain_tag,
+};
 
 use crate::loader::clean;
 use crate::remote;
@@ -93,8 +95,15 @@ impl Origin {
 
 fn map(pairs: &[(&str, &str)]) -> YamlNode {
     let filled = pairs.iter().filter(|(_, value)| !value.is_empty());
-    let content = filled.flat_map(|(key, value)| [YamlNode::string(*key), YamlNode::string(*value)]);
+    let content = filled.flat_map(|(key, value)| [YamlNode::string(*key), string(value)]);
     YamlNode::collection(NodeKind::Mapping, content.collect())
+}
+
+/// A string as yaml.v3's `Marshal` prints it: in quotes where YAML 1.1 would read something else.
+fn string(text: &str) -> YamlNode {
+    let is_plain = [Dialect::V3, Dialect::Sigs].iter().all(|dialect| plain_tag(text, *dialect) == "!!str");
+    let style = if is_plain { NodeStyle::Plain } else { NodeStyle::DoubleQuoted };
+    YamlNode { style, ..YamlNode::string(text) }
 }
 
 fn print(root: YamlNode) -> String {

@@ -236,8 +236,18 @@ impl ResMap {
 }
 
 /// The object as a value.
-pub(crate) fn object_value(node: &Node) -> Result<windlass_yaml::Value> {
-    node.to_value()
+fn object_value(node: &Node) -> Result<windlass_yaml::Value> {
+    node.to_value().map_err(|error| {
+        // Go prints the map that it made of the object, if it could make one.
+        if error.message().starts_with("json: ") {
+            return error.wrap(node.go_syntax());
+        }
+        let duplicate = error.message().starts_with("yaml: unmarshal errors");
+        match node.printed_problem().filter(|_| duplicate) {
+            Some(problem) => Error::invalid(format!("map[string]interface {{}}(nil): {problem}")),
+            None => error.wrap("map[string]interface {}(nil)"),
+        }
+    })
 }
 
 /// An identity as Go's `%#v` prints it.

@@ -354,6 +354,14 @@ impl Resource {
         value.map_or_else(|error| format!("<{error}>"), |value| windlass_yaml::json::to_string(&value))
     }
 
+    /// The object as YAML with the build's annotations on it, as kustomize prints it in errors.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let mut copy = self.clone();
+        let value = copy.with_annotations(|node| node.to_value());
+        value.map_or_else(|error| error.to_string(), |value| windlass_yaml::to_yaml(&value))
+    }
+
     /// What kustomize does at the end: its own annotations go, and the others are strings from then on.
     ///
     /// # Errors

@@ -37,14 +37,48 @@ pub(crate) fn apply(map: &mut ResMap, options: &SortOptions, schema: &Schema) ->
         .into_iter()
         .map(|resource| {
             let id = resource.current_id(schema);
-            ((rank(&id.gvk.kind), gvk_key(&id.gvk), id_key(&id)), resource)
+            (
+                Key {
+                    rank: rank(&id.gvk.kind),
+                    gvk_text: gvk_key(&id.gvk),
+                    id_text: id_key(&id),
+                    gvk: id.gvk,
+                },
+                resource,
+            )
         })
         .collect();
-    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    keyed.sort_by(|(a, _), (b, _)| a.compare(b));
     let sorted = keyed.into_iter().map(|(_, resource)| resource).collect::<Vec<_>>();
     *map = ResMap::from_resources(sorted, schema)
         .map_err(|error| error.wrap("SortOrderTransformer: Failed to append to resources"))?;
     Ok(())
+}
+
+/// What a resource is sorted by.
+struct Key {
+    rank: isize,
+    gvk_text: String,
+    id_text: String,
+    gvk: Gvk,
+}
+
+impl Key {
+    fn compare(&self, other: &Self) -> std::cmp::Ordering {
+        if self.gvk == other.gvk {
+            return self.id_text.cmp(&other.id_text);
+        }
+        let by_gvk = || {
+            // Kubernetes' own namespaces come before those of others.
+            let namespaces = self.gvk.kind == "Namespace" && other.gvk.kind == "Namespace";
+            if namespaces && (self.gvk.group.is_empty() || other.gvk.group.is_empty()) {
+                other.gvk_text.cmp(&self.gvk_text)
+            } else {
+                self.gvk_text.cmp(&other.gvk_text)
+            }
+        };
+        self.rank.cmp(&other.rank).then_with(by_gvk)
+    }
 }
 
 fn gvk_key(gvk: &Gvk) -> String {

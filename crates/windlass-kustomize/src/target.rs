@@ -136,13 +136,13 @@ impl<'a> Target<'a> {
         self.kustomization.resources = paths;
         let config = self.configuration()?;
         to.config =
-            std::mem::take(&mut to.config).merged(config).map_err(|error| error.wrap("merging config"))?;
+            std::mem::take(&mut to.config).merged(&config).map_err(|error| error.wrap("merging config"))?;
         let from_crds = crds::load(&self.loader, &self.kustomization.crds).map_err(|error| {
             let paths = self.kustomization.crds.join(" ");
             error.wrap(format!("loading CRDs [{paths}]"))
         })?;
         to.config = std::mem::take(&mut to.config)
-            .merged(Arc::new(from_crds))
+            .merged(&Arc::new(from_crds))
             .map_err(|error| error.wrap("merging CRDs"))?;
         self.generate(&mut to, context)?;
         let paths = self.kustomization.components.clone();
@@ -153,8 +153,12 @@ impl<'a> Target<'a> {
         }
         self.transform(&mut to, context)?;
         self.validate(&mut to, context)?;
-        variables::add(&mut to.resources, &mut to.variables, &self.kustomization.vars, &schema)
-            .map_err(|error| error.wrap("merging vars"))?;
+        variables::add(&mut to.resources, &mut to.variables, &self.kustomization.vars, &schema).map_err(
+            |error| {
+                let all = variables::shown_all(&self.kustomization.vars);
+                error.wrap(format!("merging vars {all}"))
+            },
+        )?;
         Ok(to)
     }
 
@@ -168,9 +172,9 @@ impl<'a> Target<'a> {
             let bytes = self.loader.load(path)?;
             let text = windlass_yaml::decode_text(&bytes)
                 .map_err(|error| Error::invalid(format!("error converting YAML to JSON: {error}")))?;
-            own = own.merged(Arc::new(TransformerConfig::load(&text)?))?;
+            own = own.merged(&Arc::new(TransformerConfig::load(&text)?))?;
         }
-        defaults.merged(own)
+        defaults.merged(&own)
     }
 
     fn add_resources(
@@ -489,7 +493,7 @@ impl Accumulator {
     /// Takes in what a kustomization below has gathered.
     fn merge(&mut self, other: Self, context: &Context<'_>) -> Result<()> {
         self.resources.append_all(other.resources, &context.schema())?;
-        self.config = std::mem::take(&mut self.config).merged(other.config)?;
+        self.config = std::mem::take(&mut self.config).merged(&other.config)?;
         for variable in other.variables.into_values() {
             variables::insert(&mut self.variables, variable)?;
         }

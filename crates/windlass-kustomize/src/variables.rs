@@ -9,8 +9,8 @@ use crate::filters::field_spec::FieldSpec;
 use crate::filters::openapi::Schema;
 use crate::filters::path;
 use crate::filters::refvar::{self, VariableValue};
-use crate::kustomization::Var;
-use crate::res_id::ResId;
+use crate::kustomization::{Var, VarTarget};
+use crate::res_id::{Gvk, ResId};
 use crate::res_map::ResMap;
 
 /// The variables of a kustomization and of those below it, by name.
@@ -28,11 +28,12 @@ pub(crate) fn add(map: &mut ResMap, known: &mut Variables, new: &[Var], schema: 
             [] => {}
             [place] => map.resources_mut()[place].variables.push(variable.name.as_str().into()),
             _ => {
-                return Err(Error::invalid(format!(
-                    "found {} resId matches for var {} (unable to disambiguate)",
-                    found.len(),
-                    shown(variable)
-                )));
+                let gvk = object.gvk();
+                let object = VarTarget { group: gvk.group, version: gvk.version, ..object.clone() };
+                let shown = shown(&Var { object, ..variable.clone() });
+                let count = found.len();
+                let message = format!("found {count} resId matches for var {shown} (unable to disambiguate)");
+                return Err(Error::invalid(message));
             }
         }
     }
@@ -53,20 +54,16 @@ pub(crate) fn insert(known: &mut Variables, mut variable: Var) -> Result<()> {
     Ok(())
 }
 
-/// A variable as Go's `%v` prints it.
+/// A variable as Go's `%v` prints it; its object has a method of its own for that.
 fn shown(variable: &Var) -> String {
-    let object = &variable.object;
-    format!(
-        "{{{} {{{} {{{} {} {} false}} {} {}}} {{{}}}}}",
-        variable.name,
-        object.api_version,
-        object.group,
-        object.version,
-        object.kind,
-        object.name,
-        object.namespace,
-        variable.field.field_path
-    )
+    let VarTarget { group, version, kind, .. } = variable.object.clone();
+    let gvk = Gvk { group, version, kind };
+    format!("{{{} {gvk} {{{}}}}}", variable.name, variable.field.field_path)
+}
+
+/// Variables as Go's `%v` prints them.
+pub(crate) fn shown_all(variables: &[Var]) -> String {
+    format!("[{}]", variables.iter().map(shown).collect::<Vec<_>>().join(" "))
 }
 
 /// Puts the variables where they are mentioned; returns the names of those that are mentioned nowhere.

@@ -52,7 +52,7 @@ pub(crate) fn load(loader: &Loader<'_>, paths: &[smol_str::SmolStr]) -> Result<T
             let gvk = Gvk { kind: kind.into(), ..Gvk::default() };
             let mut own = TransformerConfig::default();
             add(&mut own, &gvk, &value, name, &[], 0)?;
-            config = config.merged(Arc::new(own))?;
+            config = config.merged(&Arc::new(own))?;
         }
     }
     Ok(Arc::unwrap_or_clone(config))

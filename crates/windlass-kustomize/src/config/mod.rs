@@ -15,11 +15,11 @@ record! {
     /// A kind, and the fields where its names stand.
     pub(crate) struct NameReference("NameBackReferences") {
         /// The group.
-        group: SmolStr = "group",
+        group: SmolStr = "group" in "Gvk",
         /// The version.
-        version: SmolStr = "version",
+        version: SmolStr = "version" in "Gvk",
         /// The kind.
-        kind: SmolStr = "kind",
+        kind: SmolStr = "kind" in "Gvk",
         /// The fields.
         referrers: Vec<FieldSpec> = "fieldSpecs",
     }
@@ -64,6 +64,13 @@ impl NameReference {
 /// What kustomize has built in.
 static DEFAULTS: LazyLock<Arc<TransformerConfig>> =
     LazyLock::new(|| Arc::new(read_defaults(include_str!("defaults.txt"))));
+
+/// The built-in tables after they were merged into empty ones, which is where every kustomization begins: a
+/// field of any kind is then dropped where the same field of one kind comes before it.
+static FIRST_MERGE: LazyLock<Arc<TransformerConfig>> = LazyLock::new(|| {
+    let merged = merge(Arc::default(), &DEFAULTS);
+    merged.unwrap_or_else(|_| Arc::clone(&DEFAULTS))
+});
 
 fn read_defaults(text: &str) -> TransformerConfig {
     let mut config = TransformerConfig::default();
@@ -161,30 +168,39 @@ impl TransformerConfig {
     ///
     /// # Errors
     /// The same field, once to be created and once not.
-    pub(crate) fn merged(mut self: Arc<Self>, mut other: Arc<Self>) -> Result<Arc<Self>> {
+    pub(crate) fn merged(self: Arc<Self>, other: &Arc<Self>) -> Result<Arc<Self>> {
         let is_empty = |config: &Arc<Self>| **config == Self::default();
-        if Arc::ptr_eq(&self, &other) || is_empty(&other) {
+        let is_built_in =
+            |config: &Arc<Self>| Arc::ptr_eq(config, &DEFAULTS) || Arc::ptr_eq(config, &FIRST_MERGE);
+        if is_built_in(other) && Arc::ptr_eq(&self, &FIRST_MERGE) || is_empty(other) {
             return Ok(self);
         }
-        if is_empty(&self) {
-            return Ok(other);
+        if is_built_in(other) && is_empty(&self) {
+            return Ok(Arc::clone(&FIRST_MERGE));
         }
-        let merged = Arc::make_mut(&mut self);
-        let theirs = Arc::make_mut(&mut other);
-        for ((name, own), (_, theirs)) in merged.tables_mut().into_iter().zip(theirs.tables_mut()) {
-            FieldSpec::merge_all(own, theirs)
-                .map_err(|error| error.wrap(format!("failed to merge {name} fieldSpec")))?;
-        }
-        for theirs in &theirs.name_reference {
-            match merged.name_reference.iter_mut().find(|own| own.gvk() == theirs.gvk()) {
-                Some(own) => FieldSpec::merge_all(&mut own.referrers, &theirs.referrers)
-                    .map_err(|error| error.wrap("failed to merge NameReference fieldSpec"))?,
-                None => merged.name_reference.push(theirs.clone()),
-            }
-        }
-        merged.sort();
-        Ok(self)
+        merge(self, other)
     }
+}
+
+fn merge(
+    mut config: Arc<TransformerConfig>,
+    other: &Arc<TransformerConfig>,
+) -> Result<Arc<TransformerConfig>> {
+    let merged = Arc::make_mut(&mut config);
+    let mut theirs = (**other).clone();
+    for ((name, own), (_, theirs)) in merged.tables_mut().into_iter().zip(theirs.tables_mut()) {
+        FieldSpec::merge_all(own, theirs)
+            .map_err(|error| error.wrap(format!("failed to merge {name} fieldSpec")))?;
+    }
+    for theirs in &theirs.name_reference {
+        match merged.name_reference.iter_mut().find(|own| own.gvk() == theirs.gvk()) {
+            Some(own) => FieldSpec::merge_all(&mut own.referrers, &theirs.referrers)
+                .map_err(|error| error.wrap("failed to merge NameReference fieldSpec"))?,
+            None => merged.name_reference.push(theirs.clone()),
+        }
+    }
+    merged.sort();
+    Ok(config)
 }
 
 /// Kinds that come first.

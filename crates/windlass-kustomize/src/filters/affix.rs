@@ -1,6 +1,6 @@
 //! Prefixes and suffixes of names.
 
-use super::field_spec::{Create, FieldSpec, apply, set_scalar};
+use super::field_spec::{Create, FieldSpec, apply_settled, set_scalar};
 use crate::error::Result;
 use crate::node::{Node, Scalar};
 use crate::res_id::Gvk;
@@ -22,7 +22,7 @@ pub fn add_suffix(node: &mut Node, suffix: &str, spec: &FieldSpec) -> Result<()>
 }
 
 fn change(node: &mut Node, spec: &FieldSpec, change: impl Fn(&str) -> String) -> Result<()> {
-    apply(node, spec, Some(Create::STRING), &mut |field| {
+    apply_settled(node, std::slice::from_ref(spec), Some(Create::STRING), &mut |field| {
         let changed = change(field.text());
         set_scalar(field, Scalar::untagged(changed))
     })

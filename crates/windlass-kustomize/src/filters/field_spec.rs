@@ -135,6 +135,22 @@ pub fn apply_all(
     Ok(())
 }
 
+/// [`apply_all`] with changes of shared scalars carried to all that are one with them.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_settled(
+    node: &mut Node,
+    specs: &[FieldSpec],
+    create: Option<Create>,
+    set: &mut dyn FnMut(&mut Node) -> Result<()>,
+) -> Result<()> {
+    let before = node.shared_scalars();
+    apply_all(node, specs, create, set)?;
+    node.settle_shared(&before);
+    Ok(())
+}
+
 /// Group, version and kind as an object says them.
 #[must_use]
 pub fn gvk_of(node: &Node) -> Gvk {

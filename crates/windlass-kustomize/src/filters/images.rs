@@ -2,7 +2,7 @@
 
 use windlass_go::re2::Regex;
 
-use super::field_spec::{FieldSpec, apply_all, set_scalar};
+use super::field_spec::{FieldSpec, apply_settled, set_scalar};
 use super::path;
 use crate::error::{Error, Result};
 use crate::kustomization::Image;
@@ -44,7 +44,7 @@ impl ImageSetter {
         if is_definition(node) {
             return Ok(());
         }
-        apply_all(node, specs, None, &mut |field| self.set(field))
+        apply_settled(node, specs, None, &mut |field| self.set(field))
     }
 
     fn walk(&self, node: &mut Node) -> Result<()> {

@@ -4,7 +4,7 @@ use smol_str::SmolStr;
 
 use super::field_spec::{Create, FieldSpec, apply_all, gvk_of};
 use crate::error::Result;
-use crate::node::{Node, Scalar, Tag};
+use crate::node::{Node, Scalar, Style, Tag, is_yaml_1_1_non_string};
 
 /// Sets entries of the maps that specs mean, in the order given; missing maps are made where the spec says so.
 ///
@@ -20,10 +20,31 @@ pub fn set_entries(node: &mut Node, entries: &[(SmolStr, SmolStr)], specs: &[Fie
     let mut shared = if is_single || entries.is_empty() { 0 } else { node.next_shared() };
     let before = node.shared_scalars();
     for (key, value) in entries {
+        // All fields get the one node that kyaml makes, and each that is there already gives it its style.
+        let mut style = Style::Plain;
+        let mut added_style = None;
         apply_all(node, &specs, Some(Create::MAP), &mut |map| {
-            let value = Scalar { value: value.clone(), tag: Tag::Str, shared, ..Scalar::default() };
+            if style == Style::Plain && is_yaml_1_1_non_string(value) {
+                style = Style::DoubleQuoted;
+            }
+            if !map.is_null() {
+                match map.get(key) {
+                    Some(field) => style = field.style(),
+                    None => added_style = Some(style),
+                }
+            }
+            let value = Scalar { value: value.clone(), tag: Tag::Str, style, shared };
             map.set_field(key, Node::Scalar(value))
         })?;
+        if shared > 0 && added_style.is_some_and(|added| added != style) {
+            node.walk_mut(&mut |node| {
+                if let Node::Scalar(scalar) = node
+                    && scalar.shared == shared
+                {
+                    scalar.style = style;
+                }
+            });
+        }
         shared += u32::from(shared > 0);
     }
     node.settle_shared(&before);

@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::field_spec::{Create, FieldSpec, apply, apply_all, gvk_of, set_scalar};
+use super::field_spec::{Create, FieldSpec, apply, apply_settled, gvk_of, set_scalar};
 use super::openapi::Schema;
 use super::path::{self, Found};
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ impl NamespaceSetting {
             _ => true,
         };
         let specs: Vec<FieldSpec> = self.specs.iter().filter(is_meant).cloned().collect();
-        apply_all(node, &specs, Some(Create::STRING), &mut |field| self.set(field)).map_err(|error| {
+        apply_settled(node, &specs, Some(Create::STRING), &mut |field| self.set(field)).map_err(|error| {
             let words = error.message();
             if words.contains("wrong node kind: ") && !words.contains(" but got ScalarNode") {
                 error.wrap("namespace field specs must target scalar nodes")

@@ -145,8 +145,7 @@ impl Finder<'_> {
         expect(node, Kind::Sequence)?;
         let count = self.matches.places.len() + self.matches.unseen;
         if items(node) > 0 {
-            let regex = Regex::parse(pattern)
-                .map_err(|error| Error::invalid(format!("error parsing regexp: {error}")))?;
+            let regex = Regex::parse(pattern).map_err(|error| Error::invalid(error.to_string()))?;
             self.matching(node, name, &regex, rest, 0)?;
         }
         if self.create.is_none() || self.matches.places.len() + self.matches.unseen > count {
@@ -155,8 +154,7 @@ impl Finder<'_> {
         if node.is_null() {
             return self.unseen();
         }
-        let regex = Regex::parse(pattern)
-            .map_err(|error| Error::invalid(format!("error parsing regexp: {error}")))?;
+        let regex = Regex::parse(pattern).map_err(|error| Error::invalid(error.to_string()))?;
         let from = items(node);
         node.push_match(name, pattern);
         self.matching(node, name, &regex, rest, from)?;

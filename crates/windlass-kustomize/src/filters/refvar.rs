@@ -4,7 +4,7 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-use super::field_spec::{FieldSpec, apply};
+use super::field_spec::{FieldSpec, apply_settled};
 use crate::error::{Error, Result};
 use crate::node::{Kind, Node, Scalar, Style, Tag};
 
@@ -85,7 +85,7 @@ pub fn apply_variables(
     spec: &FieldSpec,
     value: &mut dyn FnMut(&str) -> Option<VariableValue>,
 ) -> Result<()> {
-    apply(node, spec, None, &mut |field| {
+    apply_settled(node, std::slice::from_ref(spec), None, &mut |field| {
         if field.is_null() {
             return Ok(());
         }

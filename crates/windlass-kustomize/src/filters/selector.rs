@@ -45,9 +45,7 @@ impl SelectorRegex {
                 return Ok(None);
             }
             let whole = format!("^(?:{text})$");
-            let refused = |error: windlass_go::re2::RegexError| {
-                Error::invalid(format!("error parsing regexp: {error}"))
-            };
+            let refused = |error: windlass_go::re2::RegexError| Error::invalid(error.to_string());
             Regex::parse(&whole).map(Some).map_err(refused)
         };
         let labels = |text: &str| {

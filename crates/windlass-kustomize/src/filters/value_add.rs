@@ -22,6 +22,7 @@ pub fn add(node: &mut Node, value: &str, field_path: &str, position: usize) -> R
             _ => parts.push(piece.to_owned()),
         }
     }
+    let before = node.shared_scalars();
     let Some(field) = path::lookup_create(node, Kind::Scalar, &parts)? else { return Ok(()) };
     field.expect_kind(Kind::Scalar)?;
     let value = match position.checked_sub(1) {
@@ -31,7 +32,9 @@ pub fn add(node: &mut Node, value: &str, field_path: &str, position: usize) -> R
     if value.is_empty() {
         return Ok(());
     }
-    set_scalar(field, Scalar::untagged(value))
+    set_scalar(field, Scalar::untagged(value))?;
+    node.settle_shared(&before);
+    Ok(())
 }
 
 /// Puts a part into a file path; a position past the end is the end. An absolute path stays absolute.

@@ -41,11 +41,11 @@ record! {
     /// A field of certain kinds, as it is written.
     struct WrittenFieldSpec("FieldSpec") {
         /// The group; empty for any.
-        group: SmolStr = "group",
+        group: SmolStr = "group" in "Gvk",
         /// The version; empty for any.
-        version: SmolStr = "version",
+        version: SmolStr = "version" in "Gvk",
         /// The kind; empty for any.
-        kind: SmolStr = "kind",
+        kind: SmolStr = "kind" in "Gvk",
         /// The path: keys with `/` between them, `[]` behind lists.
         path: SmolStr = "path",
         /// Whether the field is created.
@@ -69,15 +69,15 @@ record! {
     /// Which resources are meant.
     pub struct Selector("Selector") {
         /// A regular expression for the group.
-        group: SmolStr = "group",
+        group: SmolStr = "group" in "ResId.Gvk",
         /// A regular expression for the version.
-        version: SmolStr = "version",
+        version: SmolStr = "version" in "ResId.Gvk",
         /// A regular expression for the kind.
-        kind: SmolStr = "kind",
+        kind: SmolStr = "kind" in "ResId.Gvk",
         /// A regular expression for the name.
-        name: SmolStr = "name",
+        name: SmolStr = "name" in "ResId",
         /// A regular expression for the namespace.
-        namespace: SmolStr = "namespace",
+        namespace: SmolStr = "namespace" in "ResId",
         /// A selector of annotations.
         annotation_selector: SmolStr = "annotationSelector",
         /// A selector of labels.
@@ -143,15 +143,15 @@ record! {
     /// Where a replacement's value comes from.
     pub struct SourceSelector("SourceSelector") {
         /// The group.
-        group: SmolStr = "group",
+        group: SmolStr = "group" in "ResId.Gvk",
         /// The version.
-        version: SmolStr = "version",
+        version: SmolStr = "version" in "ResId.Gvk",
         /// The kind.
-        kind: SmolStr = "kind",
+        kind: SmolStr = "kind" in "ResId.Gvk",
         /// The name.
-        name: SmolStr = "name",
+        name: SmolStr = "name" in "ResId",
         /// The namespace.
-        namespace: SmolStr = "namespace",
+        namespace: SmolStr = "namespace" in "ResId",
         /// The field; `metadata.name` unless said otherwise.
         field_path: SmolStr = "fieldPath",
         /// Which part of it.
@@ -177,11 +177,11 @@ record! {
     /// A value that is copied from one resource into others, or a file with such.
     pub struct Replacement("ReplacementField") {
         /// Where the value comes from.
-        source: Option<SourceSelector> = "source",
+        source: Option<SourceSelector> = "source" in "Replacement",
         /// Where it goes.
-        targets: Vec<Option<TargetSelector>> = "targets",
+        targets: Vec<Option<TargetSelector>> = "targets" in "Replacement",
         /// The value itself.
-        source_value: Option<SmolStr> = "sourceValue",
+        source_value: Option<SmolStr> = "sourceValue" in "Replacement",
         /// The file with the replacement instead.
         path: SmolStr = "path",
     }
@@ -203,11 +203,11 @@ record! {
         /// Group and version in one.
         api_version: SmolStr = "apiVersion",
         /// The group.
-        group: SmolStr = "group",
+        group: SmolStr = "group" in "Gvk",
         /// The version.
-        version: SmolStr = "version",
+        version: SmolStr = "version" in "Gvk",
         /// The kind.
-        kind: SmolStr = "kind",
+        kind: SmolStr = "kind" in "Gvk",
         /// The name.
         name: SmolStr = "name",
         /// The namespace; empty for any.
@@ -273,21 +273,21 @@ record! {
     /// A ConfigMap or Secret to be generated.
     pub struct Generator("ConfigMapArgs") {
         /// The namespace.
-        namespace: SmolStr = "namespace",
+        namespace: SmolStr = "namespace" in "GeneratorArgs",
         /// The name.
-        name: SmolStr = "name",
+        name: SmolStr = "name" in "GeneratorArgs",
         /// `create`, `replace` or `merge`.
-        behavior: SmolStr = "behavior",
+        behavior: SmolStr = "behavior" in "GeneratorArgs",
         /// `key=value`.
-        literals: Vec<SmolStr> = "literals",
+        literals: Vec<SmolStr> = "literals" in "GeneratorArgs.KvPairSources",
         /// `path` or `key=path`.
-        files: Vec<SmolStr> = "files",
+        files: Vec<SmolStr> = "files" in "GeneratorArgs.KvPairSources",
         /// Files of `key=value` lines.
-        envs: Vec<SmolStr> = "envs",
+        envs: Vec<SmolStr> = "envs" in "GeneratorArgs.KvPairSources",
         /// One such file, deprecated.
-        env: SmolStr = "env",
+        env: SmolStr = "env" in "GeneratorArgs.KvPairSources",
         /// Options.
-        options: Option<GeneratorOptions> = "options",
+        options: Option<GeneratorOptions> = "options" in "GeneratorArgs",
     }
 }
 
@@ -295,21 +295,21 @@ record! {
     /// A Secret to be generated.
     pub struct SecretGenerator("SecretArgs") {
         /// The namespace.
-        namespace: SmolStr = "namespace",
+        namespace: SmolStr = "namespace" in "GeneratorArgs",
         /// The name.
-        name: SmolStr = "name",
+        name: SmolStr = "name" in "GeneratorArgs",
         /// `create`, `replace` or `merge`.
-        behavior: SmolStr = "behavior",
+        behavior: SmolStr = "behavior" in "GeneratorArgs",
         /// `key=value`.
-        literals: Vec<SmolStr> = "literals",
+        literals: Vec<SmolStr> = "literals" in "GeneratorArgs.KvPairSources",
         /// `path` or `key=path`.
-        files: Vec<SmolStr> = "files",
+        files: Vec<SmolStr> = "files" in "GeneratorArgs.KvPairSources",
         /// Files of `key=value` lines.
-        envs: Vec<SmolStr> = "envs",
+        envs: Vec<SmolStr> = "envs" in "GeneratorArgs.KvPairSources",
         /// One such file, deprecated.
-        env: SmolStr = "env",
+        env: SmolStr = "env" in "GeneratorArgs.KvPairSources",
         /// Options.
-        options: Option<GeneratorOptions> = "options",
+        options: Option<GeneratorOptions> = "options" in "GeneratorArgs",
         /// The Secret's type; `Opaque` unless said otherwise.
         secret_type: SmolStr = "type",
     }

@@ -28,9 +28,9 @@ record! {
     /// A kustomization or a component.
     pub struct Kustomization("Kustomization") {
         /// `Kustomization` or `Component`.
-        kind: SmolStr = "kind",
+        kind: SmolStr = "kind" in "TypeMeta",
         /// The version of this format.
-        api_version: SmolStr = "apiVersion",
+        api_version: SmolStr = "apiVersion" in "TypeMeta",
         /// Metadata, which nothing reads.
         metadata: Option<ObjectMeta> = "metadata",
         /// The schema: `version` or `path`.

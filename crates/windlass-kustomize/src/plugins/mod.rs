@@ -182,7 +182,13 @@ pub(crate) fn transformers(
     if !kustomization.replacements.is_empty() {
         let name = "ReplacementTransformer";
         let own = ReplacementConfig { replacements: kustomization.replacements.clone() };
-        plugins.push((configured(&own, name, |own| replacements(own, loader))?, name));
+        let plugin = replacements(&own, loader).map_err(|error| {
+            // The struct that kustomize prints here has no names of its own for its fields.
+            let mut config = Value::object();
+            config.set_at(&["Replacements"], own.replacements.encode().unwrap_or_default());
+            trouble(error, name, &config)
+        })?;
+        plugins.push((plugin, name));
     }
     let _ = context;
     Ok(plugins)

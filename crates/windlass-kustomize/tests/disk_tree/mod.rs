@@ -16,11 +16,6 @@ impl DiskTree {
         Ok(Self { root: root.canonicalize()? })
     }
 
-    /// The folder with all links resolved.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     fn place(&self, path: &str) -> Result<Option<PathBuf>, TreeError> {
         match self.root.join(path).canonicalize() {
             Ok(place) if place.starts_with(&self.root) => Ok(Some(place)),
