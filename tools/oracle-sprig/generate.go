@@ -88,6 +88,17 @@ func (g generator) text() string {
 	return pick(g, words)
 }
 
+// mutated is the text, at times with a character more, less or other, or with another text in it.
+func (g generator) mutated(text string) string {
+	for g.Intn(3) == 0 {
+		runes := []rune(text)
+		at := g.Intn(len(runes) + 1)
+		end := min(len(runes), at+g.Intn(3))
+		text = string(runes[:at]) + pick(g, []string{"", "", " ", "\n", ".", "=", "[", "]", "{", "}", "\"", "'", "#", ",", "_", "-", "0", "9", "a", "é", ":", "\\", "%", "$", "*", pick(g, words)}) + string(runes[end:])
+	}
+	return text
+}
+
 func (g generator) small() int {
 	if g.Intn(4) == 0 {
 		return g.Intn(70) - 10
@@ -233,15 +244,18 @@ func (g generator) special(name string, at int) *any {
 	switch {
 	case strings.HasPrefix(base, "regex") || strings.HasPrefix(base, "Regex"):
 		if at == 0 && base != "regexQuoteMeta" {
-			return of(pick(g, patterns))
+			return of(g.mutated(pick(g, patterns)))
 		}
 		if at == 2 && strings.Contains(base, "eplace") {
-			return of(pick(g, replacements))
+			return of(g.mutated(pick(g, replacements)))
 		}
 	case (base == "toDate" || base == "ToDate") && at < 2:
-		return of(pick(g, [][]string{layouts, stamps}[at]))
+		if at == 1 && g.Intn(3) != 0 {
+			return of(g.mutated(g.time().Format(pick(g, layouts))))
+		}
+		return of(g.mutated(pick(g, [][]string{layouts, stamps}[at])))
 	case strings.HasPrefix(base, "date") && at == 0 && !strings.Contains(strings.ToLower(base), "modify"):
-		return of(pick(g, layouts))
+		return of(g.mutated(pick(g, layouts)))
 	case (strings.HasPrefix(base, "date") || strings.HasPrefix(base, "htmlDate")) && !strings.Contains(strings.ToLower(base), "modify"):
 		isDate := base == "htmlDate" || base == "htmlDateInZone"
 		if isDate == (at == 0) && (isDate || at == 1) {
@@ -255,13 +269,13 @@ func (g generator) special(name string, at int) *any {
 		return of(pick(g, []any{"1h", "90s", "1h30m15.5s", "-36h", "100", "2.5", "", "bad", "1d", 90, int64(3600), 1.5, int64(math.MaxInt64), "24h", "8760h", "8761h", "720h1s", " 5m ", 1e300, time.Duration(1500), uint64(7), nil, true, "1e3", "inf"}))
 	case strings.HasPrefix(base, "semver"):
 		if at == 0 && base == "semverCompare" {
-			return of(pick(g, constraints))
+			return of(g.mutated(pick(g, constraints)))
 		}
-		return of(pick(g, versions))
+		return of(g.mutated(pick(g, versions)))
 	case strings.HasPrefix(base, "fromYaml") || strings.HasPrefix(base, "fromJson") || base == "FromJson":
-		return of(pick(g, documents))
+		return of(g.mutated(pick(g, documents)))
 	case base == "fromToml":
-		return of(pick(g, tomls))
+		return of(g.mutated(pick(g, tomls)))
 	case strings.HasPrefix(base, "to") && strings.HasSuffix(base, "Toml"), base == "ToToml":
 		return of(g.dict(4))
 	case strings.HasPrefix(base, "toYaml"), base == "ToYaml", strings.HasSuffix(base, "Json"), base == "deepCopy", base == "DeepCopy":
@@ -281,7 +295,7 @@ func (g generator) special(name string, at int) *any {
 	case base == "urlParse":
 		return of(pick(g, []string{"http", "https", "mailto", ""}) + pick(g, []string{":", "://", "//", "/", ""}) + pick(g, []string{"", "u@", "u:p@", "u:p:q@", "u%40:p%zz@"}) + pick(g, []string{"host", "[::1%25eth0]", "h:80", "h:x", "é.com", "a b", "h%41"}) + pick(g, []string{"", "/", "/a%2fb", "/a b", "/%zz", "/é", ";x"}) + pick(g, []string{"", "?", "?a=b&c", "?é #"}) + pick(g, []string{"", "#", "#f%20g", "#é"}))
 	case base == "b64dec" || base == "b32dec" || base == "decryptAES":
-		return of(pick(g, []string{"aGVsbG8=", "aGVsbG8", "aGVs\nbG8=", "a", "====", "NBSWY3DP", "NBSWY3DPEE======", "MY======", "MY=====", "//+/", "AA==", "AB==", "", "QUFBQUFBQUFBQUFBQUFBQXVYaJ0rCL6qZ6IeMvUvDJs="}))
+		return of(g.mutated(pick(g, []string{"aGVsbG8=", "aGVsbG8", "aGVs\nbG8=", "a", "====", "NBSWY3DP", "NBSWY3DPEE======", "MY======", "MY=====", "//+/", "AA==", "AB==", "", "QUFBQUFBQUFBQUFBQUFBQXVYaJ0rCL6qZ6IeMvUvDJs="})))
 	case base == "buildCustomCert":
 		return nil
 	}
@@ -330,7 +344,9 @@ func (g generator) call(name string, of reflect.Type) (string, map[string]any) {
 			values[variable] = strings.ToValidUTF8(text, "?")
 		}
 		if isNow(name, at, values[variable]) {
-			values[variable] = g.time()
+			if values[variable] = any(g.time()); name == "durationRound" {
+				values[variable] = "36h"
+			}
 		}
 		fmt.Fprintf(&text, " .%s", variable)
 	}

@@ -7,7 +7,7 @@
 //! - `null` in the source overwrites, and otherwise is as if it were not there.
 
 use crate::function::{Context, Entry, FunctionError, Signature};
-use crate::value::{Kind, Map, Str, Value, types};
+use crate::value::{Kind, Map, Str, Type, Value, types};
 
 use super::arguments::{Answer, MAP, map};
 
@@ -75,9 +75,10 @@ fn merge_into(
             Kind::Map | Kind::Struct | Kind::Ptr => {
                 merge_value(context, present.as_ref(), &given, overwrite, depth)?;
             }
-            // A list replaces even what the later rules would keep.
-            Kind::Slice if overwrite => {
-                put(target, source, key.clone(), given.clone())?;
+            // A list replaces even what the later rules would keep, and goes in as what it is.
+            Kind::Slice if overwrite || present.is_none() => {
+                check_type(target, given.type_of())?;
+                target.insert(key.clone(), given.clone());
             }
             _ => {}
         }
@@ -98,15 +99,20 @@ fn merge_into(
 
 /// Puts an element of the source into the target, whose elements may have another type.
 fn put(target: &Map, source: &Map, key: Str, value: Value) -> Result<(), FunctionError> {
-    let element = |map: &Map| map.type_of().element.unwrap_or(&types::ANY);
-    let (given, wanted) = (element(source), element(target));
-    if !given.assignable_to(wanted) {
-        let (given, wanted) = (given.name, wanted.name);
-        let problem = format!("value of type {given} is not assignable to type {wanted}");
-        return Err(format!("reflect.Value.SetMapIndex: {problem}").into());
-    }
+    check_type(target, source.type_of().element.unwrap_or(&types::ANY))?;
     target.insert(key, value);
     Ok(())
+}
+
+/// Whether the elements of a map may have a type.
+fn check_type(target: &Map, given: &Type) -> Result<(), FunctionError> {
+    let wanted = target.type_of().element.unwrap_or(&types::ANY);
+    if given.assignable_to(wanted) {
+        return Ok(());
+    }
+    let (given, wanted) = (given.name, wanted.name);
+    let problem = format!("value of type {given} is not assignable to type {wanted}");
+    Err(format!("reflect.Value.SetMapIndex: {problem}").into())
 }
 
 /// Merges a dictionary or object into what stands there, where that is possible.

@@ -1,6 +1,8 @@
 //! YAML as yaml.v3 writes it straight from a value, without JSON in between.
 
-use windlass_yaml::{DocumentNode, Node, NodeKind, NodeStyle, YamlStyle, nodes_to_yaml, to_yaml_with};
+use windlass_yaml::{
+    DocumentNode, Limits, Node, NodeKind, NodeStyle, YamlStyle, nodes_to_yaml, parse_nodes, to_yaml_with,
+};
 
 use crate::value::{Number, Str, Value};
 
@@ -22,7 +24,7 @@ pub(super) fn yaml(value: &Value) -> Option<String> {
     }
 }
 
-/// For values that a plain document cannot hold, such as times: keys are in the order of their bytes then.
+/// For values that a plain document cannot hold, such as times.
 fn by_nodes(value: &Value) -> Option<String> {
     let root = node(value, 0)?;
     let document = DocumentNode { root, head_comment: String::new(), foot_comment: String::new(), line: 0 };
@@ -55,7 +57,7 @@ fn node(value: &Value, depth: usize) -> Option<Node> {
         Value::List(list) => {
             sequence(list.items().iter().map(|item| node(item, depth + 1)).collect::<Option<_>>()?)
         }
-        Value::Map(map) => mapping(map.entries().into_iter(), depth)?,
+        Value::Map(map) => mapping(in_order(map.entries())?, depth)?,
         Value::Object(object) => {
             if let Some(time) = time(value) {
                 Node::scalar(time.format("2006-01-02T15:04:05.999999999Z07:00"))
@@ -72,6 +74,19 @@ fn node(value: &Value, depth: usize) -> Option<Node> {
         }
         Value::Function(_) => return None,
     })
+}
+
+/// Entries in the order in which the emitter writes their keys, which counts numbers in them as numbers.
+fn in_order(entries: Vec<(Str, Value)>) -> Option<impl Iterator<Item = (Str, Value)>> {
+    let positions = (0_i64..)
+        .zip(&entries)
+        .map(|(position, (key, _))| (key.to_smol(), windlass_yaml::Value::Int(position)));
+    let positions: windlass_yaml::Map = positions.collect::<Vec<_>>().into_iter().collect();
+    let written = to_yaml_with(&windlass_yaml::Value::Object(positions), &YamlStyle::V3);
+    let documents = parse_nodes(&written, &Limits::default()).ok()?;
+    let order: Vec<usize> =
+        documents.first()?.root.members().filter_map(|(_, position)| position.value.parse().ok()).collect();
+    Some(order.into_iter().filter_map(move |position| entries.get(position).cloned()))
 }
 
 fn sequence(items: Vec<Node>) -> Node {

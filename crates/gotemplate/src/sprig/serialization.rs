@@ -1,6 +1,6 @@
 //! Helm's functions for YAML and TOML, and the ones that stop a render.
 
-use windlass_yaml::{LoadOptions, load_with, to_yaml};
+use windlass_yaml::{LoadOptions, decode_text, load_with, to_yaml};
 
 use crate::function::{Context, Entry, FunctionError, Signature};
 use crate::value::{List, Map, Numbers, Str, Value};
@@ -92,7 +92,8 @@ fn to_yaml_pretty(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
 
 fn read_yaml(context: &mut Context<'_>, text: &Str) -> Result<Value, String> {
     context.charge_memory(text.len().saturating_mul(4)).map_err(|limit| limit.to_string())?;
-    let value = load_with(&text.lossy(), &LoadOptions::default())
+    let value = decode_text(text.as_bytes())
+        .and_then(|text| load_with(&text, &LoadOptions::default()))
         .map_err(|error| format!("error converting YAML to JSON: {error}"))?;
     Ok(Value::from_yaml(&value, Numbers::Float64))
 }

@@ -7,6 +7,8 @@ use super::arguments::Answer;
 
 mod decode;
 mod encode;
+mod lex;
+mod strings;
 
 /// A value as TOML.
 pub(super) fn encode(context: &mut Context<'_>, value: &Value) -> Result<Str, FunctionError> {

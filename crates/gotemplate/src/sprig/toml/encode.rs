@@ -251,7 +251,7 @@ fn is_array_of_tables(list: &List) -> Result<bool, FunctionError> {
     Ok(all)
 }
 
-fn written_key(key: &[Str]) -> Vec<u8> {
+pub(super) fn written_key(key: &[Str]) -> Vec<u8> {
     let parts: Vec<Vec<u8>> = key.iter().map(maybe_quoted).collect();
     parts.join(&b'.')
 }
