@@ -169,13 +169,19 @@ enum Verdict {
 }
 
 fn compare(case: &Case, options: &Options) -> Outcome {
-    let (helm, helm_time) = run_helm(case, options, "");
-    let (ours, ours_time, asked_world) = render(case, options);
+    let (mut ours, mut ours_time, mut asked_world) = render(case, options, false);
+    let mut salt = "";
+    if ours.error.contains("schemas are not fetched") {
+        // Neither has a network to ask; the rest of the chart can be compared.
+        salt = SKIP_SCHEMA;
+        (ours, ours_time, asked_world) = render(case, options, true);
+    }
+    let (helm, helm_time) = run_helm(case, options, salt);
     let mut detail = String::new();
     let verdict = if helm == ours {
         if helm.error.is_empty() { Verdict::Equal } else { Verdict::EqualError }
     } else if asked_world && {
-        let (again, _) = run_helm(case, options, "again");
+        let (again, _) = run_helm(case, options, &format!("{salt}again"));
         is_equal_but_chance(&helm.text, &again.text, &ours.text)
     } {
         Verdict::EqualButChance
@@ -188,6 +194,9 @@ fn compare(case: &Case, options: &Options) -> Outcome {
     };
     Outcome { verdict, helm: helm_time, ours: ours_time, detail }
 }
+
+/// Marks results without validation.
+const SKIP_SCHEMA: &str = "skip-schema";
 
 fn run_helm(case: &Case, options: &Options, salt: &str) -> (Made, Duration) {
     let kept = options.cache.as_ref().map(|folder| {
@@ -207,6 +216,9 @@ fn run_helm(case: &Case, options: &Options, salt: &str) -> (Made, Duration) {
     command.args(["--kube-version", KUBE_VERSION]);
     if let Some(values) = &case.values {
         command.arg("-f").arg(values);
+    }
+    if salt.starts_with(SKIP_SCHEMA) {
+        command.arg("--skip-schema-validation");
     }
     let begin = Instant::now();
     let output = match command.output() {
@@ -256,7 +268,7 @@ impl World for Now {
 }
 
 /// What we make of the chart, how long a warm render takes, and whether it asked for time or chance.
-fn render(case: &Case, options: &Options) -> (Made, Duration, bool) {
+fn render(case: &Case, options: &Options, skip_schema_validation: bool) -> (Made, Duration, bool) {
     let fail = |error: String| {
         let error = if error.ends_with("\n") { error.trim_end().to_owned() } else { error };
         (Made { text: String::new(), error }, Duration::ZERO, false)
@@ -288,7 +300,7 @@ fn render(case: &Case, options: &Options) -> (Made, Duration, bool) {
     let release = Release::install("rel", "space").expect("the name is valid");
     let mut capabilities = Capabilities::default_of(options.helm);
     capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, options.helm).expect("the version is valid");
-    let request = RenderRequest { capabilities, ..RenderRequest::new(release, values, options.helm) };
+    let request = RenderRequest { capabilities, skip_schema_validation, ..RenderRequest::new(release, values, options.helm) };
     let chart = CompiledChart::new(loaded.chart, options.helm);
     let mut world = Now { state: 42 };
     let mut best = Duration::MAX;
@@ -312,7 +324,8 @@ fn render(case: &Case, options: &Options) -> (Made, Duration, bool) {
         }
         Err(error) => {
             let mut text = error.to_string();
-            if matches!(error, windlass_helm::RenderError::Manifest(_)) {
+            use windlass_helm::RenderError::{KubeVersion, Manifest, Parse, Template};
+            if matches!(error, KubeVersion { .. } | Manifest(_) | Parse(_) | Template(_)) {
                 text.push_str("\n\nUse --debug flag to render out invalid YAML");
             }
             let (result, ..) = fail(text);

@@ -80,7 +80,7 @@ impl Program {
             let scope = &scopes[planned.scope];
             scope.enter(&planned.name, &planned.base_path);
             let printed = context
-                .execute(&planned.name, &Value::Map(scope.dot().clone()))
+                .execute(planned.name.as_bytes(), &Value::Map(scope.dot().clone()))
                 .map_err(|error| TemplateError::of(error, helm))?;
             let text = String::from_utf8_lossy(printed.as_bytes());
             files.push((planned.name.clone(), text.replace("<no value>", "")));

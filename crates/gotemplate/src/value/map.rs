@@ -17,10 +17,9 @@ pub type Entries = BTreeMap<Str, Value>;
 /// Never call back into a template or another map while holding a guard of [`Map::read`] or [`Map::write`]:
 /// a map may contain itself.
 #[derive(Clone)]
-pub struct Map(Arc<Inner>);
+pub struct Map(Arc<Inner>, &'static Type);
 
 struct Inner {
-    kind: &'static Type,
     is_nil: bool,
     entries: RwLock<Entries>,
 }
@@ -35,19 +34,26 @@ impl Map {
     /// A map of the type `kind`, whose values are of its element type.
     #[must_use]
     pub fn typed(kind: &'static Type, entries: Entries) -> Self {
-        Self(Arc::new(Inner { kind, is_nil: false, entries: RwLock::new(entries) }))
+        Self(Arc::new(Inner { is_nil: false, entries: RwLock::new(entries) }), kind)
     }
 
     /// The nil map of the type `kind`, which encoders print as `null`.
     #[must_use]
     pub fn nil(kind: &'static Type) -> Self {
-        Self(Arc::new(Inner { kind, is_nil: true, entries: RwLock::default() }))
+        Self(Arc::new(Inner { is_nil: true, entries: RwLock::default() }), kind)
     }
 
     /// Its type.
     #[must_use]
     pub fn type_of(&self) -> &'static Type {
-        self.0.kind
+        self.1
+    }
+
+    /// The same map under another type with the same elements: what a conversion between a named map type and the
+    /// unnamed one behind it gives in Go.
+    #[must_use]
+    pub fn converted(&self, kind: &'static Type) -> Self {
+        Self(Arc::clone(&self.0), kind)
     }
 
     /// Whether this is a nil map, which is empty and cannot be written to.
@@ -106,7 +112,7 @@ impl Map {
     #[must_use]
     pub fn copy(&self) -> Self {
         let entries = self.read().clone();
-        Self(Arc::new(Inner { kind: self.0.kind, is_nil: self.0.is_nil, entries: RwLock::new(entries) }))
+        Self(Arc::new(Inner { is_nil: self.0.is_nil, entries: RwLock::new(entries) }), self.1)
     }
 
     /// Whether both are the same map, not only equal ones.

@@ -87,7 +87,7 @@ fn include(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Func
         }
         *count += 1;
     }
-    let result = context.execute(&name.lossy(), &arguments[1]);
+    let result = context.execute(name.as_bytes(), &arguments[1]);
     if let Some(state) = context.engine::<State>()
         && let Some(count) = state.included.get_mut(name.as_bytes())
     {

@@ -84,7 +84,7 @@ impl Shared {
         scopes.push(Scope(dot.clone()));
         for child in &node.children {
             let inner = match crate::values::table(values, &child.name) {
-                Ok(inner) => inner,
+                Ok(inner) => inner.converted(kind),
                 Err(_) => Map::typed(kind, Entries::new()),
             };
             let inner = self.add(child, &inner, false, scopes);
