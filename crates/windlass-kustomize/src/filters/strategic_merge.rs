@@ -252,7 +252,8 @@ impl Walker<'_> {
                             continue;
                         }
                         Walked::KeptNull => continue,
-                        Walked::Origin => Some(std::mem::take(origin)).filter(|node| !node.is_null()),
+                        // A copy: items of the patch are still looked up by their fields.
+                        Walked::Origin => Some(origin.clone()).filter(|node| !node.is_null()),
                         Walked::Fresh(node) => Some(node),
                     };
                     match new {
@@ -265,7 +266,7 @@ impl Walker<'_> {
                     let (new, style) = match self.added(origin, field)? {
                         Walked::Fresh(node) => (node, crate::node::Style::Plain),
                         Walked::Nothing => continue,
-                        _ => (std::mem::take(origin), key.style),
+                        _ => (origin.clone(), key.style),
                     };
                     if !new.is_null() {
                         let mut new = new;
