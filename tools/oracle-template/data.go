@@ -205,7 +205,7 @@ func functions(root *template.Template) template.FuncMap {
 		"include": func(name string, data any) (string, error) {
 			depth++
 			defer func() { depth-- }()
-			if depth > 20 {
+			if depth > 3 {
 				return "", errors.New("nested too deeply")
 			}
 			out := &limitedWriter{}
@@ -215,7 +215,7 @@ func functions(root *template.Template) template.FuncMap {
 		"tpl": func(text string, data any) (string, error) {
 			depth++
 			defer func() { depth-- }()
-			if depth > 20 {
+			if depth > 3 {
 				return "", errors.New("nested too deeply")
 			}
 			clone, err := root.Clone()

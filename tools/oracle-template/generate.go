@@ -21,6 +21,7 @@ type generator struct {
 	depth int
 	loops int
 	names []string
+	level int // which templates may be called: later ones only, so that nothing recurses
 }
 
 func (g *generator) pick(from ...string) string { return from[g.Intn(len(from))] }
@@ -37,8 +38,10 @@ func (g *generator) record() *record {
 		}
 		r.Data, _ = json.Marshal(data)
 	}
+	g.level = 0
 	r.Templates = [][2]string{{"x", g.list(g.Intn(4) + 1)}}
-	for _, name := range g.names {
+	for at, name := range g.names {
+		g.level = at + 1
 		if g.Intn(3) > 0 {
 			g.vars = []string{"$"}
 			r.Templates = append(r.Templates, [2]string{name, g.list(g.Intn(3))})
@@ -229,20 +232,23 @@ func (g *generator) node() string {
 		g.vars = g.vars[:mark]
 		return text + g.left() + "end" + g.right()
 	case 12:
-		return g.left() + "template " + g.pick(`"aux"`, `"other"`, "`aux`", `"inner"`) + g.pick("", " .", " "+g.operand()) + g.right()
+		name := [][]string{{`"aux"`, `"other"`, "`aux`", `"inner"`}, {`"other"`, `"none"`}, {`"none"`}}[g.level]
+		return g.left() + "template " + g.pick(name...) + g.pick("", " .", " "+g.operand()) + g.right()
 	case 13:
 		if g.depth > 1 {
 			return ""
 		}
-		outer := g.vars
-		g.vars = []string{"$"}
+		outer, level := g.vars, g.level
+		defer func() { g.level = level }()
+		g.vars, g.level = []string{"$"}, 2
 		text := g.left() + "define " + g.pick(`"inner"`, `"aux"`) + g.right() + g.list(g.Intn(3)) + g.left() + "end" + g.right()
 		g.vars = outer
 		return text
 	case 14:
 		pipe := g.pipeline()
-		outer := g.vars
-		g.vars = []string{"$"}
+		outer, level := g.vars, g.level
+		defer func() { g.level = level }()
+		g.vars, g.level = []string{"$"}, 2
 		text := g.left() + `block "inner" ` + pipe + g.right() + g.list(g.Intn(3)) + g.left() + "end" + g.right()
 		g.vars = outer
 		return text

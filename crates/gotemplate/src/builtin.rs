@@ -16,7 +16,6 @@ static ANYTHING: Signature = Signature::variadic(&[], &types::ANY);
 static FUNCTIONS: &[Entry] = &[
     Entry::new("html", ANYTHING, escape::html),
     Entry::new("index", ONE_OR_MORE, index),
-    Entry::new("slice", ONE_OR_MORE, slice),
     Entry::new("js", ANYTHING, escape::js),
     Entry::new("len", ONE, length),
     Entry::new("not", ONE, not),
@@ -38,6 +37,7 @@ pub(crate) fn register(functions: &mut Functions) {
     functions.insert("and", Function::special(Special::And));
     functions.insert("or", Function::special(Special::Or));
     functions.insert("call", Function::special(Special::Call));
+    functions.insert("slice", Function::special(Special::Slice));
 }
 
 type Answer = Result<Value, FunctionError>;
@@ -157,7 +157,7 @@ fn index(_: &mut Context<'_>, arguments: &[Value]) -> Answer {
     Ok(item)
 }
 
-fn slice(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
+pub(crate) fn slice(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
     let (item, indexes) = (&arguments[0], &arguments[1..]);
     match item {
         Value::NoValue | Value::Nil => return Err("slice of untyped nil".into()),

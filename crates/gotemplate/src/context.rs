@@ -210,7 +210,11 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// What the execution fails with; `no template "NAME" associated with template "SET"` if there is none.
-    pub fn execute(&mut self, name: &str, data: &Value) -> Result<Str, FunctionError> {
+    pub fn execute(
+        &mut self,
+        name: &(impl AsRef<[u8]> + ?Sized),
+        data: &Value,
+    ) -> Result<Str, FunctionError> {
         let set = Arc::clone(&self.set);
         self.execute_in(&set, name, data)
     }
@@ -222,11 +226,11 @@ impl<'a> Context<'a> {
     pub fn execute_in(
         &mut self,
         set: &Arc<TemplateSet>,
-        name: &str,
+        name: &(impl AsRef<[u8]> + ?Sized),
         data: &Value,
     ) -> Result<Str, FunctionError> {
         let Some(template) = set.get(name) else {
-            let kind = ExecErrorKind::NoTemplate { name: Str::from(name), set: set.name().clone() };
+            let kind = ExecErrorKind::NoTemplate { name: Str::from(name.as_ref()), set: set.name().clone() };
             return Err(ExecError { place: None, kind }.into());
         };
         self.execute_template(set, template, data)
@@ -255,10 +259,15 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// As [`Self::execute`].
-    pub fn execute_to(&mut self, name: &str, data: &Value, output: &mut Vec<u8>) -> Result<(), ExecError> {
+    pub fn execute_to(
+        &mut self,
+        name: &(impl AsRef<[u8]> + ?Sized),
+        data: &Value,
+        output: &mut Vec<u8>,
+    ) -> Result<(), ExecError> {
         let set = Arc::clone(&self.set);
         let Some(template) = set.get(name) else {
-            let kind = ExecErrorKind::NoTemplate { name: Str::from(name), set: set.name().clone() };
+            let kind = ExecErrorKind::NoTemplate { name: Str::from(name.as_ref()), set: set.name().clone() };
             return Err(ExecError { place: None, kind });
         };
         exec::execute(self, template, data, output)

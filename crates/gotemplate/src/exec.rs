@@ -64,6 +64,8 @@ struct Executor<'c, 'w, 't> {
     tree: &'t Tree,
     place: Place,
     slots: Vec<Operand>,
+    /// Whether the field or variable that was evaluated last is seen as an `interface {}`.
+    was_boxed: bool,
 }
 
 impl<'c, 'w, 't> Executor<'c, 'w, 't> {
@@ -78,7 +80,8 @@ impl<'c, 'w, 't> Executor<'c, 'w, 't> {
         let mut slots = Vec::with_capacity(template.n_slots);
         slots.push(dot.clone());
         slots.resize(template.n_slots, Operand::default());
-        let mut executor = Self { context, output, template, tree: &template.tree, place, slots };
+        let mut executor =
+            Self { context, output, template, tree: &template.tree, place, slots, was_boxed: false };
         let limit = executor.context.limits().depth;
         if executor.context.depth >= limit {
             return Err(executor.limit(LimitExceeded::Depth(limit)));

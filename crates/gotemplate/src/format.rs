@@ -93,10 +93,10 @@ impl<'a> Printer<'a> {
                 let name = value.type_of().name;
                 let _ = self.out.string(name.as_bytes(), 's');
             }
-            // Only `Errorf` wraps.
-            _ if verb == 'w' => self.complain(Some(value), verb),
             _ if verb == 'p' && is_pointer(value.kind()) => self.error = Some(PrintError::Address),
             Value::Bytes(bytes) => self.bytes(value, bytes.as_bytes(), verb, "[]byte"),
+            // Only `Errorf` wraps.
+            _ if verb == 'w' => self.complain(Some(value), verb),
             _ => self.value(value, verb, 0),
         }
     }

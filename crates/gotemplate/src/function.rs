@@ -124,6 +124,8 @@ pub(crate) enum Special {
     Or,
     /// Its errors name the argument that it calls.
     Call,
+    /// Its indexes must not be seen as an `interface {}`.
+    Slice,
 }
 
 impl Function {
@@ -172,6 +174,7 @@ impl Function {
             AnyBody::Static(body) => body(context, arguments),
             AnyBody::Shared(body) => body(context, arguments),
             AnyBody::Special(Special::Call) => builtin::call(context, "function", arguments),
+            AnyBody::Special(Special::Slice) => builtin::slice(context, arguments),
             AnyBody::Special(which) => {
                 let stop = |value: &&Value| value.truth() == (*which == Special::Or);
                 Ok(arguments.iter().find(stop).or(arguments.last()).cloned().unwrap_or_default())

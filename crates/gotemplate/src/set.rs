@@ -183,8 +183,8 @@ impl TemplateSet {
 
     /// The template of that name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<Template>> {
-        self.lookup(name.as_bytes())
+    pub fn get(&self, name: &(impl AsRef<[u8]> + ?Sized)) -> Option<&Arc<Template>> {
+        self.lookup(name.as_ref())
     }
 
     pub(crate) fn lookup(&self, name: &[u8]) -> Option<&Arc<Template>> {

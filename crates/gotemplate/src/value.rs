@@ -11,7 +11,7 @@ mod text;
 use std::fmt;
 use std::sync::Arc;
 
-pub use convert::{ConvertError, MAX_VALUE_DEPTH, Numbers};
+pub use convert::{ConvertError, MAX_VALUE_DEPTH, MAX_VALUE_NODES, Numbers};
 pub use kind::{Kind, Methods, Type, types};
 pub use list::List;
 pub use map::{Entries, Map};

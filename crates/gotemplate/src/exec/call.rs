@@ -30,8 +30,10 @@ impl Executor<'_, '_, '_> {
         if let Some(which @ (Special::And | Special::Or)) = special {
             return self.short_circuit(dot, which, arguments, last);
         }
-        let callee = special.map(|_| self.callee(arguments, last.as_ref()));
-        let values = self.arguments(dot, function.signature(), arguments, last)?;
+        let is_call = special == Some(Special::Call);
+        let callee = is_call.then(|| self.callee(arguments, last.as_ref()));
+        let is_slice = special == Some(Special::Slice);
+        let values = self.arguments(dot, function.signature(), arguments, last, is_slice)?;
         let result = match callee {
             Some(callee) => builtin::call(self.context, &callee, &values),
             None => function.call(self.context, &values),
@@ -52,7 +54,7 @@ impl Executor<'_, '_, '_> {
         let arguments = operands(arguments);
         self.charge()?;
         self.count(signature, name, arguments, last.is_some())?;
-        let values = self.arguments(dot, signature, arguments, last)?;
+        let values = self.arguments(dot, signature, arguments, last, false)?;
         let result = methods.call(receiver, name, self.context, &values);
         result.map_err(|error| self.failed(node, name, error))
     }
@@ -114,17 +116,35 @@ impl Executor<'_, '_, '_> {
         signature: &Signature,
         arguments: Span,
         last: Option<Value>,
+        is_slice: bool,
     ) -> Result<Arguments, Failure> {
         let mut values = Arguments::with_capacity(arguments.len() + usize::from(last.is_some()));
         for (position, index) in arguments.indexes().enumerate() {
             let kind = signature.parameter(position).unwrap_or(&types::ANY);
-            values.push(self.argument(dot, Some(kind), self.tree.expressions[index])?);
+            let expression = self.tree.expressions[index];
+            let mut value = self.argument(dot, Some(kind), expression)?;
+            if is_slice && position > 0 && self.is_boxed(dot, expression) {
+                // Go's `slice`, unlike `index`, does not look into an interface.
+                value = Value::NilOf(&types::ANY);
+            }
+            values.push(value);
         }
         if let Some(last) = last {
             let kind = signature.parameter(arguments.len()).unwrap_or(&types::ANY);
             values.push(self.checked(last, kind)?);
         }
         Ok(values)
+    }
+
+    /// Whether the argument just evaluated is seen as an `interface {}`.
+    fn is_boxed(&self, dot: &Operand, expression: Expression) -> bool {
+        match expression {
+            Expression::Dot { .. } => dot.is_boxed,
+            Expression::Field { .. } | Expression::Variable { .. } | Expression::Chain { .. } => {
+                self.was_boxed
+            }
+            _ => false,
+        }
     }
 
     /// Evaluates an argument for a parameter of type `kind`; without one, nothing is checked.

@@ -28,7 +28,9 @@ impl Executor<'_, '_, '_> {
             if let Some(arguments) = arguments {
                 self.not_a_function(arguments, last.is_some())?;
             }
-            return Ok(self.slots[slot as usize].value.clone());
+            let operand = &self.slots[slot as usize];
+            self.was_boxed = operand.is_boxed;
+            return Ok(operand.value.clone());
         }
         let value = self.slots[slot as usize].clone();
         let fields = Span { start: names.start + 1, end: names.end };
@@ -73,13 +75,17 @@ impl Executor<'_, '_, '_> {
         let tree = self.tree;
         let Some((name, names)) = tree.names(names).split_last() else { return Ok(receiver.value.clone()) };
         let Some((first, names)) = names.split_first() else {
-            return Ok(self.field(dot, name, node, arguments, last, receiver)?.value);
+            let operand = self.field(dot, name, node, arguments, last, receiver)?;
+            self.was_boxed = operand.is_boxed;
+            return Ok(operand.value);
         };
         let mut value = self.field(dot, first, node, None, None, receiver)?;
         for name in names {
             value = self.field(dot, name, node, None, None, &value)?;
         }
-        Ok(self.field(dot, name, node, arguments, last, &value)?.value)
+        let operand = self.field(dot, name, node, arguments, last, &value)?;
+        self.was_boxed = operand.is_boxed;
+        Ok(operand.value)
     }
 
     fn field(
@@ -158,6 +164,11 @@ impl Executor<'_, '_, '_> {
 
     fn no_field(&self, name: &Str, receiver: &Operand) -> Failure {
         let kind = if receiver.is_boxed { "interface {}" } else { receiver.value.type_of().name };
+        if let Value::Object(object) = &receiver.value
+            && object.fields().iter().any(|(field, _)| name == *field)
+        {
+            return self.complain(format!("{name} is an unexported field of struct type {kind}"));
+        }
         self.complain(format!("can't evaluate field {name} in type {kind}"))
     }
 }

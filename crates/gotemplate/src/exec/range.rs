@@ -73,7 +73,13 @@ impl Executor<'_, '_, '_> {
         };
         for index in 0..end {
             let item = Value::integer(value.type_of(), index.cast_signed());
-            let item = Operand::plain(item.unwrap_or(Value::Int(index.cast_signed())));
+            let mut item = item.unwrap_or(Value::Int(index.cast_signed()));
+            if let Value::Object(object) = &value
+                && let Some(named) = object.with_scalar(item.clone())
+            {
+                item = named;
+            }
+            let item = Operand::plain(item);
             if self.iteration(each, Value::NoValue, &item)? {
                 break;
             }

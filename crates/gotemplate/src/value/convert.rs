@@ -4,12 +4,16 @@ use thiserror::Error;
 use windlass_yaml as yaml;
 
 use super::{Map, Str, Value};
+use crate::stack;
 
 /// How deep a value may nest to be converted, printed or compared.
 ///
 /// A map can contain itself, and a template can nest lists without end; Go overflows its stack then. No real
 /// document comes near: the YAML layer itself stops long before.
 pub const MAX_VALUE_DEPTH: usize = 1_000;
+
+/// How many values a conversion makes: a value that refers to others many times can be larger than any memory.
+pub const MAX_VALUE_NODES: usize = 5_000_000;
 
 /// What the numbers of a document become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub enum ConvertError {
     /// It nests deeper than [`MAX_VALUE_DEPTH`]; perhaps it contains itself.
     #[error("value nests deeper than {MAX_VALUE_DEPTH} levels")]
     TooDeep,
+    /// It has more parts than [`MAX_VALUE_NODES`], each counted as often as it is referred to.
+    #[error("value has more than {MAX_VALUE_NODES} parts")]
+    TooLarge,
     /// It has a type that no document has.
     #[error("unsupported type: {0}")]
     UnsupportedType(&'static str),
@@ -71,14 +78,16 @@ impl Value {
     /// # Errors
     /// If it nests too deeply, or holds a function, NaN or an infinity.
     pub fn to_yaml(&self) -> Result<yaml::Value, ConvertError> {
-        to_yaml(self, 0)
+        let mut left = MAX_VALUE_NODES;
+        to_yaml(self, 0, &mut left)
     }
 }
 
-fn to_yaml(value: &Value, depth: usize) -> Result<yaml::Value, ConvertError> {
+fn to_yaml(value: &Value, depth: usize, left: &mut usize) -> Result<yaml::Value, ConvertError> {
     if depth > MAX_VALUE_DEPTH {
         return Err(ConvertError::TooDeep);
     }
+    *left = left.checked_sub(1).ok_or(ConvertError::TooLarge)?;
     Ok(match value {
         Value::NoValue | Value::Nil | Value::NilOf(_) => yaml::Value::Null,
         Value::Bool(bool) => yaml::Value::Bool(*bool),
@@ -100,19 +109,23 @@ fn to_yaml(value: &Value, depth: usize) -> Result<yaml::Value, ConvertError> {
         Value::Bytes(bytes) => yaml::Value::String(base64(bytes.as_bytes()).into()),
         Value::List(list) if list.is_nil() => yaml::Value::Null,
         Value::List(list) => {
-            let items = list.items().iter().map(|item| to_yaml(item, depth + 1));
+            let items = list.items().iter().map(|item| deeper(item, depth, left));
             yaml::Value::Array(items.collect::<Result<Vec<_>, _>>()?.into())
         }
         Value::Map(map) if map.is_nil() => yaml::Value::Null,
         Value::Map(map) => {
             // A copy, not a guard: the map may be inside itself.
             let entries = map.entries().into_iter();
-            let entries = entries.map(|(key, value)| Ok((key.to_smol(), to_yaml(&value, depth + 1)?)));
+            let entries = entries.map(|(key, value)| Ok((key.to_smol(), deeper(&value, depth, left)?)));
             yaml::Value::Object(entries.collect::<Result<Vec<_>, ConvertError>>()?.into_iter().collect())
         }
-        Value::Object(object) => to_yaml(&object.encoded(), depth + 1)?,
+        Value::Object(object) => deeper(&object.encoded(), depth, left)?,
         Value::Function(_) => return Err(ConvertError::UnsupportedType("func")),
     })
+}
+
+fn deeper(value: &Value, depth: usize, left: &mut usize) -> Result<yaml::Value, ConvertError> {
+    stack::deepen(|| to_yaml(value, depth + 1, left))
 }
 
 fn float_to_yaml(float: f64) -> Result<yaml::Value, ConvertError> {

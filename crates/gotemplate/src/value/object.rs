@@ -32,7 +32,8 @@ pub trait Object: Send + Sync {
     /// The object itself, to be downcast by the functions that know it.
     fn as_any(&self) -> &dyn Any;
 
-    /// The fields of a struct, in the order they are declared in.
+    /// The fields of a struct, in the order they are declared in. Those that are not exported are printed, too;
+    /// [`Object::field`] must not give them.
     fn fields(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
@@ -49,6 +50,11 @@ pub trait Object: Send + Sync {
 
     /// The basic value of a named scalar: an `Int64` for a `time.Duration`.
     fn scalar(&self) -> Option<Value> {
+        None
+    }
+
+    /// Another value of this type, of a basic value that was computed: the numbers below a named number.
+    fn with_scalar(&self, _scalar: Value) -> Option<Value> {
         None
     }
 

@@ -206,6 +206,9 @@ impl Object for Level {
     fn scalar(&self) -> Option<Value> {
         Some(Value::Int(self.0))
     }
+    fn with_scalar(&self, scalar: Value) -> Option<Value> {
+        Some(Value::object(Level(scalar.as_int()?)))
+    }
 }
 
 struct LevelMethods;
@@ -281,8 +284,8 @@ static FUNCTIONS: &[Entry] = &[
     }),
     Entry::new("fn", Signature::fixed(&[&types::STRING]), function),
     Entry::new("include", Signature::fixed(&[&types::STRING, &types::ANY]), |cx, a| {
-        let name = a[0].as_string().unwrap().to_string();
-        Ok(Value::String(cx.execute(&name, &a[1])?))
+        let name = a[0].as_string().unwrap();
+        Ok(Value::String(cx.execute(name, &a[1])?))
     }),
     Entry::new("tpl", Signature::fixed(&[&types::STRING, &types::ANY]), tpl),
 ];
