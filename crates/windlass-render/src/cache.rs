@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use windlass_kube::{Str, Value};
 use windlass_model::{Digest, Renderer, SourceType, Tree};
 
-use crate::{Context, RenderError, Rendered, SharedRender, render};
+use crate::{Context, RenderError, Rendered, SharedRender, refuse_overrides, render};
 
 /// Renders that can be used again, bounded by an estimate of their bytes; the least recently used go first.
 ///
@@ -63,6 +63,8 @@ impl RenderCache {
         renderer: &Renderer,
         context: &mut Context<'_>,
     ) -> Result<SharedRender, RenderError> {
+        // Asked for each name anew: one render is shared by many names.
+        refuse_overrides(tree, path, &context.name)?;
         let mut hasher = DefaultHasher::new();
         repository.hash(&mut hasher);
         let parameters =

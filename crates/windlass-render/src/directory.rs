@@ -17,9 +17,6 @@ const FOLDER_DEPTH: usize = 64;
 /// A file with this text anywhere is left out, as Argo CD does.
 const SKIP_MARK: &[u8] = b"+argocd:skip-file-rendering";
 
-/// A file of this name overrides fields of the Application's source in Argo CD; that is not acted on yet.
-const OVERRIDES: &str = ".argocd-source.yaml";
-
 pub(crate) fn render(
     tree: &RecordingTree<'_>,
     path: &str,
@@ -35,12 +32,6 @@ pub(crate) fn render(
     let mut manifests = Vec::new();
     let mut diagnostics = Vec::new();
     let mut bytes = 0;
-    let overrides = joined(path, OVERRIDES);
-    if tree.entry(&overrides)?.is_some_and(|entry| entry.kind == EntryKind::File) {
-        let message = "overrides fields of the source, which this version does not act on yet";
-        let origin = Origin { file: overrides.into(), line: 0 };
-        diagnostics.push(Diagnostic::new(DiagnosticKind::Unsupported, message).at(origin));
-    }
     for relative in files(tree, path, options.recurse, &mut diagnostics)? {
         let extension = relative.rsplit_once('.').map_or("", |(_, extension)| extension);
         let known = matches!(extension, "yaml" | "yml" | "json" | "jsonnet");
@@ -51,7 +42,8 @@ pub(crate) fn render(
         let origin = Origin { file: file.as_str().into(), line: 0 };
         if extension == "jsonnet" {
             let message = "is Jsonnet, which this version cannot render yet";
-            diagnostics.push(Diagnostic::new(DiagnosticKind::Unsupported, message).at(origin));
+            // What it declares is not known, so nothing may be taken for undeclared.
+            diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
             continue;
         }
         let content = match tree.read(&file, MANIFESTS_BYTES) {

@@ -68,6 +68,12 @@ pub enum RenderError {
         /// The path as declared.
         path: Str,
     },
+    /// A file changes the source, and that is not acted on yet.
+    #[error("{file} overrides fields of the source, which this version does not act on: nothing is deployed")]
+    Overrides {
+        /// The file.
+        file: Str,
+    },
     /// A chart cannot be rendered.
     #[error("the chart in {path} cannot be rendered: {problem}")]
     Helm {
@@ -129,6 +135,7 @@ pub fn render(
         }
         Some(_) => {}
     }
+    refuse_overrides(&recording, path, &context.name)?;
     let detected = match renderer {
         Renderer::Detect => Some(detect(&recording, path)?),
         Renderer::Directory(_) | Renderer::Helm(_) | Renderer::Kustomize(_) => None,
@@ -171,6 +178,19 @@ fn detect(tree: &RecordingTree<'_>, path: &str) -> Result<Renderer, TreeError> {
         }
     }
     Ok(found)
+}
+
+/// Refuses a folder with files that change the source in Argo CD 3.6: without them something else would be deployed.
+pub(crate) fn refuse_overrides(tree: &dyn Tree, path: &str, name: &str) -> Result<(), RenderError> {
+    let of_name = format!(".argocd-source-{name}.yaml");
+    let names = [Some(".argocd-source.yaml"), (!name.is_empty()).then_some(of_name.as_str())];
+    for name in names.into_iter().flatten() {
+        let file = joined(path, name);
+        if tree.entry(&file)?.is_some_and(|entry| entry.kind == EntryKind::File) {
+            return Err(RenderError::Overrides { file: file.into() });
+        }
+    }
+    Ok(())
 }
 
 fn joined(folder: &str, name: &str) -> String {

@@ -249,6 +249,7 @@ fn a_source_that_gives_nothing_at_all_says_why() {
         ("k1/kustomization.yaml", ""),
         ("k2/kustomization.yml", ""),
         ("k3/Kustomization", ""),
+        ("overridden/.argocd-source.yaml", "directory: {recurse: true}\n"),
         ("both/Chart.yaml", ""),
         ("both/kustomization.yaml", ""),
     ]);
@@ -256,6 +257,11 @@ fn a_source_that_gives_nothing_at_all_says_why() {
         ("absent", "absent: app path does not exist"),
         ("file", "file: app path is not a directory"),
         ("chart", "the chart in chart cannot be rendered: validation: chart.metadata.name is required"),
+        (
+            "overridden",
+            "overridden/.argocd-source.yaml overrides fields of the source, which this version does not act on: \
+             nothing is deployed",
+        ),
         ("k1", "the kustomization in k1 cannot be built: kustomization.yaml is empty"),
         ("k3", "the kustomization in k3 cannot be built: kustomization.yaml is empty"),
         ("both", "the kustomization in both cannot be built: kustomization.yaml is empty"),
@@ -272,18 +278,10 @@ fn a_source_that_gives_nothing_at_all_says_why() {
 
 #[test]
 fn what_cannot_be_rendered_yet_is_named() {
-    let found = told_of(&[
-        ("app/.argocd-source.yaml", "directory: {recurse: true}\n"),
-        ("app/a.jsonnet", "{}"),
-        ("app/b.yaml", &object("b")),
-    ]);
+    let found = told_of(&[("app/a.jsonnet", "{}"), ("app/b.yaml", &object("b"))]);
     assert_eq!(
         found,
-        [
-            "app/b.yaml:1 b",
-            "! app/.argocd-source.yaml: overrides fields of the source, which this version does not act on yet",
-            "! app/a.jsonnet: is Jsonnet, which this version cannot render yet",
-        ]
+        ["app/b.yaml:1 b", "! app/a.jsonnet: is Jsonnet, which this version cannot render yet",]
     );
 }
 

@@ -186,6 +186,25 @@ fn the_build_environment_is_put_in_where_argo_cd_does() {
     assert_eq!(resolved.values, "a: $NAME");
 }
 
+/// What is kept for one name is not taken for another that overrides the source.
+#[test]
+fn overrides_for_one_name_are_refused_for_that_name() {
+    let cache = RenderCache::new(1 << 20);
+    let tree = MemoryTree::new([
+        ("web/.argocd-source-shop.yaml", "helm: {releaseName: other}\n"),
+        ("web/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+    ]);
+    let mut render = |name: &str| {
+        let mut world = NoWorld::default();
+        let mut context = Context { name: name.into(), ..context(&mut world) };
+        cache
+            .render("repository", &tree, "web", &Renderer::Detect, &mut context)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(render("other").unwrap().manifests.len(), 1);
+    assert!(render("shop").unwrap_err().starts_with("web/.argocd-source-shop.yaml overrides"));
+}
+
 /// A render is used again while the files it read, the release and the cluster are the same.
 #[test]
 fn renders_are_kept_by_what_they_depend_on() {
