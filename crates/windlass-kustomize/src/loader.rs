@@ -246,34 +246,37 @@ impl<'a> Loader<'a> {
             return remote.file(path);
         }
         let absolute = if path.starts_with('/') { clean(path) } else { join(&self.root, path) };
-        let entry = self.entry(&absolute)?;
+        let folder = absolute.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let is_allowed = !self.restricted || is_in(folder, &self.root);
+        // What looks like a file is read at once. What does not is looked at first: to have read a folder
+        // would mean to depend on all that is in it.
+        let name = absolute.rsplit('/').next().unwrap_or_default();
+        if is_allowed
+            && (name.contains('.') || !self.is_folder(&absolute)?)
+            && let Some(in_tree) = self.in_tree(&absolute)
+            && let Some(bytes) =
+                self.tree.tree().read(in_tree, MAX_FILE).map_err(|error| tree_error(&error))?
+        {
+            return Ok(bytes);
+        }
         let is_folder = self.is_folder(&absolute)?;
-        if self.restricted {
-            if entry.is_none() && !is_folder {
-                let missing = self.missing(&absolute)?;
-                return Err(
-                    missing.reworded(|words| format!("evalsymlink failure on '{absolute}' : {words}"))
-                );
-            }
-            if is_folder {
-                return Err(Error::new(ErrorKind::NotFound, format!("'{absolute}' must resolve to a file")));
-            }
-            let folder = absolute.rsplit_once('/').map_or("/", |(folder, _)| folder);
-            if !is_in(folder, &self.root) {
-                let message = format!("security; file '{absolute}' is not in or below '{}'", self.root);
-                return Err(Error::invalid(message));
-            }
+        if !self.restricted {
+            let problem = if is_folder {
+                format!("read {absolute}: is a directory")
+            } else {
+                format!("open {absolute}: no such file or directory")
+            };
+            return Err(Error::new(ErrorKind::NotFound, problem));
         }
         if is_folder {
-            return Err(Error::new(ErrorKind::NotFound, format!("read {absolute}: is a directory")));
+            return Err(Error::new(ErrorKind::NotFound, format!("'{absolute}' must resolve to a file")));
         }
-        let bytes = match self.in_tree(&absolute) {
-            Some(path) => self.tree.tree().read(path, MAX_FILE).map_err(|error| tree_error(&error))?,
-            None => None,
-        };
-        bytes.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("open {absolute}: no such file or directory"))
-        })
+        if is_allowed || self.entry(&absolute)?.is_none() {
+            let missing = self.missing(&absolute)?;
+            return Err(missing.reworded(|words| format!("evalsymlink failure on '{absolute}' : {words}")));
+        }
+        let message = format!("security; file '{absolute}' is not in or below '{}'", self.root);
+        Err(Error::invalid(message))
     }
 }
 
