@@ -548,7 +548,8 @@ impl Node {
     pub fn settle_shared(&mut self, before: &[Scalar]) {
         for old in before {
             let mut changed = None;
-            self.walk(&mut |node| {
+            // Merging goes through fields by their names, and what it writes last stays.
+            self.walk_by_name(&mut |node| {
                 if let Self::Scalar(scalar) = node
                     && scalar.shared == old.shared
                     && scalar != old
@@ -574,6 +575,18 @@ impl Node {
             visit(node);
             open.extend(node.items().iter().rev());
             open.extend(node.members().iter().rev().map(|(_, value)| value));
+        }
+    }
+
+    /// [`Node::walk`] through the members of maps in the order of their names.
+    fn walk_by_name<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
+        let mut open = vec![self];
+        while let Some(node) = open.pop() {
+            visit(node);
+            open.extend(node.items().iter().rev());
+            let mut members: Vec<_> = node.members().iter().collect();
+            members.sort_by(|(left, _), (right, _)| right.value.cmp(&left.value));
+            open.extend(members.into_iter().map(|(_, value)| value));
         }
     }
 

@@ -34,35 +34,55 @@ pub fn apply<R: Replaceable>(replacements: &[Replacement], resources: &mut [R]) 
         {
             return Err(Error::invalid("replacements must specify a source and at least one target"));
         }
-        let value = source_value(replacement, resources)?;
+        let source = source_value(replacement, resources)?;
         for target in &replacement.targets {
             let default = TargetSelector::default();
-            apply_to(target.as_ref().unwrap_or(&default), &value, resources)?;
+            apply_to(target.as_ref().unwrap_or(&default), &source, resources)?;
         }
     }
     Ok(())
 }
 
-fn source_value<R: Replaceable>(replacement: &Replacement, resources: &[R]) -> Result<Node> {
+/// A replacement's value.
+enum Source {
+    /// A value of its own.
+    Fixed(Node),
+    /// What a field of a resource says at the time, should a target be that field itself.
+    Field { resource: usize, path: Vec<String>, first: Node },
+}
+
+impl Source {
+    fn value<R: Replaceable>(&self, resources: &[R]) -> Node {
+        match self {
+            Self::Fixed(node) => node.clone(),
+            Self::Field { resource, path, first } => {
+                let found = path::lookup(resources[*resource].node(), path).ok().flatten();
+                found.unwrap_or(first).clone()
+            }
+        }
+    }
+}
+
+fn source_value<R: Replaceable>(replacement: &Replacement, resources: &[R]) -> Result<Source> {
     let source = match (&replacement.source_value, &replacement.source) {
         (Some(_), Some(_)) => {
             return Err(Error::invalid("value and resource selectors are mutually exclusive"));
         }
-        (Some(value), None) => return Ok(Node::untagged(value.clone())),
+        (Some(value), None) => return Ok(Source::Fixed(Node::untagged(value.clone()))),
         (None, Some(source)) => source,
         (None, None) => {
             return Err(Error::invalid("replacements must specify a source and at least one target"));
         }
     };
     let selector = source_id(source);
-    let mut chosen: Option<&R> = None;
-    for resource in resources {
+    let mut chosen: Option<usize> = None;
+    for (place, resource) in resources.iter().enumerate() {
         if resource.ids().iter().any(|id| id.is_selected_by(&selector)) {
             if chosen.is_some() {
                 let words = format!("multiple matches for selector {}", shown_source(source));
                 return Err(Error::invalid(words));
             }
-            chosen = Some(resource);
+            chosen = Some(place);
         }
     }
     let Some(chosen) = chosen else {
@@ -70,13 +90,16 @@ fn source_value<R: Replaceable>(replacement: &Replacement, resources: &[R]) -> R
     };
     let field_path = if source.field_path.is_empty() { DEFAULT_FIELD_PATH } else { &source.field_path };
     let parts = path::split_with_brackets(field_path, '.');
-    let found = path::lookup(chosen.node(), &parts)
+    let found = path::lookup(resources[chosen].node(), &parts)
         .map_err(|error| error.wrap("error looking up replacement source"))?;
     let Some(found) = found.filter(|node| !node.is_nil_or_empty()) else {
         let words = format!("fieldPath `{field_path}` is missing for replacement source {selector}");
         return Err(Error::invalid(words));
     };
-    refined(source.options.as_ref(), found)
+    match source.options.as_ref().filter(|options| !options.delimiter.is_empty()) {
+        Some(options) => refined(options, found).map(Source::Fixed),
+        None => Ok(Source::Field { resource: chosen, first: found.clone(), path: parts }),
+    }
 }
 
 fn source_id(source: &SourceSelector) -> ResId {
@@ -98,10 +121,7 @@ fn shown_source(source: &SourceSelector) -> String {
 }
 
 /// The part of the source's value that the options mean.
-fn refined(options: Option<&FieldOptions>, node: &Node) -> Result<Node> {
-    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else {
-        return Ok(node.clone());
-    };
+fn refined(options: &FieldOptions, node: &Node) -> Result<Node> {
     let Node::Scalar(scalar) = node else {
         return Err(Error::invalid("delimiter option can only be used with scalar nodes"));
     };
@@ -116,7 +136,7 @@ fn refined(options: Option<&FieldOptions>, node: &Node) -> Result<Node> {
     Ok(Node::Scalar(scalar))
 }
 
-fn apply_to<R: Replaceable>(target: &TargetSelector, value: &Node, resources: &mut [R]) -> Result<()> {
+fn apply_to<R: Replaceable>(target: &TargetSelector, source: &Source, resources: &mut [R]) -> Result<()> {
     let Some(select) = &target.select else {
         return Err(Error::invalid("target must specify resources to select"));
     };
@@ -132,7 +152,8 @@ fn apply_to<R: Replaceable>(target: &TargetSelector, value: &Node, resources: &m
     };
     let default_paths = [SmolStr::new_static(DEFAULT_FIELD_PATH)];
     let paths: &[SmolStr] = if target.field_paths.is_empty() { &default_paths } else { &target.field_paths };
-    for resource in resources {
+    for place in 0..resources.len() {
+        let resource = &resources[place];
         let by_metadata = |regex: &SelectorRegex| -> Result<bool> {
             Ok(regex.matches_annotations(resource.node())? && regex.matches_labels(resource.node())?)
         };
@@ -154,12 +175,13 @@ fn apply_to<R: Replaceable>(target: &TargetSelector, value: &Node, resources: &m
         if !ids.iter().any(|id| fits(&selects, id)) {
             continue;
         }
-        let node = resource.node_mut();
-        let before = node.shared_scalars();
+        let before = resource.node().shared_scalars();
         for field_path in paths {
-            write(node, value, field_path, target.options.as_ref())?;
+            // kyaml hands the source's node on, not a copy: a target that is the source changes the value.
+            let value = source.value(resources);
+            write(resources[place].node_mut(), &value, field_path, target.options.as_ref())?;
         }
-        node.settle_shared(&before);
+        resources[place].node_mut().settle_shared(&before);
     }
     Ok(())
 }
