@@ -43,7 +43,8 @@ mod time_methods;
 mod toml;
 mod urls;
 
-use crate::function::{Entry, Functions};
+use crate::function::{Entry, Function, Functions};
+use crate::value::{Str, Value};
 
 pub use dates::{time, time_value};
 pub use durations::{duration, duration_value};
@@ -74,13 +75,33 @@ const FAMILIES: &[&[Entry]] = &[
     urls::FUNCTIONS,
 ];
 
+/// How many bytes of text a function is given at the price of one step.
+const BYTES_PER_STEP: usize = 256;
+
 /// Adds them all.
 pub fn register(functions: &mut Functions) {
-    for family in FAMILIES {
-        functions.register(family);
+    for entry in FAMILIES.iter().copied().flatten() {
+        functions.insert(entry.name, accounted(entry));
     }
     #[cfg(feature = "crypto")]
-    for family in crypto::FAMILIES {
-        functions.register(family);
+    for entry in crypto::FAMILIES.iter().copied().flatten() {
+        functions.insert(entry.name, accounted(entry));
     }
+}
+
+/// The function, accounting for the text it is given and the text it makes: a call takes as long as its text
+/// is, so that a loop over a long one would outlast any number of nodes.
+fn accounted(entry: &Entry) -> Function {
+    let body = entry.body;
+    Function::new(entry.signature, move |context, arguments| {
+        let given: usize = arguments.iter().filter_map(Value::as_string).map(Str::len).sum();
+        if given >= BYTES_PER_STEP {
+            context.charge((given / BYTES_PER_STEP) as u64)?;
+        }
+        let answer = body(context, arguments)?;
+        if let Value::String(text) = &answer {
+            context.charge_memory(text.len())?;
+        }
+        Ok(answer)
+    })
 }

@@ -1,6 +1,7 @@
 //! Dictionaries: maps with string keys, which change for everyone who holds them.
 
 use crate::function::{Context, Entry, FunctionError, Signature};
+use crate::stack;
 use crate::value::{Kind, List, Map, Object, Str, Value, types};
 
 use super::arguments::{ANY, Answer, MAP, STRING, any, map, text};
@@ -139,14 +140,15 @@ fn copied(context: &mut Context<'_>, value: &Value, depth: usize) -> Answer {
     Ok(match value {
         Value::List(list) if !list.is_nil() => {
             charge(context, list.len())?;
-            let items = list.items().iter().map(|item| copied(context, item, depth + 1));
+            let items = list.items().iter().map(|item| stack::deepen(|| copied(context, item, depth + 1)));
             Value::List(List::typed(list.type_of(), items.collect::<Result<_, _>>()?))
         }
         Value::Map(map) if !map.is_nil() => {
             let entries = map.entries();
             charge(context, entries.len())?;
-            let entries =
-                entries.into_iter().map(|(key, value)| Ok((key, copied(context, &value, depth + 1)?)));
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| Ok((key, stack::deepen(|| copied(context, &value, depth + 1))?)));
             Value::Map(Map::typed(map.type_of(), entries.collect::<Result<_, FunctionError>>()?))
         }
         Value::Object(object) if object.type_of().kind == Kind::Ptr => emptied(object.as_ref(), value),

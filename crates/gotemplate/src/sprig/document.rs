@@ -2,6 +2,8 @@
 
 use windlass_yaml as yaml;
 
+use crate::function::{Context, FunctionError};
+use crate::stack;
 use crate::value::{Number, Str, Value};
 
 use super::dates::time;
@@ -24,19 +26,29 @@ pub(super) enum Rules {
 pub(super) enum Refusal {
     /// It holds something that needs more than a document: a time, a character that YAML treats specially.
     Special,
-    /// It cannot be written, in the words of the original.
-    Failed(String),
+    /// It cannot be written: in the words of the original, or for a limit.
+    Failed(FunctionError),
 }
 
 /// The value as a document.
-pub(super) fn convert(value: &Value, rules: Rules) -> Result<yaml::Value, Refusal> {
-    converted(value, rules, 0)
+pub(super) fn convert(
+    context: &mut Context<'_>,
+    value: &Value,
+    rules: Rules,
+) -> Result<yaml::Value, Refusal> {
+    converted(context, value, rules, 0)
 }
 
-fn converted(value: &Value, rules: Rules, depth: usize) -> Result<yaml::Value, Refusal> {
+fn converted(
+    context: &mut Context<'_>,
+    value: &Value,
+    rules: Rules,
+    depth: usize,
+) -> Result<yaml::Value, Refusal> {
     if depth > MAX_DEPTH {
         let name = value.type_of().name;
-        return Err(Refusal::Failed(format!("json: unsupported value: encountered a cycle via {name}")));
+        let problem = format!("json: unsupported value: encountered a cycle via {name}");
+        return Err(Refusal::Failed(problem.into()));
     }
     let is_json = rules == Rules::Json;
     Ok(match value {
@@ -59,20 +71,24 @@ fn converted(value: &Value, rules: Rules, depth: usize) -> Result<yaml::Value, R
         }
         Value::List(list) if list.is_nil() && is_json => yaml::Value::Null,
         Value::List(list) => {
-            let items = list.items().iter().map(|item| converted(item, rules, depth + 1));
+            charge(context, list.len())?;
+            let items =
+                list.items().iter().map(|item| stack::deepen(|| converted(context, item, rules, depth + 1)));
             yaml::Value::Array(items.collect::<Result<Vec<_>, _>>()?.into())
         }
         Value::Map(map) if map.is_nil() && is_json => yaml::Value::Null,
         Value::Map(map) => {
             // A copy, not a guard: the map may be inside itself.
-            let entries = map.entries().into_iter();
-            let entries =
-                entries.map(|(key, value)| Ok((plain(&key)?, converted(&value, rules, depth + 1)?)));
+            let entries = map.entries();
+            charge(context, entries.len())?;
+            let entries = entries.into_iter().map(|(key, value)| {
+                Ok((plain(&key)?, stack::deepen(|| converted(context, &value, rules, depth + 1))?))
+            });
             yaml::Value::Object(entries.collect::<Result<Vec<_>, _>>()?.into_iter().collect())
         }
         Value::Object(_) if is_json && time(value).is_none() => {
             let Value::Object(object) = value else { return Err(Refusal::Special) };
-            converted(&object.encoded(), rules, depth + 1)?
+            converted(context, &object.encoded(), rules, depth + 1)?
         }
         Value::Object(_) if !is_json && time(value).is_none() => match duration(value) {
             Some(duration) => yaml::Value::String(duration.to_string().into()),
@@ -80,6 +96,13 @@ fn converted(value: &Value, rules: Rules, depth: usize) -> Result<yaml::Value, R
         },
         Value::Object(_) | Value::Function(_) => return Err(Refusal::Special),
     })
+}
+
+/// Accounts for a container of so many values.
+fn charge(context: &mut Context<'_>, count: usize) -> Result<(), Refusal> {
+    let charged = context.charge(count as u64);
+    let charged = charged.and_then(|()| context.charge_memory(count.saturating_mul(size_of::<Value>())));
+    charged.map_err(|limit| Refusal::Failed(limit.into()))
 }
 
 fn float_value(float: f64, rules: Rules) -> Result<yaml::Value, Refusal> {
@@ -93,7 +116,7 @@ fn float_value(float: f64, rules: Rules) -> Result<yaml::Value, Refusal> {
     } else {
         "-Inf"
     };
-    Err(Refusal::Failed(format!("json: unsupported value: {name}")))
+    Err(Refusal::Failed(format!("json: unsupported value: {name}").into()))
 }
 
 /// The text, if it has no byte that is no character, and no character that readers of YAML refuse or fold.

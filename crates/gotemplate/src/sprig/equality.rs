@@ -1,6 +1,7 @@
 //! Go's `reflect.DeepEqual`.
 
 use crate::function::{Context, Entry, FunctionError, Signature};
+use crate::stack;
 use crate::value::{List, Map, Value};
 
 use super::arguments::{ANY, any};
@@ -59,7 +60,7 @@ fn lists_equal(
     }
     context.charge(one.len() as u64)?;
     for (one, other) in one.items().iter().zip(other.items()) {
-        if !equal(context, one, other, depth + 1)? {
+        if !stack::deepen(|| equal(context, one, other, depth + 1))? {
             return Ok(false);
         }
     }
@@ -81,7 +82,7 @@ fn maps_equal(
     context.charge(one.len() as u64)?;
     for (key, value) in one.entries() {
         let Some(counterpart) = other.get(key.as_bytes()) else { return Ok(false) };
-        if !equal(context, &value, &counterpart, depth + 1)? {
+        if !stack::deepen(|| equal(context, &value, &counterpart, depth + 1))? {
             return Ok(false);
         }
     }

@@ -3,6 +3,7 @@
 use windlass_yaml::json as yaml_json;
 
 use crate::function::{Context, Entry, FunctionError, Signature};
+use crate::stack;
 use crate::value::{List, Map, Number, Numbers, Str, Value, types};
 
 use super::arguments::{ANY, Answer, STRING, any, text};
@@ -10,13 +11,13 @@ use super::encoding::base64_encoded;
 
 pub(super) const FUNCTIONS: &[Entry] = &[
     Entry::new("toJson", Signature::fixed(&[ANY]), |context, arguments| {
-        Ok(lenient(written(context, any(arguments, 0), Style::Compact)))
+        lenient(written(context, any(arguments, 0), Style::Compact))
     }),
     Entry::new("mustToJson", Signature::fixed(&[ANY]), |context, arguments| {
         written(context, any(arguments, 0), Style::Compact)
     }),
     Entry::new("toPrettyJson", Signature::fixed(&[ANY]), |context, arguments| {
-        Ok(lenient(written(context, any(arguments, 0), Style::Indented)))
+        lenient(written(context, any(arguments, 0), Style::Indented))
     }),
     Entry::new("mustToPrettyJson", Signature::fixed(&[ANY]), |context, arguments| {
         written(context, any(arguments, 0), Style::Indented)
@@ -48,9 +49,12 @@ pub(super) enum Style {
 /// How deep a value may nest to be written. Go finds a cycle by its address at the same depth.
 const MAX_DEPTH: usize = 1_000;
 
-/// Without `must` a value that cannot be written is an empty text.
-fn lenient(answer: Answer) -> Value {
-    answer.unwrap_or(Value::EMPTY)
+/// Without `must` a value that cannot be written is an empty text; a limit stays one.
+fn lenient(answer: Answer) -> Answer {
+    match answer {
+        Err(FunctionError::Message(_)) => Ok(Value::EMPTY),
+        answer => answer,
+    }
 }
 
 fn written(context: &mut Context<'_>, value: &Value, style: Style) -> Answer {
@@ -63,19 +67,19 @@ pub(super) fn encoded(
     value: &Value,
     style: Style,
 ) -> Result<String, FunctionError> {
-    let mut writer = Writer { out: String::new(), style, depth: 0 };
+    let mut writer = Writer { context, out: String::new(), style, depth: 0 };
     writer.write(value)?;
-    context.charge_memory(writer.out.len())?;
     Ok(writer.out)
 }
 
-struct Writer {
+struct Writer<'a, 'c> {
+    context: &'a mut Context<'c>,
     out: String,
     style: Style,
     depth: usize,
 }
 
-impl Writer {
+impl Writer<'_, '_> {
     fn write(&mut self, value: &Value) -> Result<(), FunctionError> {
         match value {
             Value::Nil | Value::NoValue | Value::NilOf(_) => self.out.push_str("null"),
@@ -92,16 +96,16 @@ impl Writer {
                     );
                 }
             },
-            Value::String(text) => self.string(text),
+            Value::String(text) => self.string(text)?,
             Value::Bytes(bytes) => {
                 self.out.push('"');
                 self.out.push_str(&base64_encoded(bytes.as_bytes()));
                 self.out.push('"');
             }
             Value::List(list) if list.is_nil() => self.out.push_str("null"),
-            Value::List(list) => self.list(list)?,
+            Value::List(list) => stack::deepen(|| self.list(list))?,
             Value::Map(map) if map.is_nil() => self.out.push_str("null"),
-            Value::Map(map) => self.map(map)?,
+            Value::Map(map) => stack::deepen(|| self.map(map))?,
             Value::Object(object) => {
                 self.nest(value)?;
                 self.write(&object.encoded())?;
@@ -125,6 +129,7 @@ impl Writer {
 
     fn list(&mut self, list: &List) -> Result<(), FunctionError> {
         self.nest(&Value::List(list.clone()))?;
+        self.context.charge(list.len() as u64)?;
         self.out.push('[');
         for (position, item) in list.items().iter().enumerate() {
             self.separate(position);
@@ -136,11 +141,12 @@ impl Writer {
 
     fn map(&mut self, map: &Map) -> Result<(), FunctionError> {
         self.nest(&Value::Map(map.clone()))?;
+        self.context.charge(map.len() as u64)?;
         self.out.push('{');
         // A copy, not a guard: the map may be inside itself.
         for (position, (key, value)) in map.entries().into_iter().enumerate() {
             self.separate(position);
-            self.string(&key);
+            self.string(&key)?;
             self.out.push(':');
             if self.style == Style::Indented {
                 self.out.push(' ');
@@ -174,7 +180,8 @@ impl Writer {
         }
     }
 
-    fn string(&mut self, text: &Str) {
+    fn string(&mut self, text: &Str) -> Result<(), FunctionError> {
+        self.context.charge_memory(text.len() + 2)?;
         self.out.push('"');
         for chunk in text.as_bytes().utf8_chunks() {
             self.escaped(chunk.valid());
@@ -182,6 +189,7 @@ impl Writer {
             self.out.extend(chunk.invalid().iter().map(|_| "\\ufffd"));
         }
         self.out.push('"');
+        Ok(())
     }
 
     fn escaped(&mut self, text: &str) {

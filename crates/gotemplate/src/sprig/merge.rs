@@ -7,6 +7,7 @@
 //! - `null` in the source overwrites, and otherwise is as if it were not there.
 
 use crate::function::{Context, Entry, FunctionError, Signature};
+use crate::stack;
 use crate::value::{Kind, Map, Str, Type, Value, types};
 
 use super::arguments::{Answer, MAP, map};
@@ -125,7 +126,7 @@ fn merge_value(
 ) -> Result<(), FunctionError> {
     match (present, given) {
         (Some(Value::Map(target)), Value::Map(source)) if !target.is_nil() => {
-            merge_into(context, target, source, overwrite, depth + 1)
+            stack::deepen(|| merge_into(context, target, source, overwrite, depth + 1))
         }
         // A pointer takes nothing but a pointer.
         (Some(present), given) if present.kind() == Kind::Ptr && given.kind() != Kind::Ptr && !overwrite => {

@@ -4,6 +4,8 @@ use windlass_yaml::{
     DocumentNode, Limits, Node, NodeKind, NodeStyle, YamlStyle, nodes_to_yaml, parse_nodes, to_yaml_with,
 };
 
+use crate::function::{Context, FunctionError};
+use crate::stack;
 use crate::value::{Number, Str, Value};
 
 use super::dates::time;
@@ -11,16 +13,21 @@ use super::display::shortest;
 use super::document::{self, Refusal, Rules};
 use super::durations::duration;
 use super::encoding::base64_encoded;
+use super::json::{self, Style};
 
 /// How deep a value may nest to be written; one that contains itself nests without end.
 const MAX_DEPTH: usize = 1_000;
 
-/// A value as a YAML document; `None` if it cannot be written.
-pub(super) fn yaml(value: &Value) -> Option<String> {
-    match document::convert(value, Rules::Direct) {
-        Ok(document) => Some(to_yaml_with(&document, &YamlStyle::V3)),
-        Err(Refusal::Special) => by_nodes(value),
-        Err(Refusal::Failed(_)) => None,
+/// A value as a YAML document.
+pub(super) fn yaml(context: &mut Context<'_>, value: &Value) -> Result<String, FunctionError> {
+    match document::convert(context, value, Rules::Direct) {
+        Ok(document) => Ok(to_yaml_with(&document, &YamlStyle::V3)),
+        Err(Refusal::Special) => {
+            // Text by text, and so with an end, whatever refers to itself or to others many times.
+            json::encoded(context, value, Style::Compact)?;
+            by_nodes(value).ok_or_else(|| "cannot marshal".into())
+        }
+        Err(Refusal::Failed(error)) => Err(error),
     }
 }
 
@@ -54,9 +61,9 @@ fn node(value: &Value, depth: usize) -> Option<Node> {
                 .map(|byte| Some(Node::scalar(byte.to_string())))
                 .collect::<Option<_>>()?,
         ),
-        Value::List(list) => {
-            sequence(list.items().iter().map(|item| node(item, depth + 1)).collect::<Option<_>>()?)
-        }
+        Value::List(list) => sequence(
+            list.items().iter().map(|item| stack::deepen(|| node(item, depth + 1))).collect::<Option<_>>()?,
+        ),
         Value::Map(map) => mapping(in_order(map.entries())?, depth)?,
         Value::Object(object) => {
             if let Some(time) = time(value) {
@@ -101,7 +108,7 @@ fn mapping(entries: impl Iterator<Item = (Str, Value)>, depth: usize) -> Option<
     let mut content = Vec::new();
     for (key, value) in entries {
         content.push(string(&key));
-        content.push(node(&value, depth + 1)?);
+        content.push(stack::deepen(|| node(&value, depth + 1))?);
     }
     let mut node = Node::collection(NodeKind::Mapping, content);
     if node.content.is_empty() {

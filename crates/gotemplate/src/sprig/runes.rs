@@ -83,10 +83,13 @@ pub(super) fn to_upper(char: char) -> char {
     if char.is_ascii() {
         return char.to_ascii_uppercase();
     }
+    if is_new(char) {
+        return char;
+    }
     let mut mapped = char.to_uppercase();
     match (mapped.next(), mapped.next()) {
-        // Georgian Mtavruli and the two letters of Unicode 16 are as in Go; its tables are of Unicode 15.
-        (Some('\u{a7dc}' | '\u{a7cb}' | '\u{a7cc}' | '\u{a7da}'), None) => char,
+        // Letters whose capital is new.
+        (Some('\u{a7dc}' | '\u{a7cb}'), None) => char,
         (Some(upper), None) => upper,
         _ => match char {
             // The Greek letters with an iota below: these have a capital of their own besides the two letters.
@@ -102,9 +105,11 @@ pub(super) fn to_lower(char: char) -> char {
     if char.is_ascii() {
         return char.to_ascii_lowercase();
     }
+    if is_new(char) {
+        return char;
+    }
     let mut mapped = char.to_lowercase();
     match (mapped.next(), mapped.next()) {
-        (Some('\u{a7cd}' | '\u{a7db}' | '\u{19b}' | '\u{264}'), None) => char,
         (Some(lower), None) => lower,
         _ if char == '\u{130}' => 'i',
         _ => char,
@@ -122,6 +127,19 @@ pub(super) fn to_title(char: char) -> char {
         '\u{10d0}'..='\u{10fa}' | '\u{10fd}'..='\u{10ff}' => char,
         _ => to_upper(char),
     }
+}
+
+/// Whether a letter with another case is newer than Unicode 15, of which Go's tables are.
+fn is_new(char: char) -> bool {
+    matches!(
+        char,
+        '\u{1c89}'..='\u{1c8a}'
+            | '\u{a7cb}'..='\u{a7cf}'
+            | '\u{a7d2}'..='\u{a7d5}'
+            | '\u{a7da}'..='\u{a7dc}'
+            | '\u{10d50}'..='\u{10d85}'
+            | '\u{16ea0}'..='\u{16ed3}'
+    )
 }
 
 fn shifted(char: char, by: u32) -> char {

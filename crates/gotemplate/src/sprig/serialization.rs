@@ -65,9 +65,9 @@ fn without_last_newline(text: &str) -> &str {
 
 /// As `sigs.k8s.io/yaml` writes: through JSON, so that numbers and types are JSON's.
 fn yaml(context: &mut Context<'_>, value: &Value) -> Answer {
-    let document = match document::convert(value, Rules::Json) {
+    let document = match document::convert(context, value, Rules::Json) {
         Ok(document) => document,
-        Err(Refusal::Failed(error)) => return Err(error.into()),
+        Err(Refusal::Failed(error)) => return Err(error),
         Err(Refusal::Special) => {
             // The original reads the JSON as YAML, which refuses some characters and folds others.
             let json = json::encoded(context, value, Style::Compact)?;
@@ -75,19 +75,14 @@ fn yaml(context: &mut Context<'_>, value: &Value) -> Answer {
         }
     };
     let written = to_yaml(&document);
-    context.charge_memory(written.len())?;
     Ok(without_last_newline(&written).into())
 }
 
 /// As yaml.v3 writes with an indentation of two, straight from the value.
 fn to_yaml_pretty(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
-    match super::pretty::yaml(any(arguments, 0)) {
-        Some(written) => {
-            context.charge_memory(written.len())?;
-            Ok(without_last_newline(&written).into())
-        }
-        None => Ok(Value::EMPTY),
-    }
+    lenient(
+        super::pretty::yaml(context, any(arguments, 0)).map(|written| without_last_newline(&written).into()),
+    )
 }
 
 fn read_yaml(context: &mut Context<'_>, text: &Str) -> Result<Value, String> {

@@ -349,12 +349,17 @@ fn sort_alpha(_: &mut Context<'_>, arguments: &[Value]) -> Answer {
 }
 
 /// Cuts a text at a separator, into at most `most` parts; at every character if the separator is empty.
-fn parts(separator: &Str, whole: &Str, most: Option<usize>) -> Vec<Str> {
+fn parts(
+    context: &mut Context<'_>,
+    separator: &Str,
+    whole: &Str,
+    most: Option<usize>,
+) -> Result<Vec<Str>, FunctionError> {
     let (separator, bytes) = (separator.as_bytes(), whole.as_bytes());
     let most = most.unwrap_or(usize::MAX);
     let mut parts = Vec::new();
     if most == 0 || separator.is_empty() && bytes.is_empty() {
-        return parts;
+        return Ok(parts);
     }
     let mut rest = bytes;
     if separator.is_empty() {
@@ -363,23 +368,25 @@ fn parts(separator: &Str, whole: &Str, most: Option<usize>) -> Vec<Str> {
             if parts.len() + 1 == most {
                 break;
             }
+            context.charge_memory(size_of::<Value>())?;
             parts.push(Str::from_bytes(&rest[..*length]));
             rest = &rest[*length..];
         }
         if !rest.is_empty() {
             parts.push(Str::from_bytes(rest));
         }
-        return parts;
+        return Ok(parts);
     }
     let finder = memchr::memmem::Finder::new(separator);
     while parts.len() + 1 < most
         && let Some(end) = finder.find(rest)
     {
+        context.charge_memory(size_of::<Value>())?;
         parts.push(Str::from_bytes(&rest[..end]));
         rest = &rest[end + separator.len()..];
     }
     parts.push(Str::from_bytes(rest));
-    parts
+    Ok(parts)
 }
 
 /// The parts under `_0`, `_1`…
@@ -390,16 +397,14 @@ fn numbered(parts: Vec<Str>) -> Value {
 }
 
 fn split(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
-    context.charge_memory(text(arguments, 1).len() * 8)?;
-    Ok(numbered(parts(text(arguments, 0), text(arguments, 1), None)))
+    Ok(numbered(parts(context, text(arguments, 0), text(arguments, 1), None)?))
 }
 
 fn split_list(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
-    context.charge_memory(text(arguments, 1).len() * 8)?;
-    Ok(Value::strings(parts(text(arguments, 0), text(arguments, 1), None)))
+    Ok(Value::strings(parts(context, text(arguments, 0), text(arguments, 1), None)?))
 }
 
 fn splitn(context: &mut Context<'_>, arguments: &[Value]) -> Answer {
-    context.charge_memory(text(arguments, 2).len() * 8)?;
-    Ok(numbered(parts(text(arguments, 0), text(arguments, 2), usize::try_from(int(arguments, 1)).ok())))
+    let most = usize::try_from(int(arguments, 1)).ok();
+    Ok(numbered(parts(context, text(arguments, 0), text(arguments, 2), most)?))
 }

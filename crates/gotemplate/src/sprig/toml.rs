@@ -12,9 +12,7 @@ mod strings;
 
 /// A value as TOML.
 pub(super) fn encode(context: &mut Context<'_>, value: &Value) -> Result<Str, FunctionError> {
-    let written = encode::document(value)?;
-    context.charge_memory(written.len())?;
-    Ok(written.into())
+    Ok(encode::document(context, value)?.into())
 }
 
 /// TOML as a map; what is wrong with it is a member of the map.

@@ -2,19 +2,20 @@
 
 use std::fmt::Write as _;
 
-use crate::function::FunctionError;
+use crate::function::{Context, FunctionError};
+use crate::stack;
 use crate::value::{Kind, List, Number, Str, Value};
 
 use super::super::dates::time;
-use super::super::display::with_exponent_from;
+use super::super::display::shortest;
 use super::is_table;
 
 /// How deep a value may nest to be written; one that contains itself nests without end.
 const MAX_DEPTH: usize = 1_000;
 
 /// A whole document.
-pub(super) fn document(value: &Value) -> Result<Vec<u8>, FunctionError> {
-    let mut encoder = Encoder { out: Vec::new(), key: Vec::new() };
+pub(super) fn document(context: &mut Context<'_>, value: &Value) -> Result<Vec<u8>, FunctionError> {
+    let mut encoder = Encoder { context, out: Vec::new(), key: Vec::new(), depth: 0 };
     match value {
         // Reflection on nothing panics in the original.
         Value::Nil | Value::NoValue => {
@@ -25,18 +26,21 @@ pub(super) fn document(value: &Value) -> Result<Vec<u8>, FunctionError> {
     Ok(encoder.out)
 }
 
-struct Encoder {
+struct Encoder<'a, 'c> {
+    context: &'a mut Context<'c>,
     out: Vec<u8>,
     key: Vec<Str>,
+    /// How many arrays and inline tables are open.
+    depth: usize,
 }
 
-impl Encoder {
+impl Encoder<'_, '_> {
     fn encode(&mut self, value: &Value) -> Result<(), FunctionError> {
         if self.key.len() > MAX_DEPTH {
             return Err(format!("value nests deeper than {MAX_DEPTH} levels").into());
         }
         match value {
-            Value::List(list) if is_array_of_tables(list)? => self.array_of_tables(list),
+            Value::List(list) if is_array_of_tables(self.context, list)? => self.array_of_tables(list),
             _ if is_table(value) => self.table(value),
             Value::Map(_) | Value::NilOf(_) | Value::Nil | Value::NoValue => Ok(()),
             Value::Function(_) => {
@@ -46,6 +50,21 @@ impl Encoder {
             }
             value => self.key_value(value),
         }
+    }
+
+    /// Accounts for so many values.
+    fn charge(&mut self, count: usize) -> Result<(), FunctionError> {
+        self.context.charge(count as u64)?;
+        Ok(self.context.charge_memory(count.saturating_mul(size_of::<Value>()))?)
+    }
+
+    fn nest(&mut self, count: usize) -> Result<(), FunctionError> {
+        self.charge(count)?;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(format!("value nests deeper than {MAX_DEPTH} levels").into());
+        }
+        Ok(())
     }
 
     fn newline(&mut self) {
@@ -101,10 +120,11 @@ impl Encoder {
 
     /// The members of a table: plain ones first, those that open tables of their own after them.
     fn members(&mut self, value: &Value) -> Result<(), FunctionError> {
-        let (direct, tables) = split_members(value)?;
+        let (direct, tables) = split_members(self.context, value)?;
+        self.charge(direct.len() + tables.len())?;
         for (key, value) in direct.into_iter().chain(tables).filter(|(_, value)| !is_nil(value)) {
             self.key.push(key);
-            self.encode(&value)?;
+            stack::deepen(|| self.encode(&value))?;
             self.key.pop();
         }
         Ok(())
@@ -118,14 +138,14 @@ impl Encoder {
         }
         match value {
             Value::Object(object) => match object.text() {
-                Some(text) if !is_table(value) => self.string(&text),
+                Some(text) if !is_table(value) => self.string(&text)?,
                 _ if is_table(value) => self.inline_table(value)?,
                 _ => match object.scalar() {
                     Some(scalar) => self.element(&scalar)?,
-                    None => self.string(&Str::new()),
+                    None => self.string(&Str::new())?,
                 },
             },
-            Value::String(text) => self.string(text),
+            Value::String(text) => self.string(text)?,
             Value::Bool(bool) => self.out.extend_from_slice(if *bool { b"true" } else { b"false" }),
             Value::Float(float) => self.float(*float),
             Value::Number(Number::Float32(float)) => {
@@ -137,12 +157,14 @@ impl Encoder {
             }
             Value::List(list) => {
                 self.out.push(b'[');
+                self.nest(list.len())?;
                 for (position, item) in list.items().iter().enumerate() {
                     if position > 0 {
                         self.out.extend_from_slice(b", ");
                     }
-                    self.element(item)?;
+                    stack::deepen(|| self.element(item))?;
                 }
+                self.depth -= 1;
                 self.out.push(b']');
             }
             Value::Map(_) => self.inline_table(value)?,
@@ -160,7 +182,8 @@ impl Encoder {
     }
 
     fn inline_table(&mut self, value: &Value) -> Result<(), FunctionError> {
-        let (direct, tables) = split_members(value)?;
+        let (direct, tables) = split_members(self.context, value)?;
+        self.nest(direct.len() + tables.len())?;
         self.out.push(b'{');
         for (members, comma_after_last) in [(&direct, !tables.is_empty()), (&tables, false)] {
             for (position, (key, value)) in members.iter().enumerate() {
@@ -170,19 +193,14 @@ impl Encoder {
                 }
                 self.out.extend(maybe_quoted(key));
                 self.out.extend_from_slice(b" = ");
-                self.key.push(key.clone());
-                let depth = self.key.len();
-                if depth > MAX_DEPTH {
-                    return Err(format!("value nests deeper than {MAX_DEPTH} levels").into());
-                }
-                self.element(value)?;
-                self.key.pop();
+                stack::deepen(|| self.element(value))?;
                 if comma_after_last || position + 1 != members.len() {
                     self.out.extend_from_slice(b", ");
                 }
             }
         }
         self.out.push(b'}');
+        self.depth -= 1;
         Ok(())
     }
 
@@ -192,16 +210,18 @@ impl Encoder {
         } else if float.is_infinite() {
             if float < 0.0 { "-inf".to_owned() } else { "inf".to_owned() }
         } else {
-            let printed = with_exponent_from(float, 6);
+            let printed = shortest(float);
             if printed.contains(['e', '.']) { printed } else { format!("{printed}.0") }
         };
         self.out.extend_from_slice(printed.as_bytes());
     }
 
-    fn string(&mut self, text: &Str) {
+    fn string(&mut self, text: &Str) -> Result<(), FunctionError> {
+        self.context.charge_memory(text.len())?;
         self.out.push(b'"');
         self.out.extend(escaped(text.as_bytes()));
         self.out.push(b'"');
+        Ok(())
     }
 }
 
@@ -212,7 +232,7 @@ fn is_nil(value: &Value) -> bool {
 type Members = Vec<(Str, Value)>;
 
 /// The members that are written as `key = value`, and those that are tables.
-fn split_members(value: &Value) -> Result<(Members, Members), FunctionError> {
+fn split_members(context: &mut Context<'_>, value: &Value) -> Result<(Members, Members), FunctionError> {
     let members = match value {
         Value::Map(map) => map.entries(),
         Value::Object(object) => {
@@ -223,7 +243,7 @@ fn split_members(value: &Value) -> Result<(Members, Members), FunctionError> {
     let (mut direct, mut tables) = (Vec::new(), Vec::new());
     for (key, value) in members {
         let opens_table = match &value {
-            Value::List(list) => is_array_of_tables(list)?,
+            Value::List(list) => is_array_of_tables(context, list)?,
             Value::Function(_) => return Err(format!("unsupported type: {}", Kind::Func).into()),
             value => is_table(value),
         };
@@ -233,7 +253,8 @@ fn split_members(value: &Value) -> Result<(Members, Members), FunctionError> {
 }
 
 /// Whether every item of a list is a table. Lists may not hold nil.
-fn is_array_of_tables(list: &List) -> Result<bool, FunctionError> {
+fn is_array_of_tables(context: &mut Context<'_>, list: &List) -> Result<bool, FunctionError> {
+    context.charge(list.len() as u64)?;
     if list.is_nil() || list.is_empty() {
         return Ok(false);
     }
@@ -244,7 +265,7 @@ fn is_array_of_tables(list: &List) -> Result<bool, FunctionError> {
         }
         // The type of an inner list is asked for too, which looks for nil in it.
         if let Value::List(inner) = item {
-            is_array_of_tables(inner)?;
+            stack::deepen(|| is_array_of_tables(context, inner))?;
         }
         all &= is_table(item);
     }
