@@ -300,7 +300,11 @@ fn render(case: &Case, options: &Options, skip_schema_validation: bool) -> (Made
     let release = Release::install("rel", "space").expect("the name is valid");
     let mut capabilities = Capabilities::default_of(options.helm);
     capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, options.helm).expect("the version is valid");
-    let request = RenderRequest { capabilities, skip_schema_validation, ..RenderRequest::new(release, values, options.helm) };
+    let request = RenderRequest {
+        capabilities,
+        skip_schema_validation,
+        ..RenderRequest::new(release, values, options.helm)
+    };
     let chart = CompiledChart::new(loaded.chart, options.helm);
     let mut world = Now { state: 42 };
     let mut best = Duration::MAX;

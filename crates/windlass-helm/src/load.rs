@@ -96,6 +96,9 @@ pub enum LoadError {
     /// `apiVersion` is neither `v1` nor `v2`.
     #[error("unsupported chart version")]
     UnsupportedVersion,
+    /// `apiVersion` is `v3`, which Helm 4 knows and does not render.
+    #[error("invalid chart apiVersion")]
+    NotYetSupportedVersion,
     /// A file of the chart is no YAML, or not what it has to be.
     #[error("cannot load {file}: {problem}")]
     File {

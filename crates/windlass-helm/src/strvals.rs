@@ -317,7 +317,7 @@ impl<'a> Parser<'a> {
         };
         let Until { text: key, last } = self.until(&['[', '.', '=']);
         if !key.is_empty() {
-            return (Some(list), error(format!("unexpected data at end of array index: {}", quote(&key))));
+            return (Some(list), error(format!("unexpected data at end of array index: {}", runes(&key))));
         }
         match last {
             None => (Some(list), Err(Stop::End)),
@@ -434,6 +434,19 @@ fn typed(text: &str) -> Value {
         Ok(int) if !text.starts_with('0') => Value::Int64(int),
         _ => Value::from(text),
     }
+}
+
+/// How Go's `%q` prints the runes of a text.
+fn runes(text: &str) -> String {
+    let quoted = text.chars().map(|char| match char {
+        '\'' => "'\\''".to_owned(),
+        '"' => "'\"'".to_owned(),
+        char => {
+            let double = quote(char.encode_utf8(&mut [0; 4]));
+            format!("'{}'", &double[1..double.len() - 1])
+        }
+    });
+    format!("[{}]", quoted.collect::<Vec<_>>().join(" "))
 }
 
 /// `strconv.Atoi`, with the reason of a failure.

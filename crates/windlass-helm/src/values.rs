@@ -8,9 +8,7 @@ pub(crate) mod dependencies;
 mod overrides;
 mod path;
 
-use gotemplate::{
-    Context, FunctionError, List, Map, Methods, Numbers, Signature, Type, Value, types,
-};
+use gotemplate::{Context, FunctionError, List, Map, Methods, Numbers, Signature, Type, Value, types};
 
 pub use overrides::{OverrideError, Overrides};
 pub(crate) use path::{path_value, table};

@@ -16,6 +16,8 @@ pub(super) fn check_api_version(files: &[File]) -> Result<(), LoadError> {
     };
     match yaml("Chart.yaml", &file.data)?.str_at(&["apiVersion"]) {
         None | Some("" | "v1" | "v2") => Ok(()),
+        // Helm 4 can read such a chart, but not install it.
+        Some("v3") => Err(LoadError::NotYetSupportedVersion),
         Some(_) => Err(LoadError::UnsupportedVersion),
     }
 }

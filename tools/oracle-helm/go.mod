@@ -1,0 +1,3 @@
+module windlass.dev/tools/oracle-helm
+
+go 1.26.0
