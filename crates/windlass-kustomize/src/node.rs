@@ -548,13 +548,17 @@ impl Node {
     pub fn settle_shared(&mut self, before: &[Scalar]) {
         for old in before {
             let mut changed = None;
-            // Merging goes through fields by their names, and what it writes last stays.
+            // Merging goes through fields by their names, and what it writes last stays. It also puts words in
+            // quotes that it leaves as they are: no more than that does not count beside a write.
             self.walk_by_name(&mut |node| {
                 if let Self::Scalar(scalar) = node
                     && scalar.shared == old.shared
                     && scalar != old
                 {
-                    changed = Some(scalar.clone());
+                    let is_written = scalar.value != old.value || scalar.tag != old.tag;
+                    if is_written || changed.as_ref().is_none_or(|last: &Scalar| last.value == old.value) {
+                        changed = Some(scalar.clone());
+                    }
                 }
             });
             let Some(changed) = changed else { continue };

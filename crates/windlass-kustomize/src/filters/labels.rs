@@ -22,7 +22,7 @@ pub fn set_entries(node: &mut Node, entries: &[(SmolStr, SmolStr)], specs: &[Fie
     for (key, value) in entries {
         // All fields get the one node that kyaml makes, and each that is there already gives it its style.
         let mut style = Style::Plain;
-        let mut added_style = None;
+        let mut added_styles: Vec<Style> = Vec::new();
         apply_all(node, &specs, Some(Create::MAP), &mut |map| {
             if style == Style::Plain && is_yaml_1_1_non_string(value) {
                 style = Style::DoubleQuoted;
@@ -30,13 +30,13 @@ pub fn set_entries(node: &mut Node, entries: &[(SmolStr, SmolStr)], specs: &[Fie
             if !map.is_null() {
                 match map.get(key) {
                     Some(field) => style = field.style(),
-                    None => added_style = Some(style),
+                    None => added_styles.push(style),
                 }
             }
             let value = Scalar { value: value.clone(), tag: Tag::Str, style, shared };
             map.set_field(key, Node::Scalar(value))
         })?;
-        if shared > 0 && added_style.is_some_and(|added| added != style) {
+        if shared > 0 && added_styles.iter().any(|added| *added != style) {
             node.walk_mut(&mut |node| {
                 if let Node::Scalar(scalar) = node
                     && scalar.shared == shared
