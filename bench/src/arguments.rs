@@ -56,6 +56,8 @@ pub(crate) enum What {
     Spine,
     /// Single operations, in process.
     Micro,
+    /// Building kustomizations, against kustomize. Not part of everything: it takes minutes of kustomize's.
+    Kustomize,
 }
 
 /// Which API server.

@@ -11,6 +11,7 @@ mod client;
 mod figures;
 mod floor;
 mod follow;
+mod kustomize;
 mod machine;
 mod micro;
 mod server;
@@ -30,11 +31,14 @@ fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let machine = machine::Machine::read();
     let mut report = figures::Report::new(&machine);
-    if arguments.what != What::Micro {
+    if arguments.what == What::Kustomize {
+        kustomize::run(&mut report, arguments.binary().ok().as_deref())?;
+    }
+    if matches!(arguments.what, What::All | What::Spine) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(spine::run(&arguments, &mut report))?;
     }
-    if arguments.what != What::Spine {
+    if matches!(arguments.what, What::All | What::Micro) {
         micro::run(&mut report)?;
     }
     report.finish();

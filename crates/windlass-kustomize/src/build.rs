@@ -191,7 +191,9 @@ fn finish(gathered: &mut Accumulator, context: &Context<'_>) -> Result<()> {
         let names = unused.join(",");
         context.warn(vec![format!("well-defined vars that were never replaced: {names}")]);
     }
-    drop_local(&mut gathered.resources)
+    drop_local(&mut gathered.resources)?;
+    // A JSON patch may have given two resources the same name; kustomize panics here.
+    gathered.resources.check_unique(&schema)
 }
 
 /// Drops objects with the annotation that says they are not for the cluster.
