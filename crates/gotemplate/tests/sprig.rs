@@ -1,4 +1,5 @@
-//! Every function of sprig and Helm against what Go answered (`tests/data/sprig.jsonl`).
+//! Every function of sprig and Helm against what Go answered: random calls (`tests/data/sprig.jsonl`) and chosen
+//! templates (`tests/data/sprig-cases.jsonl`), both recorded by `tools/oracle-sprig`.
 //!
 //! `GOTEMPLATE_SPRIG_RECORDS=FILE` compares with another file of records, and prints each difference.
 
@@ -65,7 +66,7 @@ fn answers_are_those_of_go() {
     let path = std::env::var("GOTEMPLATE_SPRIG_RECORDS");
     let records = match &path {
         Ok(path) => std::fs::read_to_string(path).unwrap(),
-        Err(_) => include_str!("data/sprig.jsonl").to_owned(),
+        Err(_) => [include_str!("data/sprig.jsonl"), include_str!("data/sprig-cases.jsonl")].concat(),
     };
     let mut differences: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut compared = 0;

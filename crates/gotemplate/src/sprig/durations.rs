@@ -80,6 +80,10 @@ impl Object for DurationObject {
         Some(Value::Int64(self.0.as_nanos()))
     }
 
+    fn with_scalar(&self, scalar: Value) -> Option<Value> {
+        Some(duration_value(Duration::from_nanos(scalar.as_int()?)))
+    }
+
     fn equals(&self, other: &dyn Object) -> bool {
         other.as_any().downcast_ref().is_some_and(|other: &Self| other.0 == self.0)
     }

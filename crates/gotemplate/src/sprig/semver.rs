@@ -20,8 +20,9 @@ pub(super) const FUNCTIONS: &[Entry] = &[
 /// `*semver.Version`, which `semver` returns.
 pub(super) static POINTER: Type = Type::new("*semver.Version", Kind::Ptr).with_methods(&METHODS);
 /// `semver.Version`, which the methods that count up return.
-static STRUCT: Type = Type::new("semver.Version", Kind::Struct).with_methods(&METHODS);
-static METHODS: VersionMethods = VersionMethods;
+static STRUCT: Type = Type::new("semver.Version", Kind::Struct).with_methods(&STRUCT_METHODS);
+static METHODS: VersionMethods = VersionMethods { of_pointer: true };
+static STRUCT_METHODS: VersionMethods = VersionMethods { of_pointer: false };
 
 fn parsed(version: &str) -> Result<Version, FunctionError> {
     Version::parse(version).map_err(|error| {
@@ -95,7 +96,10 @@ pub fn original(value: &Value) -> Option<String> {
     Some(object.version.as_ref().map_or_else(String::new, |version| version.original().to_owned()))
 }
 
-struct VersionMethods;
+struct VersionMethods {
+    /// Whether the methods that need a pointer are among them.
+    of_pointer: bool,
+}
 
 static NO_ARGUMENTS: Signature = Signature::fixed(&[]);
 static ONE_VERSION: Signature = Signature::fixed(&[&POINTER]);
@@ -104,12 +108,14 @@ static ONE_TEXT: Signature = Signature::fixed(&[&types::STRING]);
 impl Methods for VersionMethods {
     fn signature(&self, name: &str) -> Option<&'static Signature> {
         match name {
-            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String" | "IncMajor"
-            | "IncMinor" | "IncPatch" => Some(&NO_ARGUMENTS),
+            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "String" | "IncMajor" | "IncMinor"
+            | "IncPatch" => Some(&NO_ARGUMENTS),
+            "SetPrerelease" | "SetMetadata" => Some(&ONE_TEXT),
+            _ if !self.of_pointer => None,
+            "Original" => Some(&NO_ARGUMENTS),
             "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan" | "GreaterThanEqual" => {
                 Some(&ONE_VERSION)
             }
-            "SetPrerelease" | "SetMetadata" => Some(&ONE_TEXT),
             _ => None,
         }
     }
