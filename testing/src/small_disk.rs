@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Mounting takes milliseconds; this only bounds a machine that is very busy.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// What the disk is filled with.
 const FILLER: &str = ".filler";

@@ -13,7 +13,7 @@ use windlass_testing::{Cluster, Kubectl, Namespace, eventually, eventually_block
 /// Set in the process that is to be killed.
 const OWNER: &str = "WINDLASS_TESTING_OWNER";
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(180);
 
 fn deployment(name: &str, replicas: u32) -> Value {
     json!({

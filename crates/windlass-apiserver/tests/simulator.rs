@@ -8,7 +8,7 @@ use windlass_apiserver::{Api, DeleteOptions, Gvr, ListOptions, Propagation, Watc
 use windlass_kube::{Object, Value};
 
 /// How long something may take before a test says it never happens.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(120);
 
 struct Cluster {
     api: Api,

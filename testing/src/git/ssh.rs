@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const SSHD: [&str; 3] = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"];
 
 /// Starting takes milliseconds; this only bounds a machine that is very busy.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// Somebody else may take the port between finding and using it; not three times in a row.
 const PORT_ATTEMPTS: usize = 3;

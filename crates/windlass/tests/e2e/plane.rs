@@ -22,7 +22,7 @@ use windlass_testing::{
 };
 
 /// How long anything may take on a machine that does many other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// More scenarios at once would only make each of them slower.
 static SCENARIOS: Semaphore = Semaphore::const_new(4);
@@ -704,7 +704,10 @@ async fn install(cluster: &Cluster, namespace: &str, flags: &[&str], kubeconfig:
     let apply = ["apply", "--server-side", "-f", "-"];
     let printed = run_windlass(home, &["install", "--crds-only"]).exits(0).out;
     kubectl.run_with_input(&apply, printed).unwrap();
-    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).unwrap();
+    for kind in ["applications", "appprojects", "applicationsets"] {
+        let path = format!("/apis/argoproj.io/v1alpha1/{kind}");
+        eventually(PATIENCE, || cluster.api().get(&path)).await.unwrap();
+    }
     let printed =
         run_windlass(home, &[&["install", "--namespace", namespace][..], flags].concat()).exits(0).out;
     kubectl.run_with_input(&apply, printed).unwrap();

@@ -31,7 +31,7 @@ pub(crate) async fn everything_printed_is_accepted(server: Server) {
         let client_side = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
         kubectl.run_with_input(&client_side, &all).unwrap();
     }
-    let rollout = ["rollout", "status", "deployment/windlass", "-n", "gitops", "--timeout=60s"];
+    let rollout = ["rollout", "status", "deployment/windlass", "-n", "gitops", "--timeout=180s"];
     kubectl.run(&rollout).unwrap();
     kubectl.run(&["get", "pdb/windlass", "service/windlass", "-n", "gitops"]).unwrap();
     kubectl.run(&["get", "appproject/default", "-n", "gitops"]).unwrap();

@@ -3,7 +3,7 @@
 use crate::plane::{Plane, Server, config_map, deployment};
 
 /// No verb waits longer than the rest of a scenario would.
-const TIMEOUT: &str = "--timeout=60s";
+const TIMEOUT: &str = "--timeout=180s";
 const HERE: &str = "--allow-local-repositories";
 
 /// A commit as tables print it.
