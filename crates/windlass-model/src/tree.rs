@@ -86,6 +86,16 @@ pub trait Tree: Send + Sync {
     /// As for [`Tree::entry`].
     fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError>;
 
+    /// Whether a symbolic link stands at `path`, wherever it leads. A Tree without links need not say so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tree::entry`].
+    fn is_link(&self, path: &str) -> Result<bool, TreeError> {
+        let _ = path;
+        Ok(false)
+    }
+
     /// The bytes of the file at `path`; `None` when there is no file.
     ///
     /// # Errors

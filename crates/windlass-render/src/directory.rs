@@ -99,6 +99,8 @@ fn files(
     while let Some((relative, kind, depth)) = to_visit.pop() {
         match kind {
             EntryKind::File => found.push(relative),
+            // Go's `filepath.Walk`, by which Argo CD finds files, goes into no folder that a link leads to.
+            EntryKind::Directory if recurse && tree.is_link(&joined(path, &relative))? => {}
             EntryKind::Directory if recurse && depth < FOLDER_DEPTH => {
                 push_members(tree, path, &relative, depth + 1, &mut to_visit, diagnostics)?;
             }

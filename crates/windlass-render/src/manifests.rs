@@ -10,7 +10,8 @@ use crate::joined;
 /// Reads the objects of a YAML or JSON file; lists are taken apart, empty documents left out.
 ///
 /// A bad document spoils no other. A YAML file that holds no object and does not look as if it should is left out
-/// in silence, as Argo CD 3.6 does with what merely lies beside the manifests (`getObjsFromYAMLOrJSON`).
+/// in silence, as Argo CD 3.6 does with what merely lies beside the manifests (`getObjsFromYAMLOrJSON`): one that
+/// cannot be parsed, too. A JSON file that cannot be parsed is an error there, whatever it looks like.
 pub(crate) fn parse_file(
     file: &str,
     content: &[u8],
@@ -24,6 +25,7 @@ pub(crate) fn parse_file(
         return;
     };
     let n_before = manifests.len();
+    let is_json = file.ends_with(".json");
     let mut bad = Vec::new();
     for document in windlass_yaml::load_manifest(&text, &windlass_yaml::LoadOptions::default()) {
         match document {
@@ -31,11 +33,12 @@ pub(crate) fn parse_file(
             Err(error) => {
                 let origin = at(error.position().line);
                 let message = format!("cannot be parsed: {error}");
-                bad.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+                let found = if is_json { &mut *diagnostics } else { &mut bad };
+                found.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
             }
         }
     }
-    if manifests.len() > n_before || is_meant_as_manifest(&text) {
+    if manifests.len() > n_before || is_meant_as_manifest(&text, is_json) {
         diagnostics.append(&mut bad);
     }
 }
@@ -109,9 +112,14 @@ fn decoded(content: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a file that holds no object was meant to: all three words that every object has stand in it.
-fn is_meant_as_manifest(text: &str) -> bool {
-    ["apiVersion", "kind", "metadata"].iter().all(|word| text.contains(word))
+/// Whether a file that holds no object was meant to: all three keys that every object has stand in it.
+fn is_meant_as_manifest(text: &str, is_json: bool) -> bool {
+    let keys = if is_json {
+        ["\"apiVersion\"", "\"kind\"", "\"metadata\""]
+    } else {
+        ["apiVersion:", "kind:", "metadata:"]
+    };
+    keys.iter().all(|key| text.contains(key))
 }
 
 fn add(value: Value, origin: &Origin, manifests: &mut Vec<Manifest>, bad: &mut Vec<Diagnostic>) {

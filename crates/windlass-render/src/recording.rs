@@ -13,6 +13,8 @@ pub struct ReadSet {
     entries: BTreeMap<Str, Option<Digest>>,
     /// Folders that were listed, by the digest of their names and kinds; what stands below is not part of it.
     listings: BTreeMap<Str, Option<Digest>>,
+    /// Whether there was a symbolic link.
+    links: BTreeMap<Str, bool>,
 }
 
 impl ReadSet {
@@ -24,6 +26,11 @@ impl ReadSet {
     pub fn holds_in(&self, tree: &dyn Tree) -> Result<bool, TreeError> {
         for (path, digest) in &self.listings {
             if tree.list(path)?.as_deref().map(listing_digest) != *digest {
+                return Ok(false);
+            }
+        }
+        for (path, linked) in &self.links {
+            if tree.is_link(path)? != *linked {
                 return Ok(false);
             }
         }
@@ -43,7 +50,8 @@ impl ReadSet {
 
     /// The paths that were read, looked for or listed, sorted and without repetition.
     pub fn paths(&self) -> impl Iterator<Item = &Str> {
-        let mut paths: Vec<&Str> = self.entries.keys().chain(self.listings.keys()).collect();
+        let mut paths: Vec<&Str> =
+            self.entries.keys().chain(self.listings.keys()).chain(self.links.keys()).collect();
         paths.sort();
         paths.dedup();
         paths.into_iter()
@@ -92,6 +100,14 @@ impl Tree for RecordingTree<'_> {
             reads.listings.insert(path.into(), members.as_deref().map(listing_digest));
         });
         Ok(members)
+    }
+
+    fn is_link(&self, path: &str) -> Result<bool, TreeError> {
+        let linked = self.tree.is_link(path)?;
+        self.record(|reads| {
+            reads.links.insert(path.into(), linked);
+        });
+        Ok(linked)
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {

@@ -178,9 +178,15 @@ fn what_merely_lies_beside_the_manifests_is_left_out() {
         ("app/comment.yaml", "# nothing\n---\n# nothing\n"),
         ("app/list.yaml", "- a\n- b\n"),
         ("app/package.json", r#"{"name": "x", "version": "1"}"#),
+        ("app/prose.yaml", "of some kind: [ the apiVersion and the metadata\n"),
         ("app/z.yaml", &object("z")),
     ]);
     assert_eq!(found, ["app/z.yaml:1 z"]);
+    let found = told_of(&[("app/settings.json", "{\"name\": \n")]);
+    assert!(
+        found[0].starts_with("! app/settings.json:") && found[0].contains("cannot be parsed"),
+        "{found:?}"
+    );
     let meant = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.name }}\n";
     let found = told_of(&[("app/template.yaml", meant)]);
     assert!(found[0].starts_with("! app/template.yaml:"), "{found:?}");
@@ -283,6 +289,38 @@ fn what_cannot_be_rendered_yet_is_named() {
         found,
         ["app/b.yaml:1 b", "! app/a.jsonnet: is Jsonnet, which this version cannot render yet",]
     );
+}
+
+/// A Tree in which one folder is there by a symbolic link.
+struct Linked(MemoryTree, bool);
+
+impl Tree for Linked {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        self.0.entry(path)
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError> {
+        self.0.list(path)
+    }
+
+    fn is_link(&self, path: &str) -> Result<bool, TreeError> {
+        Ok(self.1 && path == "app/linked")
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
+        self.0.read(path, limit)
+    }
+}
+
+#[test]
+fn a_folder_that_a_link_leads_to_is_not_gone_into() {
+    let files = || MemoryTree::new([("app/a.yaml", object("a")), ("app/linked/b.yaml", object("b"))]);
+    let recurse = directory(DirectoryOptions { recurse: true, ..DirectoryOptions::default() });
+    let rendered = render(&Linked(files(), true), "app", &recurse).unwrap();
+    assert_eq!(told(&rendered), ["app/a.yaml:1 a"]);
+    // The answer holds while the link is one.
+    assert!(rendered.reads.holds_in(&Linked(files(), true)).unwrap());
+    assert!(!rendered.reads.holds_in(&Linked(files(), false)).unwrap());
 }
 
 /// A Tree in which one folder cannot be listed and one file cannot be read, because of a symbolic link.

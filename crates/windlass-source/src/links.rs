@@ -87,6 +87,21 @@ pub(crate) fn find<N: Nodes>(nodes: &N, path: &str) -> Result<Option<Found<N::Id
     Ok(folders.pop().map(|(_, id)| Found { kind: RawKind::Directory, id }))
 }
 
+/// Whether `path` itself is a link; links on the way to it are followed.
+///
+/// # Errors
+///
+/// As for [`find`].
+pub(crate) fn is_link<N: Nodes>(nodes: &N, path: &str) -> Result<bool, TreeError> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    match find(nodes, folder)? {
+        Some(found) if found.kind == RawKind::Directory => {
+            Ok(nodes.member(&found.id, name)?.is_some_and(|(kind, _)| kind == RawKind::Link))
+        }
+        _ => Ok(false),
+    }
+}
+
 fn link_error(link: Option<String>, path: &str, problem: &'static str) -> TreeError {
     TreeError::Link { path: link.unwrap_or_else(|| path.to_string()).into(), problem }
 }
@@ -173,6 +188,20 @@ mod tests {
                 Err(error) => error.to_string(),
             };
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_part_of_a_path_tells_whether_it_is_a_link() {
+        for (path, expected) in [
+            ("dir", true),
+            ("dir/file", false),
+            ("a/up", true),
+            ("a", false),
+            ("dangling", true),
+            ("missing", false),
+        ] {
+            assert_eq!(is_link(&fake(), path).unwrap(), expected, "{path}");
         }
     }
 

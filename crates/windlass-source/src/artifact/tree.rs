@@ -254,6 +254,10 @@ impl Tree for ArtifactTree {
         Ok(Some(listed))
     }
 
+    fn is_link(&self, path: &str) -> Result<bool, TreeError> {
+        links::is_link(self, path)
+    }
+
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
         let Some(found) = links::find(self, path)? else { return Ok(None) };
         let Node::File { digest, offset, size } = self.0.nodes[found.id] else { return Ok(None) };
