@@ -156,7 +156,8 @@ impl HelmRepository {
     /// What a Tree of the chart is kept under.
     fn identity(&self, name: &str, chart: &ChartVersion) -> String {
         match chart.digest() {
-            Some(digest) => format!("chart {digest}"),
+            // With the repository: who only knows the digest of another's chart must not be given it.
+            Some(digest) => format!("chart {} {digest}", self.url.identity()),
             None => {
                 let url = chart.url.as_deref().unwrap_or_default();
                 format!("chart {} {name} {} {url} {}", self.url.identity(), chart.version, chart.created)

@@ -1,4 +1,4 @@
-//! Sources: Git repositories fetched bare and read as Trees; webhooks.
+//! Sources: Git repositories, charts, OCI artifacts and archives, read as Trees; webhooks.
 //!
 //! A [`RepositoryStore`] is a folder of bare repositories. A [`Repository`] in it answers two questions: which commit
 //! does this [`TargetRevision`] stand for now, and what are the files of that commit. The files are a
@@ -16,6 +16,26 @@
 //! for (name, entry) in snapshot.tree.list("guestbook")?.unwrap_or_default() {
 //!     println!("{name} {:?} at {}", entry.kind, snapshot.revision);
 //! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! An [`ArtifactStore`] is a folder of unpacked archives. An [`ArtifactRepository`] in it is a Helm repository, a
+//! repository of a registry, or an archive at an address; asked for an [`ArtifactTarget`], it answers with an
+//! [`ArtifactRevision`] and an [`ArtifactTree`].
+//!
+//! ```no_run
+//! use windlass_model::Tree;
+//! use windlass_source::{
+//!     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactStore, ArtifactTarget, Freshness, Policy,
+//! };
+//!
+//! let store = ArtifactStore::open("/var/lib/windlass/artifacts", Policy::default(), ArtifactLimits::default())?;
+//! let url = "https://charts.jetstack.io".parse()?;
+//! let options = ArtifactOptions::default();
+//! let charts = store.repository(&url, ArtifactKind::HelmRepository, &Access::default(), &options)?;
+//! let wanted = ArtifactTarget::Chart { name: "cert-manager".into(), version: "1.x".into() };
+//! let snapshot = charts.update_one(&wanted, Freshness::Shared)?;
+//! println!("{} has {:?}", snapshot.revision, snapshot.tree.entry("Chart.yaml")?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -44,6 +64,8 @@ mod schedule;
 mod session;
 mod slot;
 mod store;
+mod store_lock;
+mod submodules;
 mod transport;
 mod tree;
 mod url;
@@ -66,5 +88,6 @@ pub use repository::{CommitMetadata, Repository, Snapshot};
 pub use revision::{CommitId, MIN_SHORT_COMMIT_DIGITS, ParseCommitIdError, Revision, TargetRevision};
 pub use schedule::{PollInterval, Polls};
 pub use store::{Limits, RepositoryStore};
+pub use submodules::CompositeTree;
 pub use tree::GitTree;
 pub use url::{MAX_URL_BYTES, ParseUrlError, RepositoryUrl, Scheme};

@@ -87,6 +87,12 @@ impl Repository {
         &self.url
     }
 
+    /// What the repository is reached with.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Finds out what each target stands for now, and makes the files of those commits available.
     ///
     /// One listing and at most one pack are transferred for all of them. A target that fails does not fail the

@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::read_caches::ReadCaches;
 use crate::repository::Repository;
 use crate::slot::Slot;
+use crate::store_lock;
 use crate::transport::http::Clients;
 use crate::transport::runtime::IoRuntime;
 use crate::url::{RepositoryUrl, Scheme};
@@ -71,14 +72,7 @@ impl RepositoryStore {
     pub fn open(root: impl Into<PathBuf>, policy: Policy, limits: Limits) -> Result<Self, SourceError> {
         let root = root.into();
         fs::create_dir_all(&root).map_err(|error| SourceError::store("create the folder", &root, error))?;
-        let lock_path = root.join("lock");
-        let lock =
-            File::create(&lock_path).map_err(|error| SourceError::store("create", &lock_path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(SourceError::StoreInUse { path: root }),
-            Err(fs::TryLockError::Error(error)) => return Err(SourceError::store("lock", &lock_path, error)),
-        }
+        let lock = store_lock::lock(&root)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 policy: Arc::new(policy),

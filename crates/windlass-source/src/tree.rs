@@ -41,6 +41,27 @@ impl GitTree {
         self.commit
     }
 
+    /// The names in a folder, in Git's order.
+    pub(crate) fn names(&self, folder: ObjectId) -> Result<Vec<Str>, TreeError> {
+        let members = self.objects.folder(folder).map_err(|error| store("folder", &error))?;
+        Ok(members.iter().map(|member| Str::from(member.name())).collect())
+    }
+
+    /// The bytes of a file, which errors call `path`.
+    pub(crate) fn read_blob(
+        &self,
+        id: ObjectId,
+        path: &str,
+        limit: u64,
+    ) -> Result<Option<Arc<[u8]>>, TreeError> {
+        let size = self.objects.size(id).map_err(|error| store(path, &error))?;
+        if size > limit {
+            return Err(TreeError::TooLarge { path: path.into(), size, limit });
+        }
+        let bytes = self.objects.blob(id).map_err(|error| store(path, &error))?;
+        Ok(Some(bytes.into()))
+    }
+
     /// The digest of the whole Tree.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -117,12 +138,7 @@ impl Tree for GitTree {
         if found.kind != RawKind::File {
             return Ok(None);
         }
-        let size = self.objects.size(found.id).map_err(|error| store(path, &error))?;
-        if size > limit {
-            return Err(TreeError::TooLarge { path: path.into(), size, limit });
-        }
-        let bytes = self.objects.blob(found.id).map_err(|error| store(path, &error))?;
-        Ok(Some(bytes.into()))
+        self.read_blob(found.id, path, limit)
     }
 }
 

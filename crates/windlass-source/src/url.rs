@@ -308,6 +308,18 @@ impl RepositoryUrl {
         format!("{}://{}{}", self.scheme, self.host_and_port(), self.path)
     }
 
+    /// The address with everything in it, the password too: to derive others from, never to print.
+    pub(crate) fn with_credentials(&self) -> String {
+        if self.scheme == Scheme::Local || self.scheme == Scheme::Ssh {
+            return self.to_string();
+        }
+        let user = percent_encode(self.user().unwrap_or_default());
+        let password = self.password.as_ref().map(|it| format!(":{}", percent_encode(it.expose())));
+        let info = format!("{user}{}", password.unwrap_or_default());
+        let at = if info.is_empty() { "" } else { "@" };
+        format!("{}://{info}{at}{}{}", self.scheme, self.host_and_port(), self.path)
+    }
+
     /// Whether `host` and `path` name this repository, whatever the scheme, port, user and `.git`.
     ///
     /// A repository reached at `ssh.host` or `altssh.host` counts as `host`'s: large hosts offer SSH on port 443
@@ -372,6 +384,19 @@ fn check_names(host: &str, user: Option<&str>, scheme: Scheme) -> Result<(), Par
         return Err(ParseUrlError::InvalidHost);
     }
     Ok(())
+}
+
+/// Escapes everything that could be taken for a part of an address.
+fn percent_encode(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 pub(crate) fn percent_decode(text: &str) -> String {

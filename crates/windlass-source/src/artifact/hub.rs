@@ -19,6 +19,7 @@ use crate::helm_repository::HelmRepository;
 use crate::oci::OciRepository;
 use crate::policy::Policy;
 use crate::store::Permits;
+use crate::store_lock;
 use crate::transport::http::Clients;
 
 /// Charts, OCI artifacts and archives, fetched once and kept unpacked.
@@ -74,14 +75,7 @@ impl ArtifactStore {
         let indexes = root.join("indexes");
         fs::create_dir_all(&indexes)
             .map_err(|error| SourceError::store("create the folder", &indexes, error))?;
-        let lock_path = root.join("lock");
-        let lock =
-            File::create(&lock_path).map_err(|error| SourceError::store("create", &lock_path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(SourceError::StoreInUse { path: root }),
-            Err(fs::TryLockError::Error(error)) => return Err(SourceError::store("lock", &lock_path, error)),
-        }
+        let lock = store_lock::lock(&root)?;
         let packs = root.join("packs");
         let trees = TreeStore::open(packs.clone(), limits.stored_bytes)
             .map_err(|error| SourceError::store("open", packs, error))?;

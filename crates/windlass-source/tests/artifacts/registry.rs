@@ -141,6 +141,19 @@ fn a_poll_without_news_is_one_request_and_a_pinned_digest_none() {
 }
 
 #[test]
+fn a_pinned_digest_is_served_while_the_registry_is_away() {
+    let server = OciRegistry::start().unwrap();
+    let digest = server.push("app", "main", &[(TAR, &tgz(&[("a", "1")]))], &[]).unwrap();
+    let rig = Rig::new();
+    update(&rig.registry(&server.url("app"), &Access::default()), &revision("main")).unwrap();
+    let rig = rig.restarted();
+    server.fault("", usize::MAX, windlass_testing::WebFault::Disconnect);
+    let registry = rig.registry(&server.url("app"), &Access::default());
+    assert_eq!(text_at(&update(&registry, &revision(&digest)).unwrap(), "a").unwrap(), "1");
+    assert_eq!(update(&registry, &revision("main")).unwrap_err().reason(), "RepositoryUnreachable");
+}
+
+#[test]
 fn layers_are_selected_and_indexes_followed() {
     let server = OciRegistry::start().unwrap();
     let (one, two) = (tgz(&[("n", "1")]), tgz(&[("n", "2")]));

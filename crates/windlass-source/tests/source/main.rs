@@ -7,6 +7,7 @@ mod local;
 mod proxy;
 mod remote;
 mod ssh;
+mod submodules;
 mod trees;
 
 use std::collections::BTreeSet;
