@@ -85,7 +85,7 @@ fn base(kind: &str, name: &SmolStr, namespace: &SmolStr) -> Result<Node> {
 
 fn data(text: String) -> Node {
     let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
-    Node::Scalar(Scalar { value: text.into(), tag: Tag::Str, style, shared: 0 })
+    Node::Scalar(Scalar { value: text.into(), tag: Tag::Str, style, ..Scalar::default() })
 }
 
 fn finish(mut node: Node, generator: &Generator) -> Result<Resource> {

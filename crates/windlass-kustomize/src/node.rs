@@ -96,6 +96,9 @@ pub struct Scalar {
     pub style: Style,
     /// Which scalars of the resource are one for kustomize; 0 for a scalar of its own.
     pub shared: u32,
+    /// Of a key: whether a comment at it or at its value is a JSON object, such as `# {"$kpt-set": "image"}`.
+    /// kyaml takes that for the schema of the field, which then says nothing of how lists are merged.
+    pub has_comment_schema: bool,
 }
 
 impl PartialEq for Scalar {
@@ -152,7 +155,7 @@ impl Scalar {
     pub fn string(value: impl Into<SmolStr>) -> Self {
         let value = value.into();
         let style = if value.contains('\n') { Style::Literal } else { Style::Plain };
-        Self { value, tag: Tag::Str, style, shared: 0 }
+        Self { value, tag: Tag::Str, style, ..Self::default() }
     }
 
     /// Whether this counts as a string for kyaml: tagged so, or not tagged.
@@ -780,7 +783,7 @@ pub fn is_yaml_1_1_non_string(text: &str) -> bool {
 
 /// A string as it is read back after yaml.v3 printed it.
 fn printed_string(text: &str) -> Scalar {
-    Scalar { value: text.into(), tag: Tag::Str, style: printed_style(text), shared: 0 }
+    Scalar { value: text.into(), tag: Tag::Str, style: printed_style(text), ..Scalar::default() }
 }
 
 /// The style that yaml.v3 prints a string in.
@@ -859,8 +862,9 @@ impl<'a> Reader<'a> {
         let mut merges: Option<Vec<Node>> = None;
         for (key, value) in from.members() {
             // A map or a list as a key is found out when the resource is printed, if it ever is.
+            let has_comment_schema = has_comment_schema(value) || has_comment_schema(key);
             let key = match self.node(key)? {
-                Node::Scalar(key) => key,
+                Node::Scalar(key) => Scalar { has_comment_schema, ..key },
                 collection => {
                     let value = format!("\0{}", collection.go_syntax()).into();
                     Scalar { value, tag: Tag::Other, ..Scalar::default() }
@@ -918,6 +922,14 @@ impl Node {
     }
 }
 
+/// Whether the comment that kyaml reads first is a JSON object that says anything.
+fn has_comment_schema(node: &windlass_yaml::Node) -> bool {
+    let comment = if node.line_comment.is_empty() { &node.head_comment } else { &node.line_comment };
+    let json = comment.trim_start_matches('#').trim();
+    json.starts_with('{')
+        && matches!(windlass_yaml::json::parse(json.as_bytes()), Ok(Value::Object(map)) if !map.is_empty())
+}
+
 fn scalar_of(from: &windlass_yaml::Node) -> Scalar {
     let tag = Tag::of(&from.tag);
     let mut style = match from.style {
@@ -939,5 +951,5 @@ fn scalar_of(from: &windlass_yaml::Node) -> Scalar {
         // A tag that was written is printed again, so quotes do not make a string of it.
         style = Style::Plain;
     }
-    Scalar { value: SmolStr::from(from.value.as_str()), tag, style, shared: 0 }
+    Scalar { value: SmolStr::from(from.value.as_str()), tag, style, ..Scalar::default() }
 }

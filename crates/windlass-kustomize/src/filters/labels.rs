@@ -33,7 +33,7 @@ pub fn set_entries(node: &mut Node, entries: &[(SmolStr, SmolStr)], specs: &[Fie
                     None => added_styles.push(style),
                 }
             }
-            let value = Scalar { value: value.clone(), tag: Tag::Str, style, shared };
+            let value = Scalar { value: value.clone(), tag: Tag::Str, style, shared, ..Scalar::default() };
             map.set_field(key, Node::Scalar(value))
         })?;
         if shared > 0 && added_styles.iter().any(|added| *added != style) {

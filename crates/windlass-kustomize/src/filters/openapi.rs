@@ -22,6 +22,14 @@ pub struct Schema(Arc<Facts>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaId(u32);
 
+impl SchemaId {
+    /// A schema that says nothing.
+    pub const NOTHING: Self = Self(u32::MAX);
+}
+
+static NOTHING: SchemaNode =
+    SchemaNode { merge_keys: None, items: None, additional: None, fields: Vec::new() };
+
 #[derive(Debug, Default)]
 struct Facts {
     nodes: Vec<SchemaNode>,
@@ -116,7 +124,7 @@ impl Schema {
     }
 
     fn node(&self, id: SchemaId) -> &SchemaNode {
-        &self.0.nodes[id.0 as usize]
+        self.0.nodes.get(id.0 as usize).unwrap_or(&NOTHING)
     }
 }
 

@@ -128,7 +128,7 @@ fn expand_scalar(scalar: &mut Scalar, value: &mut dyn FnMut(&str) -> Option<Vari
         VariableValue::Bool(bool) => (bool.to_string().into(), Tag::Bool),
         VariableValue::Float(float) => (format!("{float}").into(), Tag::Float),
     };
-    *scalar = Scalar { value: text, tag, style: Style::Plain, shared: scalar.shared };
+    *scalar = Scalar { value: text, tag, style: Style::Plain, shared: scalar.shared, ..Scalar::default() };
 }
 
 /// The value of a scalar as a variable takes it; nothing of maps and lists, which no variable can stand for.

@@ -86,6 +86,19 @@ impl Walker<'_> {
         })
     }
 
+    /// The schema of a field: what a comment there says counts before all else.
+    fn field_schema(
+        &self,
+        schema: Option<SchemaId>,
+        key: &Scalar,
+        other: Option<&Scalar>,
+    ) -> Option<SchemaId> {
+        if key.has_comment_schema || other.is_some_and(|key| key.has_comment_schema) {
+            return Some(SchemaId::NOTHING);
+        }
+        self.schema.field(schema?, &key.value)
+    }
+
     /// A node that the patch does not name.
     fn untouched(&self, dest: &mut Node, schema: Option<SchemaId>) -> Result<Walked> {
         match dest {
@@ -234,7 +247,7 @@ impl Walker<'_> {
             match (own, theirs) {
                 (Some(idx), None) => {
                     let (key, value) = &mut members[idx];
-                    let field = schema.and_then(|id| self.schema.field(id, &key.value));
+                    let field = self.field_schema(schema, key, None);
                     match self.untouched(value, field)? {
                         Walked::Nothing => gone.push(idx),
                         Walked::Dest => value.quote_words(),
@@ -242,9 +255,9 @@ impl Walker<'_> {
                         Walked::KeptNull | Walked::Origin => {}
                     }
                 }
-                (Some(idx), Some((_, origin))) => {
+                (Some(idx), Some((origin_key, origin))) => {
                     let (key, value) = &mut members[idx];
-                    let field = schema.and_then(|id| self.schema.field(id, &key.value));
+                    let field = self.field_schema(schema, key, Some(origin_key));
                     let new = match self.both(value, origin, field)? {
                         Walked::Nothing => None,
                         Walked::Dest => {
@@ -262,7 +275,7 @@ impl Walker<'_> {
                     }
                 }
                 (None, Some((key, origin))) => {
-                    let field = schema.and_then(|id| self.schema.field(id, &key.value));
+                    let field = self.field_schema(schema, key, None);
                     let (new, style) = match self.added(origin, field)? {
                         Walked::Fresh(node) => (node, crate::node::Style::Plain),
                         Walked::Nothing => continue,
@@ -288,7 +301,7 @@ impl Walker<'_> {
         let mut gone: Vec<usize> = Vec::new();
         for idx in names {
             let (key, value) = &mut members[idx];
-            let field = schema.and_then(|id| self.schema.field(id, &key.value));
+            let field = self.field_schema(schema, key, None);
             match self.same(value, field)? {
                 Walked::Nothing => gone.push(idx),
                 Walked::Fresh(list) => *value = list,
