@@ -148,9 +148,12 @@ fn can_backquote(text: &str) -> bool {
 /// The first of the private characters that stand for bytes which are no characters: U+10FF00 and the byte.
 const STAND_INS: u32 = 0x10_ff00;
 
+/// The first of them that is used: bytes below it are characters.
+pub(super) const FIRST_STAND_IN: char = '\u{10ff80}';
+
 /// A text that expressions can be run on: a byte that is no character becomes a private one, which no
 /// expression is likely to name and `.` matches, as it does in Go.
-fn readable(text: &Str) -> Cow<'_, str> {
+pub(super) fn readable(text: &Str) -> Cow<'_, str> {
     if let Some(text) = text.as_str() {
         return Cow::Borrowed(text);
     }
@@ -165,7 +168,7 @@ fn readable(text: &Str) -> Cow<'_, str> {
 
 /// The text with its bytes again.
 fn restored(text: &str) -> Str {
-    if !text.contains(|char| char >= '\u{10ff80}') {
+    if !text.contains(|char| char >= FIRST_STAND_IN) {
         return text.into();
     }
     let mut bytes = Vec::with_capacity(text.len());

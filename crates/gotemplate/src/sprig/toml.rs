@@ -19,7 +19,7 @@ pub(super) fn encode(context: &mut Context<'_>, value: &Value) -> Result<Str, Fu
 pub(super) fn decode(context: &mut Context<'_>, text: &Str) -> Answer {
     context.charge_memory(text.len().saturating_mul(4))?;
     let map = Map::new();
-    if let Err(error) = decode::document(&text.lossy(), &map) {
+    if let Err(error) = decode::document(text, &map) {
         map.insert("Error", error.into());
     }
     Ok(Value::Map(map))

@@ -1,6 +1,6 @@
 //! URLs taken apart and put together, as Go's `net/url` (1.26) does it.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::function::{Context, Entry, FunctionError, Signature};
 use crate::value::{Map, Str, Value};

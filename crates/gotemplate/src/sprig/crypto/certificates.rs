@@ -1,7 +1,7 @@
 //! Certificate authorities and certificates, as values with the fields `Cert` and `Key`.
 
+use core::net::IpAddr;
 use std::any::Any;
-use std::net::IpAddr;
 
 use windlass_go::duration::Duration;
 use windlass_go::time::Time;

@@ -1,6 +1,6 @@
 //! Certificates as Go's `crypto/x509` (1.26) makes them, for the one template that sprig has.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 use windlass_go::time::Time;

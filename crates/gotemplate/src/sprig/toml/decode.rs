@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::value::{List, Map, Str, Value, types};
 
+use super::super::regex::readable;
 use super::lex::{Lexer, Problem};
 
 /// How deep arrays and inline tables may nest. The original has no limit, and no document comes near.
@@ -25,14 +26,21 @@ enum Node {
 }
 
 /// Reads a document into a map; the error is in the original's words.
-pub(super) fn document(text: &str, into: &Map) -> Result<(), String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+pub(super) fn document(text: &Str, into: &Map) -> Result<(), String> {
+    // The marks of UTF-16 are skipped as well, though what follows them can hardly be read.
+    let text = match text.as_bytes() {
+        [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] => Str::from_bytes(rest),
+        _ => text.clone(),
+    };
+    let has_stand_ins = text.as_str().is_none();
+    let text = readable(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.bytes().take(6).any(|byte| byte == 0) {
         let problem = "files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8";
         return Err(format!("toml: line 1: {problem}"));
     }
     let mut decoder = Decoder {
-        lexer: Lexer::new(text),
+        lexer: Lexer::new(text, has_stand_ins),
         root: Table::default(),
         context: Vec::new(),
         current: Str::new(),

@@ -7,6 +7,7 @@ use crate::value::{Str, Value};
 use super::super::cast::{IntError, parse_float, parse_int};
 use super::super::dates::time_value;
 use super::super::display::quoted;
+use super::super::regex::FIRST_STAND_IN;
 use super::super::runes::is_letter;
 
 /// What is wrong, and on which line.
@@ -21,6 +22,8 @@ pub(super) struct Lexer<'a> {
     rest: &'a str,
     line: usize,
     ends_with_newline: bool,
+    /// Whether private characters stand for bytes that are none.
+    has_stand_ins: bool,
     /// Whether a character was asked for where none was left.
     is_over: bool,
 }
@@ -62,8 +65,8 @@ fn rune_or_end(char: Option<char>) -> String {
 type Read<T> = Result<T, Problem>;
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { rest: text, line: 1, ends_with_newline: text.ends_with('\n'), is_over: false }
+    pub(super) fn new(text: &'a str, has_stand_ins: bool) -> Self {
+        Self { rest: text, line: 1, ends_with_newline: text.ends_with('\n'), has_stand_ins, is_over: false }
     }
 
     /// The line of the next character.
@@ -97,6 +100,9 @@ impl<'a> Lexer<'a> {
         if matches!(char, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f') || is_lone_return {
             let code = u32::from(char);
             return self.fail(format!("TOML files cannot contain control characters: '0x{code:02x}'"));
+        }
+        if self.has_stand_ins && char >= FIRST_STAND_IN {
+            return self.fail(format!("invalid UTF-8 byte: 0x{:02x}", u32::from(char) & 0xff));
         }
         self.rest = rest;
         if char == '\n' {
@@ -313,10 +319,16 @@ impl<'a> Lexer<'a> {
             }
             Some('.') => self.fail("floats must start with a digit, not '.'"),
             Some('-' | '+') => self.signed_number(start.0),
-            Some('i') if self.rest.starts_with("nf") => self.special_float(start.0),
-            Some('n') if self.rest.starts_with("an") => self.special_float(start.0),
             Some(char) if is_letter(char) => {
-                (self.rest, self.line) = start;
+                let taken = if matches!(char, 'i' | 'n') { special_float_start(start.0) } else { Ok(0) };
+                let taken = match taken {
+                    Ok(taken) => taken,
+                    Err(length) => {
+                        self.rest = &start.0[length..];
+                        return self.float(self.since(start.0));
+                    }
+                };
+                (self.rest, self.line) = (&start.0[taken..], start.1);
                 let end = self.rest.find(|char| !is_letter(char)).unwrap_or(self.rest.len());
                 let (word, rest) = self.rest.split_at(end);
                 self.rest = rest;
@@ -337,11 +349,6 @@ impl<'a> Lexer<'a> {
     /// What was read since.
     fn since(&self, start: &'a str) -> &'a str {
         &start[..start.len() - self.rest.len()]
-    }
-
-    fn special_float(&mut self, start: &'a str) -> Read<Value> {
-        self.rest = &self.rest[2..];
-        self.float(self.since(start))
     }
 
     fn signed_number(&mut self, start: &'a str) -> Read<Value> {
@@ -390,7 +397,8 @@ impl<'a> Lexer<'a> {
         {
             return self.based_integer(start, base);
         }
-        if matches!(self.peek(), Some('-' | ':')) && self.since(start).len() > 1 {
+        // A zero alone begins no time.
+        if matches!(self.peek(), Some('-' | ':')) && self.since(start) != "0" {
             self.skip(|char| char.is_ascii_digit() || "-:Tt .Zz+".contains(char));
             return self.time(self.since(start).trim());
         }
@@ -487,6 +495,22 @@ impl<'a> Lexer<'a> {
         }
         self.fail(format!("invalid datetime: {}", string(&written)))
     }
+}
+
+/// Looks for `inf` or `nan`; fails with the length of one that is there. Otherwise says how much the original
+/// has taken before it reads a word: it does not go back over what only began like one.
+fn special_float_start(text: &str) -> Result<usize, usize> {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    for [first, second] in [[b'n', b'f'], [b'a', b'n']] {
+        if bytes.get(at) == Some(&first) {
+            at += 1;
+            if bytes.get(at) == Some(&second) {
+                return Err(at + 1);
+            }
+        }
+    }
+    Ok(at - 1)
 }
 
 /// Whether each underscore stands between characters that numbers have.

@@ -71,7 +71,6 @@ impl Lexer<'_> {
 
     /// The rest of a `"""…"""` string.
     pub(super) fn long_string(&mut self) -> Read<Value> {
-        let line = self.line();
         let mut raw = String::new();
         loop {
             match self.next_char()? {
@@ -93,7 +92,7 @@ impl Lexer<'_> {
                     if quotes >= 3 {
                         raw.extend(std::iter::repeat_n('"', quotes - 3));
                         let text = without_escaped_newlines(without_first_newline(&raw));
-                        return unescaped(&text, line).map(Value::from);
+                        return unescaped(&text, self.line()).map(Value::from);
                     }
                     raw.extend(std::iter::repeat_n('"', quotes));
                 }
