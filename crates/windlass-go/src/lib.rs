@@ -27,8 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Planned here, each a module of its own with its own oracle: `fmt` verbs and float printing,
-//! robfig cron, kubectl JSONPath.
+//! Planned here, each a module of its own with its own oracle: robfig cron, kubectl JSONPath.
 
 pub mod duration;
 pub mod fmt;

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::fmt::is_print;
+
 /// Prints `text` between double quotes, escaped as Go's `%q` escapes it.
-///
-/// Whether a non-ASCII character is printable is asked of Rust's tables, which are of a newer Unicode version
-/// than Go's; a character that was assigned in between prints as itself here and as `\u…` there.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -21,7 +20,7 @@ pub(crate) fn quote(text: &str) -> String {
             '\x0b' => quoted.push_str(r"\v"),
             ' '..='~' => quoted.push(char),
             '\0'..='\x7f' => append(&mut quoted, format_args!(r"\x{:02x}", u32::from(char))),
-            _ if is_printable(char) => quoted.push(char),
+            _ if is_print(char) => quoted.push(char),
             '\u{80}'..='\u{ffff}' => append(&mut quoted, format_args!(r"\u{:04x}", u32::from(char))),
             _ => append(&mut quoted, format_args!(r"\U{:08x}", u32::from(char))),
         }
@@ -32,14 +31,6 @@ pub(crate) fn quote(text: &str) -> String {
 
 fn append(to: &mut String, arguments: std::fmt::Arguments<'_>) {
     to.write_fmt(arguments).expect("writing to a String cannot fail");
-}
-
-/// Whether a character outside ASCII shows as itself.
-fn is_printable(char: char) -> bool {
-    // Debug of a string leaves combining marks alone after a first character, as Go does everywhere.
-    let mut probe = String::from("a");
-    probe.push(char);
-    format!("{probe:?}").len() == probe.len() + 2
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Cuts the text of a template into tokens, with the positions and complaints of Go's own.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
+use regex::Regex;
 use windlass_go::fmt::{decode_last_rune, decode_rune, is_print, quote};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
@@ -512,9 +515,14 @@ fn is_space_byte(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Letters, digits and the underscore; Go's letters have no marks and no letter-like numbers among them.
+/// Letters, digits and the underscore, of the Unicode version that Go 1.26 has.
 fn is_alphanumeric(char: char) -> bool {
-    char == '_' || char.is_alphabetic() || char.is_ascii_digit()
+    static OTHERS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[\p{L}\p{Nd}&&\p{Age=15.0}]").expect("a class of characters"));
+    if char.is_ascii() {
+        return char == '_' || char.is_ascii_alphanumeric();
+    }
+    OTHERS.is_match(char.encode_utf8(&mut [0; 4]))
 }
 
 fn has_left_marker(text: &[u8]) -> bool {

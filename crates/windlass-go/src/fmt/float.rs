@@ -31,8 +31,7 @@ pub fn append_float(to: &mut Vec<u8>, float: f64, format: u8, precision: Option<
                 to.extend_from_slice(format!("{float:.exact$}").as_bytes());
                 to.extend(std::iter::repeat_n(b'0', precision - exact));
             }
-            None if bits == 32 => to.extend_from_slice(format!("{}", narrow(float)).as_bytes()),
-            None => to.extend_from_slice(format!("{float}").as_bytes()),
+            None => Digits::of(float, None, bits).append_positional(to),
         },
         _ => append_general(to, float, format, precision, bits),
     }
@@ -94,9 +93,30 @@ impl Digits {
             None => format!("{float:e}"),
         };
         let (mantissa, exponent) = text.split_once('e').expect("scientific notation has an exponent");
-        Self {
+        let mut digits = Self {
             digits: mantissa.bytes().filter(|byte| *byte != b'.').collect(),
             exponent: exponent.parse().expect("an exponent is a number"),
+        };
+        if wanted.is_none() && digits.digits.len() >= if bits == 32 { 6 } else { 15 } {
+            digits.settle_tie(float);
+        }
+        digits
+    }
+
+    /// Where two numbers of as few digits are equally near, Go takes the even one and Rust the larger.
+    fn settle_tie(&mut self, float: f64) {
+        /// As many further digits as show that nothing follows the five: 53 bits do not reach further.
+        const FURTHER: usize = 40;
+        let length = self.digits.len();
+        let Some(last) = self.digits.last_mut() else { return };
+        if *last % 2 == 0 || *last == b'0' {
+            return;
+        }
+        let exact = format!("{float:.*e}", length + FURTHER);
+        let exact = exact.bytes().filter(u8::is_ascii_digit).take(length + FURTHER).collect::<Vec<_>>();
+        let is_tie = exact[length] == b'5' && exact[length + 1..].iter().all(|digit| *digit == b'0');
+        if is_tie && exact[length - 1] == *last - 1 {
+            *last -= 1;
         }
     }
 

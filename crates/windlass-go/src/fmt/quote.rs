@@ -1,5 +1,9 @@
 //! Quoted strings and characters, as `strconv` writes them.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::rune::{append_rune, decode_rune};
 
 /// Appends `text` between double quotes; with `ascii_only`, as `%+q` does.
@@ -79,14 +83,14 @@ pub fn can_backquote(text: &[u8]) -> bool {
 
 /// Whether a character shows as itself: a letter, mark, number, punctuation, symbol, or the ASCII space.
 ///
-/// Rust's tables are of a newer Unicode version than Go's: what was assigned in between is printable here only.
+/// Characters are those of Unicode 15.0, which Go 1.26 has; later ones do not show.
 #[must_use]
 pub fn is_print(char: char) -> bool {
     if char.is_ascii() {
         return (' '..='~').contains(&char);
     }
-    // Debug of a string escapes what is not printable; after another character it leaves marks alone.
-    let mut probe = String::from("a");
-    probe.push(char);
-    format!("{probe:?}").len() == probe.len() + 2
+    static PRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"[\p{L}\p{M}\p{N}\p{P}\p{S}&&\p{Age=15.0}]").expect("a class of characters")
+    });
+    PRINTABLE.is_match(char.encode_utf8(&mut [0; 4]))
 }
