@@ -259,6 +259,10 @@ impl Tree for CompositeTree {
         Ok(Some(listed))
     }
 
+    fn is_link(&self, path: &str) -> Result<bool, TreeError> {
+        links::is_link(self, path)
+    }
+
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
         let Some(found) = links::find(self, path)? else { return Ok(None) };
         if found.kind != RawKind::File {

@@ -87,6 +87,7 @@ fn files_of_submodules_are_read_as_in_a_checkout() {
     let in_lib = tree.entry("vendor/lib").unwrap().unwrap().digest;
     let of_lib = update(&rig.repository(&server.url("org/lib"), &ada()), "main").unwrap().tree.digest();
     assert_eq!(in_lib, of_lib);
+    assert!(tree.is_link("vendor/lib/up").unwrap() && !tree.is_link("vendor/lib").unwrap());
     assert!(tree.entry("../x").is_err());
     // Without credentials for the other host none are sent there, not even ours.
     let none = CredentialTemplates::default();
