@@ -312,6 +312,9 @@ fn merge_into(resource: &mut Resource, patch: &Resource, schema: &Schema) -> Res
     if resource.node.is_nil_or_empty() {
         return Ok(());
     }
+    // With the patch, what it may do was merged into the object, where only errors show it.
+    resource.memory.allow_name_change |= name_changes;
+    resource.memory.allow_kind_change |= kind_changes;
     if !kind_changes {
         resource.set_kind(&kind)?;
     }
