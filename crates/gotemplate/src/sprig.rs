@@ -7,9 +7,13 @@
 //! What differs from Go, on purpose:
 //!
 //! - `keys` and `values` are in the order of the keys; Go has them in any order.
-//! - The local time zone is UTC.
-//! - Texts that are not UTF-8 reach `regex*` functions with U+FFFD for each byte that is no character.
+//! - The local time zone is UTC, and the time zone database is the one compiled into the program.
 //! - Chance and time come from the [`World`](crate::World) of the execution.
+//! - Every call is charged for the text it is given and makes, and for each value it goes through.
+//!
+//! What differs and nobody will miss: an `uint64` beyond `int64` in `toYaml` is a float; `slice` cannot reach into
+//! the spare capacity that Go's lists happen to have; keys on the curves P-224 and P-521 are not read;
+//! `fromJson` of a number that no float can hold says so, but does not keep what else was read.
 
 mod arguments;
 mod cases;

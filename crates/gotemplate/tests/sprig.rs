@@ -3,6 +3,7 @@
 //!
 //! `GOTEMPLATE_SPRIG_RECORDS=FILE` compares with another file of records, and prints each difference.
 
+#![cfg(feature = "crypto")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
 
 #[path = "sprig/dump.rs"]

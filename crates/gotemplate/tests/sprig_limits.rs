@@ -1,5 +1,7 @@
 //! Functions that a hostile template calls: each stops at a limit that names itself, or answers at once.
 
+#![cfg(feature = "crypto")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
