@@ -30,7 +30,12 @@ impl Tree for Files {
     fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
         let kind = if self.0.contains_key(path) {
             EntryKind::File
-        } else if self.0.range(format!("{path}/")..).next().is_some_and(|(name, _)| name.starts_with(&format!("{path}/"))) {
+        } else if self
+            .0
+            .range(format!("{path}/")..)
+            .next()
+            .is_some_and(|(name, _)| name.starts_with(&format!("{path}/")))
+        {
             EntryKind::Directory
         } else {
             return Ok(None);
@@ -97,7 +102,9 @@ fn deployment(name: &str, config: &str) -> String {
 }
 
 fn config_map(name: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: value\n  other: \"1\"\n")
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: value\n  other: \"1\"\n"
+    )
 }
 
 fn network_policy(name: &str) -> String {
@@ -123,7 +130,10 @@ fn add_base(workload: &mut Workload) {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  selector: {app: web}\n  ports: [{port: 80}]\n";
     let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec:\n  rules:\n  - http:\n      \
                    paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]\n";
-    workload.file("base/kustomization.yaml", "resources: [deployment.yaml, service.yaml, config.yaml, ingress.yaml]\n");
+    workload.file(
+        "base/kustomization.yaml",
+        "resources: [deployment.yaml, service.yaml, config.yaml, ingress.yaml]\n",
+    );
     workload.file("base/deployment.yaml", deployment("web", "conf"));
     workload.file("base/service.yaml", service);
     workload.file("base/config.yaml", config_map("conf"));
@@ -153,7 +163,8 @@ fn policies() -> Workload {
 
 /// Half Deployments, half the ConfigMaps that they refer to.
 fn objects(count: usize) -> Workload {
-    let mut objects = Workload::new(format!("{count} objects that refer to each other"), vec!["overlay".to_owned()]);
+    let mut objects =
+        Workload::new(format!("{count} objects that refer to each other"), vec!["overlay".to_owned()]);
     let texts = (0..count / 2).flat_map(|number| {
         let config = format!("conf-{number}");
         [deployment(&format!("web-{number}"), &config), config_map(&config)]
@@ -199,7 +210,11 @@ pub(crate) fn run(report: &mut Report, windlass: Option<&Path>) -> Result<()> {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin/kustomize"),
         PathBuf::from,
     );
-    ensure!(kustomize.is_file(), "there is no {}; build it with `cargo xtask tools kustomize`", kustomize.display());
+    ensure!(
+        kustomize.is_file(),
+        "there is no {}; build it with `cargo xtask tools kustomize`",
+        kustomize.display()
+    );
     let mut rows = Vec::new();
     let mut ratios = Vec::new();
     for workload in [small(), policies(), objects(4000), deep(), wide()] {
@@ -215,7 +230,9 @@ pub(crate) fn run(report: &mut Report, windlass: Option<&Path>) -> Result<()> {
         rows.push(row.ratio_to(theirs).note(faster));
         if let Some(windlass) = windlass {
             let cold = processes(windlass, &["render", "kustomize"], &workload, folder.path())?;
-            rows.push(Row::time(format!("{}: windlass render kustomize", workload.name), cold).ratio_to(theirs));
+            rows.push(
+                Row::time(format!("{}: windlass render kustomize", workload.name), cold).ratio_to(theirs),
+            );
         }
         if workload.folders.len() > 1 {
             let all = repeated(|| in_parallel(&workload))?;
@@ -225,9 +242,12 @@ pub(crate) fn run(report: &mut Report, windlass: Option<&Path>) -> Result<()> {
     }
     let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / float(ratios.len())).exp();
     let figure = format!("{mean:.0} ×");
-    rows.push(Row::figure("geometric mean, warm in process against the process", mean, figure).target("≥ 30 ×"));
+    rows.push(
+        Row::figure("geometric mean, warm in process against the process", mean, figure).target("≥ 30 ×"),
+    );
     let (exponent, times) = exponent()?;
-    let row = Row::figure("exponent of the time over the number of objects", exponent, format!("{exponent:.2}"));
+    let row =
+        Row::figure("exponent of the time over the number of objects", exponent, format!("{exponent:.2}"));
     rows.push(row.target("1").note(times));
     report.add("Kustomizations", rows);
     Ok(())
@@ -274,7 +294,8 @@ fn in_parallel(workload: &Workload) -> Result<()> {
     std::thread::scope(|scope| {
         let parts = workload.folders.chunks(size).map(|part| {
             scope.spawn(move || {
-                part.iter().try_for_each(|folder| workload.build_one(folder).map(|text| drop(black_box(text))))
+                part.iter()
+                    .try_for_each(|folder| workload.build_one(folder).map(|text| drop(black_box(text))))
             })
         });
         let parts: Vec<_> = parts.collect();

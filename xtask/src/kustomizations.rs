@@ -74,7 +74,8 @@ fn record_case(root: &Path, case: &Path) -> Result<()> {
     let is_target = |folder: &Path| NAMES.iter().any(|name| folder.join(name).is_file());
     let target = if is_target(&overlay) { &overlay } else { case };
     let flags = fs::read_to_string(case.join("flags")).unwrap_or_default();
-    let output = Command::new(kustomize(root)).arg("build").args(flags.split_whitespace()).arg(target).output()?;
+    let output =
+        Command::new(kustomize(root)).arg("build").args(flags.split_whitespace()).arg(target).output()?;
     let (file, bytes) = if output.status.success() {
         ("expected.yaml", output.stdout)
     } else {

@@ -63,7 +63,8 @@ pub(crate) fn run(options: &KustomizeOptions) -> Result<ExitCode> {
         managed_by_label: options.enable_managedby_label,
         ..Options::default()
     };
-    let built = build(&Disk, folder, &build_options, Services::default(), &[]).map_err(|error| anyhow!("{error}"))?;
+    let built =
+        build(&Disk, folder, &build_options, Services::default(), &[]).map_err(|error| anyhow!("{error}"))?;
     built.warnings.iter().for_each(|warning| output::note(warning));
     let text = built.resources.to_yaml().map_err(|error| anyhow!("{error}"))?;
     match &options.output {
