@@ -15,6 +15,7 @@ mod list;
 use smol_str::SmolStr;
 
 use self::directive::Directive;
+pub use self::list::MAX_IRREGULAR_ITEMS;
 use super::openapi::{Schema, SchemaId};
 use crate::error::Result;
 use crate::node::{Kind, Node, Scalar};

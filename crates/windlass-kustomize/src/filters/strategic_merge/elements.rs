@@ -84,3 +84,8 @@ pub(super) fn collect(pool: Vec<Node>, list: &[usize]) -> Vec<Node> {
         )
         .collect()
 }
+
+/// The nodes of a list in which none stands twice.
+pub(super) fn collect_distinct(mut pool: Vec<Node>, list: &[usize]) -> Vec<Node> {
+    list.iter().map(|place| std::mem::take(&mut pool[*place])).collect()
+}

@@ -1,15 +1,21 @@
 //! Lists with merge keys.
 
+use std::collections::HashMap;
+
 use smol_str::SmolStr;
 
 use super::elements;
 use super::{Sides, Walked, Walker};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filters::openapi::SchemaId;
 use crate::filters::path;
-use crate::node::{Kind, Node, Scalar};
+use crate::node::{Kind, Node, Scalar, Tag};
 
 type Values = Vec<SmolStr>;
+
+/// How many items a merged list may have unless each has its own value of its one merge key. kyaml holds every
+/// item against every other then, and so does this; 5,000 items take a few seconds.
+pub const MAX_IRREGULAR_ITEMS: usize = 5_000;
 
 impl Walker<'_> {
     /// Merges the patch's list into the object's: items of the patch first, then what the object has beside.
@@ -43,6 +49,19 @@ impl Walker<'_> {
         let theirs: Vec<usize> = (own.len()..pool.len()).collect();
         let is_same = matches!(sides, Sides::Same);
         let merge = Merge { walker: self, items: self.schema.items(schema), is_same };
+        if !of_values && let [key] = keys {
+            let by_key = |places: &[usize]| distinct(&pool, places, key);
+            if let (Some(own_places), Some(their_places)) = (by_key(&own), by_key(&theirs)) {
+                let result = merge.distinct_items(&mut pool, &own, &theirs, &own_places, &their_places)?;
+                return Ok(Walked::Fresh(Node::Sequence(elements::collect_distinct(pool, &result))));
+            }
+        }
+        if pool.len() > MAX_IRREGULAR_ITEMS {
+            return Err(Error::limit(format!(
+                "a list to be merged has items without their own value of a merge key, and more items than the \
+                 limit MAX_IRREGULAR_ITEMS of {MAX_IRREGULAR_ITEMS}"
+            )));
+        }
         let mut result = Vec::with_capacity(pool.len());
         let mut valid_keys = Vec::new();
         for values in &found {
@@ -53,6 +72,21 @@ impl Walker<'_> {
         append(&pool, &mut result, &own, &valid_keys)?;
         Ok(Walked::Fresh(Node::Sequence(elements::collect(pool, &result))))
     }
+}
+
+/// The places of items by their value of a key, if each is a map that has one of its own.
+fn distinct(pool: &[Node], places: &[usize], key: &str) -> Option<HashMap<SmolStr, usize>> {
+    let mut found = HashMap::with_capacity(places.len());
+    for place in places {
+        let Node::Scalar(value) = pool[*place].get(key)? else { return None };
+        if value.tag == Tag::Null
+            || value.value.is_empty()
+            || found.insert(value.value.clone(), *place).is_some()
+        {
+            return None;
+        }
+    }
+    Some(found)
 }
 
 fn take_items(list: &mut Node) -> Vec<Node> {
@@ -123,6 +157,64 @@ struct Merge<'a> {
 }
 
 impl Merge<'_> {
+    /// Merges lists whose items all have their own value of the one key: what the rest of this file does, in
+    /// one pass. Returns the places of what remains.
+    fn distinct_items(
+        &self,
+        pool: &mut [Node],
+        own: &[usize],
+        theirs: &[usize],
+        own_places: &HashMap<SmolStr, usize>,
+        their_places: &HashMap<SmolStr, usize>,
+    ) -> Result<Vec<usize>> {
+        // By the place of the patch's item that of the object's, and the other way around.
+        let mut partner: HashMap<usize, usize> = HashMap::with_capacity(their_places.len());
+        for (value, place) in their_places {
+            if let Some(other) = own_places.get(value) {
+                partner.insert(*place, *other);
+                partner.insert(*other, *place);
+            }
+        }
+        let mut result = Vec::with_capacity(pool.len());
+        for place in theirs {
+            let mut origin = std::mem::take(&mut pool[*place]);
+            let (place, walked) = match partner.get(place) {
+                Some(own) => {
+                    let walked = self.walker.both(&mut pool[*own], &mut origin, self.items)?;
+                    // kyaml puts the patch's item into the result, and then the object's over it.
+                    (
+                        *own,
+                        if matches!(walked, Walked::Origin) && is_void(&origin) {
+                            Walked::Nothing
+                        } else {
+                            walked
+                        },
+                    )
+                }
+                None => {
+                    let walked = self.walker.added(&mut origin, self.items)?;
+                    pool[*place] = origin;
+                    (*place, walked)
+                }
+            };
+            if !matches!(walked, Walked::Nothing) && !is_void(&pool[place]) {
+                result.push(place);
+            }
+        }
+        for place in own.iter().filter(|place| !partner.contains_key(place)) {
+            let item = &mut pool[*place];
+            let walked = if self.is_same {
+                self.walker.same(item, self.items)?
+            } else {
+                self.walker.untouched(item, self.items)?
+            };
+            if !matches!(walked, Walked::Nothing) && !is_void(item) {
+                result.push(*place);
+            }
+        }
+        Ok(result)
+    }
+
     /// Merges the items with these values and puts the outcome into the result.
     fn item(
         &self,
@@ -134,10 +226,7 @@ impl Merge<'_> {
         values: &[SmolStr],
     ) -> Result<()> {
         let place = self.walk(pool, own, theirs, names, values)?;
-        let is_empty = |place: usize| {
-            pool[place].is_null() || pool[place].kind() == Kind::Mapping && pool[place].members().is_empty()
-        };
-        let Some(place) = place.filter(|place| !is_empty(*place)) else {
+        let Some(place) = place.filter(|place| !is_void(&pool[*place])) else {
             for _ in names {
                 elements::set(pool, own, None, names, values)?;
             }
@@ -209,6 +298,11 @@ impl Merge<'_> {
             Walked::Dest | Walked::KeptNull | Walked::Origin => Some(place),
         })
     }
+}
+
+/// Whether an item is null or an empty map, which merged lists do not keep.
+fn is_void(item: &Node) -> bool {
+    item.is_null() || item.kind() == Kind::Mapping && item.members().is_empty()
 }
 
 /// The first item of a list with these values.
