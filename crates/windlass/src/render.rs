@@ -1,10 +1,13 @@
 //! `windlass render`: a local folder as the engine would render it, without any server.
 
+mod helm;
+mod kustomize;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, Subcommand};
 use windlass_engine::SystemWorld;
 use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
 use windlass_source::FolderTree;
@@ -15,9 +18,13 @@ use crate::output::{self, FormatOption};
 
 /// Options of `windlass render`.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct RenderOptions {
+    #[command(subcommand)]
+    tool: Option<Tool>,
     /// The folder: the root of a repository, or the folder to render.
-    dir: PathBuf,
+    #[arg(required = true)]
+    dir: Option<PathBuf>,
     /// The folder in it to render, as `spec.source.path` names it. Links may lead anywhere below DIR.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "DIR")]
     path: String,
@@ -40,10 +47,38 @@ pub(crate) struct RenderOptions {
     format: FormatOption,
 }
 
+/// A tool whose output is wanted as it prints it.
+#[derive(Debug, Clone, Subcommand)]
+enum Tool {
+    /// Print what `helm template` prints for a chart.
+    #[command(after_help = "\
+EXAMPLES
+  windlass render helm ./chart
+  windlass render helm web ./chart -f values.yaml --set image.tag=1.2 -n prod
+  windlass render helm web chart-1.2.3.tgz --show-only templates/service.yaml
+
+Warnings go to stderr. Exit code: 0 when the chart was rendered, 1 when not.")]
+    Helm(Box<helm::HelmOptions>),
+    /// Print what `kustomize build` prints for a folder.
+    #[command(after_help = "\
+EXAMPLES
+  windlass render kustomize overlays/production
+  windlass render kustomize . --load-restrictor LoadRestrictionsNone --reorder none
+
+Warnings go to stderr. Exit code: 0 when the kustomization was built, 1 when not.")]
+    Kustomize(kustomize::KustomizeOptions),
+}
+
 /// Renders and prints; the exit code is 1 when something could not be rendered.
 pub(crate) fn run(options: &RenderOptions) -> Result<ExitCode> {
-    let tree = FolderTree::open(&options.dir)
-        .with_context(|| format!("the folder {} cannot be read", options.dir.display()))?;
+    match &options.tool {
+        Some(Tool::Helm(options)) => return helm::run(options),
+        Some(Tool::Kustomize(options)) => return kustomize::run(options),
+        None => {}
+    }
+    let dir = options.dir.as_deref().unwrap_or(Path::new("."));
+    let tree =
+        FolderTree::open(dir).with_context(|| format!("the folder {} cannot be read", dir.display()))?;
     let directory = DirectoryOptions {
         recurse: options.recurse,
         include: options.include.as_str().into(),
@@ -63,11 +98,11 @@ pub(crate) fn run(options: &RenderOptions) -> Result<ExitCode> {
     let mut context =
         windlass_render::Context { name, namespace, ..windlass_render::Context::empty(&mut world) };
     let rendered = windlass_render::render(&tree, path, &renderer, &mut context)
-        .with_context(|| format!("{} cannot be rendered", options.dir.join(path).display()))?;
+        .with_context(|| format!("{} cannot be rendered", dir.join(path).display()))?;
     let mut failed = false;
     for diagnostic in &rendered.diagnostics {
         failed |= diagnostic.kind.is_error();
-        output::note(&shown(diagnostic, &options.dir));
+        output::note(&shown(diagnostic, dir));
     }
     let objects: Vec<_> = rendered.manifests.into_iter().map(|manifest| manifest.object).collect();
     if objects.is_empty() && rendered.diagnostics.is_empty() {

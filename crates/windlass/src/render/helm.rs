@@ -1,0 +1,218 @@
+//! `windlass render helm`: what `helm template` prints, without Helm.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum};
+use gotemplate::{Functions, Instant, Limits, Str, TemplateSet, Value, World};
+use windlass_helm::{
+    Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Loaded, Overrides, PrintOptions,
+    Release, RenderError, RenderRequest, load_archive, load_folder,
+};
+use windlass_source::FolderTree;
+
+use crate::output;
+
+/// Options of `windlass render helm`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HelmOptions {
+    /// The name of the release, and the chart: a folder or a packaged chart. One argument alone is the chart.
+    #[arg(required = true, num_args = 1..=2, value_names = ["RELEASE", "CHART"])]
+    arguments: Vec<String>,
+    /// A file of values; later ones win. `-` is stdin.
+    #[arg(short = 'f', long, value_delimiter = ',', value_name = "FILE")]
+    values: Vec<String>,
+    /// Set values: `a.b=1,c[0]=x`.
+    #[arg(long, value_name = "VALUES")]
+    set: Vec<String>,
+    /// Set values that are strings, whatever they look like.
+    #[arg(long, value_name = "VALUES")]
+    set_string: Vec<String>,
+    /// Set values that are JSON: `a={"b":1}`, or one object.
+    #[arg(long, value_name = "VALUES")]
+    set_json: Vec<String>,
+    /// Set values to the content of files: `a=path`.
+    #[arg(long, value_name = "VALUES")]
+    set_file: Vec<String>,
+    /// Set one value to all that follows `=`.
+    #[arg(long, value_name = "VALUE")]
+    set_literal: Vec<String>,
+    /// The namespace of the release.
+    #[arg(short, long, default_value = "default", value_name = "NAME")]
+    namespace: String,
+    /// A template of the release's name, with the functions that charts have.
+    #[arg(long, value_name = "TEMPLATE")]
+    name_template: Option<String>,
+    /// Print the files of `crds/` too.
+    #[arg(long)]
+    include_crds: bool,
+    /// The version of Kubernetes to render for.
+    #[arg(long, value_name = "VERSION")]
+    kube_version: Option<String>,
+    /// APIs that the cluster has beside the known ones: `monitoring.coreos.com/v1`.
+    #[arg(short, long, value_delimiter = ',', value_name = "VERSION")]
+    api_versions: Vec<String>,
+    /// Leave out tests.
+    #[arg(long)]
+    skip_tests: bool,
+    /// Leave out hooks, tests too.
+    #[arg(long)]
+    no_hooks: bool,
+    /// Print only these templates: `templates/service.yaml`, or a glob.
+    #[arg(short, long, value_name = "TEMPLATE")]
+    show_only: Vec<String>,
+    /// Render as for an upgrade of a release that is there.
+    #[arg(long)]
+    is_upgrade: bool,
+    /// Use values even if the chart's schema forbids them.
+    #[arg(long)]
+    skip_schema_validation: bool,
+    /// Whose behaviour is wanted.
+    #[arg(long, value_enum, default_value_t = Behaviour::Four, value_name = "VERSION")]
+    helm: Behaviour,
+}
+
+/// A major version of Helm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Behaviour {
+    /// Helm 3.
+    #[value(name = "3")]
+    Three,
+    /// Helm 4.
+    #[value(name = "4")]
+    Four,
+}
+
+/// Renders and prints.
+pub(crate) fn run(options: &HelmOptions) -> Result<ExitCode> {
+    let helm = match options.helm {
+        Behaviour::Three => HelmVersion::V3,
+        Behaviour::Four => HelmVersion::V4,
+    };
+    let mut capabilities = Capabilities::default_of(helm);
+    if let Some(version) = &options.kube_version {
+        capabilities.kube_version = KubeVersion::parse(version, helm)
+            .map_err(|error| anyhow!("invalid kube version '{version}': {error}"))?;
+    }
+    capabilities.api_versions.extend(options.api_versions.iter().cloned());
+    let (name, path) = name_and_chart(options)?;
+    let values = overrides(options)?.merge(helm, |path| match read(path) {
+        Ok(bytes) => Ok(Str::from(bytes)),
+        Err(error) => Err(format!("open {path}: {error}")),
+    })?;
+    let Loaded { chart, warnings } = load(Path::new(&path), &LoadOptions::of(helm))?;
+    for warning in &warnings {
+        output::note(&warning.to_string());
+    }
+    let release =
+        Release { name, namespace: options.namespace.clone(), revision: 1, is_upgrade: options.is_upgrade };
+    let request = RenderRequest {
+        capabilities,
+        skip_schema_validation: options.skip_schema_validation,
+        ..RenderRequest::new(release, values, helm)
+    };
+    let rendered = CompiledChart::new(chart, helm).render(&request, &mut ThisMachine).map_err(|error| {
+        let is_manifest = matches!(error, RenderError::Manifest(_));
+        let error = anyhow!(error);
+        if is_manifest { error.context("a template prints something that is no manifest") } else { error }
+    })?;
+    for warning in &rendered.warnings {
+        output::note(&warning.to_string());
+    }
+    let print = PrintOptions {
+        include_crds: options.include_crds,
+        no_hooks: options.no_hooks,
+        skip_tests: options.skip_tests,
+        show_only: &options.show_only,
+    };
+    output::print(&rendered.print(&print, helm)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `helm template` calls a release that nobody named.
+const DEFAULT_NAME: &str = "release-name";
+
+fn name_and_chart(options: &HelmOptions) -> Result<(String, String)> {
+    match (options.arguments.as_slice(), &options.name_template) {
+        ([_, _], Some(_)) => bail!("cannot set --name-template and also specify a name"),
+        ([name, chart], None) => Ok((name.clone(), chart.clone())),
+        ([chart], Some(template)) => Ok((template_name(template)?, chart.clone())),
+        ([chart], None) => Ok((DEFAULT_NAME.to_owned(), chart.clone())),
+        _ => bail!("name a chart, and before it a release"),
+    }
+}
+
+fn template_name(template: &str) -> Result<String> {
+    const NAME: &str = "name-template";
+    let mut functions = Functions::builtin();
+    gotemplate::sprig::register(&mut functions);
+    let mut set = TemplateSet::new(functions);
+    set.parse(NAME, template)?;
+    let printed = Arc::new(set).execute(NAME, &Value::Nil, Limits::default(), &mut ThisMachine)?;
+    Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
+fn overrides(options: &HelmOptions) -> Result<Overrides> {
+    let mut files = Vec::with_capacity(options.values.len());
+    for file in &options.values {
+        let bytes = read(file).with_context(|| format!("the values file {file} cannot be read"))?;
+        files.push((file.clone(), bytes));
+    }
+    Ok(Overrides {
+        files,
+        set_json: options.set_json.clone(),
+        set: options.set.clone(),
+        set_string: options.set_string.clone(),
+        set_file: options.set_file.clone(),
+        set_literal: options.set_literal.clone(),
+    })
+}
+
+fn read(path: &str) -> std::io::Result<Vec<u8>> {
+    if path.trim() == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(path)
+}
+
+fn load(path: &Path, options: &LoadOptions) -> Result<Loaded> {
+    let unreadable = || format!("the chart {} cannot be read", path.display());
+    if path.is_dir() {
+        // Links may lead anywhere in the repository that the chart is part of.
+        let path = path.canonicalize().with_context(unreadable)?;
+        let root = repository(&path);
+        let tree = FolderTree::open(&root).with_context(unreadable)?;
+        let below = path.strip_prefix(&root).unwrap_or(Path::new(""));
+        return Ok(load_folder(&tree, &below.to_string_lossy(), options)?);
+    }
+    let bytes = std::fs::read(path).with_context(unreadable)?;
+    Ok(load_archive(&bytes, options)?)
+}
+
+/// The nearest folder with a `.git`, or the folder itself.
+fn repository(path: &Path) -> PathBuf {
+    path.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(path).to_owned()
+}
+
+/// The time and the chance of this machine.
+struct ThisMachine;
+
+impl World for ThisMachine {
+    fn now(&mut self) -> Instant {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Instant {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: since.subsec_nanos(),
+        }
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.secure_random.fill(bytes).expect("the system has a source of randomness");
+    }
+}
