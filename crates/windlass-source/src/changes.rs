@@ -63,8 +63,16 @@ impl Search<'_> {
             .filter(|member| member.kind == RawKind::Link)
             .map(|member| member.bytes)
             .collect();
-        let (mut before, mut after) =
-            (before.iter().flat_map(|folder| folder.iter()), after.iter().flat_map(|folder| folder.iter()));
+        let [begun, ended] = match (&before, &after) {
+            (Some(before), Some(after)) => before.differing(after),
+            (before, after) => {
+                [before, after].map(|folder| 0..folder.as_ref().map_or(0, |folder| folder.len()))
+            }
+        };
+        let (mut before, mut after) = (
+            before.iter().flat_map(|folder| folder.range(begun.clone())),
+            after.iter().flat_map(|folder| folder.range(ended.clone())),
+        );
         let mut next = [before.next(), after.next()];
         loop {
             let order = match &next {

@@ -85,6 +85,12 @@ impl ReadCaches {
         }
     }
 
+    /// Drops the idle handles, and their delta caches with them.
+    pub(crate) fn drop_handles(&self) {
+        let handles = std::mem::take(&mut *self.handles());
+        drop(handles);
+    }
+
     /// Gives all memory back.
     pub(crate) fn clear(&self) {
         self.handles().clear();
