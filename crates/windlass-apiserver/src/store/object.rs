@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use windlass_kube::{Map, Object, Str, Value};
 
-use super::Revision;
+use super::ring::watch_line_of;
+use super::{EventKind, Revision};
 
 /// Names an object within its resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -170,14 +171,14 @@ impl Encoded {
         Self { json, gap }
     }
 
-    /// The whole JSON, now that the revision is known.
-    pub(super) fn at(&self, revision: Revision) -> Bytes {
+    /// The whole JSON, now that the revision is known: as the line that tells watchers, and the part of it that is
+    /// the object. They share one buffer, because nearly every object is watched by somebody.
+    pub(super) fn at(&self, revision: Revision, kind: EventKind) -> (Bytes, Bytes) {
         let revision = revision.to_string();
-        let mut json = Vec::with_capacity(self.json.len() + revision.len());
-        json.extend_from_slice(&self.json[..self.gap]);
-        json.extend_from_slice(revision.as_bytes());
-        json.extend_from_slice(&self.json[self.gap..]);
-        json.into()
+        let (before, after) = self.json.split_at(self.gap);
+        let (line, json) = watch_line_of(kind.as_str(), &[before, revision.as_bytes(), after]);
+        let json = line.slice(json);
+        (line, json)
     }
 }
 

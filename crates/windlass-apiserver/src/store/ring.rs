@@ -1,7 +1,8 @@
 //! Recent changes of one resource, for those who follow it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -49,12 +50,18 @@ pub struct Event {
     pub object: Arc<Stored>,
     /// The object before the change.
     pub previous: Option<Arc<Stored>>,
-    line: OnceLock<Bytes>,
+    line: Bytes,
 }
 
 impl Event {
-    pub(super) fn new(kind: EventKind, object: Arc<Stored>, previous: Option<Arc<Stored>>) -> Self {
-        Self { kind, object, previous, line: OnceLock::new() }
+    /// `line` is what [`watch_line`] makes of it.
+    pub(super) fn new(
+        kind: EventKind,
+        object: Arc<Stored>,
+        previous: Option<Arc<Stored>>,
+        line: Bytes,
+    ) -> Self {
+        Self { kind, object, previous, line }
     }
 
     /// The revision of the change.
@@ -66,20 +73,27 @@ impl Event {
     /// The event as a watch sends it in JSON, made once for all watchers.
     #[must_use]
     pub fn line(&self) -> &Bytes {
-        self.line.get_or_init(|| watch_line(self.kind.as_str(), self.object.json()))
+        &self.line
     }
 }
 
 /// A watch event of `kind` around an object's JSON.
 #[must_use]
 pub fn watch_line(kind: &str, json: &[u8]) -> Bytes {
-    let mut line = Vec::with_capacity(json.len() + 40);
-    line.extend_from_slice(b"{\"type\":\"");
-    line.extend_from_slice(kind.as_bytes());
-    line.extend_from_slice(b"\",\"object\":");
-    line.extend_from_slice(json);
-    line.extend_from_slice(b"}\n");
-    line.into()
+    watch_line_of(kind, &[json]).0
+}
+
+/// As [`watch_line`], around JSON that comes in parts; and where in the line it stands.
+pub(super) fn watch_line_of(kind: &str, json: &[&[u8]]) -> (Bytes, Range<usize>) {
+    let before: [&[u8]; 3] = [b"{\"type\":\"", kind.as_bytes(), b"\",\"object\":"];
+    let after = b"}\n";
+    let length = |parts: &[&[u8]]| parts.iter().map(|part| part.len()).sum::<usize>();
+    let begin = length(&before);
+    let end = begin + length(json);
+    let mut line = Vec::with_capacity(end + after.len());
+    before.iter().chain(json).for_each(|part| line.extend_from_slice(part));
+    line.extend_from_slice(after);
+    (line.into(), begin..end)
 }
 
 /// The retained changes, oldest first.

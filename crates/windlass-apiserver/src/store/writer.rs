@@ -156,15 +156,16 @@ impl Sequencer {
                 continue;
             }
             revision += 1;
-            let object = Arc::new(stored(write.key, revision, &write.encoded, write.object));
             let kind = match (write.delete, &current) {
                 (true, _) => EventKind::Deleted,
                 (false, None) => EventKind::Added,
                 (false, Some(_)) => EventKind::Modified,
             };
+            let (line, json) = write.encoded.at(revision, kind);
+            let object = Arc::new(stored(write.key, revision, json, write.object));
             pending.insert(at, (!write.delete).then(|| object.clone()));
             outcomes.push(Ok(object.clone()));
-            let event = Arc::new(Event::new(kind, object, current));
+            let event = Arc::new(Event::new(kind, object, current, line));
             accepted.push(Accepted { resource: write.resource, table: write.table, event });
         }
         if accepted.is_empty() {
@@ -185,8 +186,7 @@ impl Sequencer {
     }
 }
 
-fn stored(key: Key, revision: Revision, encoded: &Encoded, mut object: Object) -> Stored {
-    let json: Bytes = encoded.at(revision);
+fn stored(key: Key, revision: Revision, json: Bytes, mut object: Object) -> Stored {
     object.set_at(&["metadata", "resourceVersion"], revision.to_string());
     Stored::new(key, revision, json, object)
 }
