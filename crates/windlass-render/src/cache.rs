@@ -24,8 +24,9 @@ struct State {
     clock: u64,
 }
 
-/// Renders of one folder that are kept at once: one per revision in use.
-const KEPT_PER_FOLDER: usize = 4;
+/// Renders of one folder that are kept at once: one per revision in use, which is one, and two while a commit goes
+/// round.
+const KEPT_PER_FOLDER: usize = 2;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Parameters {
@@ -110,6 +111,7 @@ impl RenderCache {
     fn keep(&self, parameters: Parameters, render: SharedRender, context: Option<Digest>) {
         let bytes =
             render.manifests.iter().map(|manifest| estimate(&manifest.object.to_value())).sum::<usize>()
+                + render.reads.bytes()
                 + 256;
         if bytes > self.capacity {
             return;

@@ -9,11 +9,19 @@ use windlass_model::{Digest, Entry, Tree, TreeError};
 /// What a renderer read of a Tree, absences included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSet {
-    /// Files and whether they were there, by the digest of their content.
-    entries: BTreeMap<Str, Option<Digest>>,
+    /// Files and whether they were there, by the digest of their content; sorted by path, as all of these.
+    entries: Box<[(Str, Option<Digest>)]>,
     /// Folders that were listed, by the digest of their names and kinds; what stands below is not part of it.
-    listings: BTreeMap<Str, Option<Digest>>,
+    listings: Box<[(Str, Option<Digest>)]>,
     /// Whether there was a symbolic link.
+    links: Box<[(Str, bool)]>,
+}
+
+/// A [`ReadSet`] that still grows.
+#[derive(Default)]
+struct Reads {
+    entries: BTreeMap<Str, Option<Digest>>,
+    listings: BTreeMap<Str, Option<Digest>>,
     links: BTreeMap<Str, bool>,
 }
 
@@ -24,17 +32,17 @@ impl ReadSet {
     ///
     /// Whatever the Tree answers.
     pub fn holds_in(&self, tree: &dyn Tree) -> Result<bool, TreeError> {
-        for (path, digest) in &self.listings {
+        for (path, digest) in self.listings.iter() {
             if tree.list(path)?.as_deref().map(listing_digest) != *digest {
                 return Ok(false);
             }
         }
-        for (path, linked) in &self.links {
+        for (path, linked) in self.links.iter() {
             if tree.is_link(path)? != *linked {
                 return Ok(false);
             }
         }
-        for (path, digest) in &self.entries {
+        for (path, digest) in self.entries.iter() {
             if tree.entry(path)?.map(|entry| entry.digest) != *digest {
                 return Ok(false);
             }
@@ -48,10 +56,16 @@ impl ReadSet {
         self.entries.is_empty() && self.listings.is_empty()
     }
 
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.paths().map(|path| size_of::<(Str, Option<Digest>)>() + path.len()).sum()
+    }
+
     /// The paths that were read, looked for or listed, sorted and without repetition.
     pub fn paths(&self) -> impl Iterator<Item = &Str> {
-        let mut paths: Vec<&Str> =
-            self.entries.keys().chain(self.listings.keys()).chain(self.links.keys()).collect();
+        let digests = self.entries.iter().chain(&self.listings).map(|(path, _)| path);
+        let mut paths: Vec<&Str> = digests.chain(self.links.iter().map(|(path, _)| path)).collect();
         paths.sort();
         paths.dedup();
         paths.into_iter()
@@ -61,7 +75,7 @@ impl ReadSet {
 /// Passes reads on to a Tree and records them.
 pub struct RecordingTree<'a> {
     tree: &'a dyn Tree,
-    reads: Mutex<ReadSet>,
+    reads: Mutex<Reads>,
 }
 
 impl<'a> RecordingTree<'a> {
@@ -74,10 +88,16 @@ impl<'a> RecordingTree<'a> {
     /// What was read.
     #[must_use]
     pub fn into_reads(self) -> ReadSet {
-        self.reads.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let Reads { entries, listings, links } =
+            self.reads.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ReadSet {
+            entries: entries.into_iter().collect(),
+            listings: listings.into_iter().collect(),
+            links: links.into_iter().collect(),
+        }
     }
 
-    fn record(&self, record: impl FnOnce(&mut ReadSet)) {
+    fn record(&self, record: impl FnOnce(&mut Reads)) {
         record(&mut self.reads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 }
