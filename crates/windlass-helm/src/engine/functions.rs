@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gotemplate::{Context, Entry, FunctionError, Functions, Numbers, Signature, Str, Value, sprig, types};
+use gotemplate::{
+    Context, Entry, FunctionError, Functions, LimitExceeded, Numbers, Signature, Str, Value, sprig, types,
+};
 
 use super::lookup::{Lookup, LookupRequest};
 use super::{Snippet, Snippets};
@@ -14,6 +16,8 @@ use crate::text::quote;
 pub(crate) struct State {
     /// How many times each named template is being included.
     included: HashMap<Str, usize>,
+    /// How many texts of `tpl` are executing inside each other.
+    n_tpl: usize,
     lookup: Arc<dyn Lookup>,
     /// What was asked of the cluster.
     pub(crate) lookups: BTreeSet<LookupRequest>,
@@ -22,7 +26,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(lookup: Arc<dyn Lookup>) -> Self {
-        Self { included: HashMap::new(), lookup, lookups: BTreeSet::new(), snippets: None }
+        Self { included: HashMap::new(), n_tpl: 0, lookup, lookups: BTreeSet::new(), snippets: None }
     }
 }
 
@@ -99,27 +103,44 @@ fn include(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Func
 /// The name that Helm gives its set of templates, and each text of `tpl`.
 pub(super) const SET_NAME: &str = "gotpl";
 
+/// How many texts of `tpl` may execute inside each other. Charts have a handful; Go would overflow its stack.
+pub(super) const MAX_NESTED_TPL: usize = 100;
+
 fn tpl(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, FunctionError> {
     let text = text(&arguments[0]);
     // Most texts have no action in them, and print themselves.
     if !contains(text.as_bytes(), b"{{") {
         return Ok(Value::String(without_no_value(&text)));
     }
+    if let Some(state) = context.engine::<State>() {
+        if state.n_tpl >= MAX_NESTED_TPL {
+            return Err(LimitExceeded::Depth(MAX_NESTED_TPL).into());
+        }
+        state.n_tpl += 1;
+    }
+    let result = tpl_inside(context, &text, &arguments[1]);
+    if let Some(state) = context.engine::<State>() {
+        state.n_tpl -= 1;
+    }
+    result
+}
+
+fn tpl_inside(context: &mut Context<'_>, text: &Str, data: &Value) -> Result<Value, FunctionError> {
     let outer = Arc::clone(context.set());
     let snippets = context.engine::<State>().and_then(|state| state.snippets.clone());
-    let snippet = match snippets.as_ref().and_then(|snippets| snippets.get(&outer, &text)) {
+    let snippet = match snippets.as_ref().and_then(|snippets| snippets.get(&outer, text)) {
         Some(snippet) => snippet,
         None => {
             context.charge_memory(text.len())?;
-            let snippet = Snippet::parse(&outer, &text)
+            let snippet = Snippet::parse(&outer, text)
                 .map_err(|error| format!("cannot parse template {}: {error}", quote(&text.lossy())))?;
             if let Some(snippets) = &snippets {
-                snippets.put(&outer, &text, &snippet);
+                snippets.put(&outer, text, &snippet);
             }
             snippet
         }
     };
-    match context.execute_template(&snippet.set, &snippet.template, &arguments[1]) {
+    match context.execute_template(&snippet.set, &snippet.template, data) {
         Ok(printed) => Ok(Value::String(without_no_value(&printed))),
         Err(FunctionError::Limit(limit)) => Err(limit.into()),
         Err(FunctionError::Execution(error)) if error.limit().is_some() => {
