@@ -4,7 +4,9 @@ use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{Deployment, HealthStatus, Initiator, OperationPhase, SyncRequest, SyncStatus, Time};
 
 use crate::lower::request_of;
-use crate::types::{Application, ApplicationSpec, OperationInitiator, OperationState, RevisionHistory};
+use crate::types::{
+    Application, ApplicationSpec, ComparedTo, OperationInitiator, OperationState, RevisionHistory, Source,
+};
 
 /// One entry of `status.history`.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +49,8 @@ pub struct Previous {
     pub sync: SyncStatus,
     /// The revisions it was compared with, one per source.
     pub revisions: Vec<Str>,
+    /// Whether it still names the repositories, revisions and folders that it was compared with.
+    pub same_sources: bool,
     /// Its health; `None` when it was never told.
     pub health: Option<HealthStatus>,
     /// The objects it had, as far as the status lists them.
@@ -78,10 +82,22 @@ pub fn previous(application: &Object) -> Previous {
             _ => SyncStatus::Unknown,
         },
         revisions: revisions(&status.sync.revision, &status.sync.revisions),
+        same_sources: same_sources(&spec, &status.sync.compared_to),
         health: health(&status.health.status),
         objects: status.resources.iter().map(object).collect(),
         reconciled: status.reconciled_at.0,
     }
+}
+
+fn same_sources(spec: &ApplicationSpec, compared: &ComparedTo) -> bool {
+    let names = |source: &Source| {
+        [&source.repo_url, &source.path, &source.chart, &source.target_revision].map(Str::clone)
+    };
+    let compared = match &*compared.sources {
+        [] => std::slice::from_ref(&compared.source),
+        sources => sources,
+    };
+    spec.sources().iter().map(names).eq(compared.iter().map(names))
 }
 
 fn history_entry(entry: &RevisionHistory) -> Option<HistoryEntry> {

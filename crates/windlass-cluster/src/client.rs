@@ -337,11 +337,54 @@ impl ClusterClient {
         patch: &Value,
         manager: &str,
     ) -> Result<Object, ApiError> {
+        let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, manager).await?;
+        decode_object(&format!("PATCH {path}"), &answer)
+    }
+
+    /// As [`merge_patch`](Self::merge_patch), for who follows the object anyway: returns only its version.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`].
+    pub async fn merge_patch_unread(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+        manager: &str,
+    ) -> Result<Str, ApiError> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            metadata: Metadata,
+        }
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Metadata {
+            resource_version: Str,
+        }
+        let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, manager).await?;
+        let read: Result<Answer, _> = serde_json::from_slice(&answer);
+        let read = read.map_err(|error| ApiError::Decode {
+            request: format!("PATCH {path}"),
+            problem: error.to_string(),
+        })?;
+        Ok(read.metadata.resource_version)
+    }
+
+    async fn send_merge_patch(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+        manager: &str,
+    ) -> Result<(String, Bytes), ApiError> {
         let path = object_path(resource, namespace, name);
         let path = format!("{path}?fieldManager={}", escape(manager));
         let body = serde_json::to_vec(patch).map_err(|error| ApiError::Config(error.to_string()))?;
         let answer = self.send(Method::PATCH, &path, "application/merge-patch+json", body).await?;
-        decode_object(&format!("PATCH {path}"), &answer)
+        Ok((path, answer))
     }
 
     /// Applies a JSON patch and returns the object as it is then.

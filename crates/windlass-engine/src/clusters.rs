@@ -1,13 +1,13 @@
 //! Target clusters: connection, kinds, watches and live index of each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use windlass_cluster::{ClusterClient, Discovery, Resource, WatchEvent, WatchScope, watch};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
-use windlass_model::{LiveRecord, UnitId};
+use windlass_model::LiveRecord;
 use windlass_plan::Scope;
 
 use crate::arrival::Lens;
@@ -15,6 +15,7 @@ use crate::core::Event;
 use crate::live::LiveIndex;
 use crate::metrics::Metrics;
 use crate::target::ClusterTarget;
+use crate::wanted::Wanted;
 
 /// Names a target cluster by its server.
 pub(crate) type ClusterKey = Str;
@@ -34,7 +35,7 @@ pub(crate) struct ClusterState {
     pub(crate) live: LiveIndex,
     watches: HashMap<GroupKind, KindWatch>,
     /// Which Units declare an object, marked or not.
-    pub(crate) wanted: HashMap<ObjectRef, HashSet<UnitId>>,
+    pub(crate) wanted: Wanted,
     /// Why it cannot be reached, if it cannot.
     pub(crate) problem: Option<String>,
     lens: Lens,
@@ -95,7 +96,7 @@ impl ClusterState {
             last_discovery: None,
             live: LiveIndex::default(),
             watches: HashMap::new(),
-            wanted: HashMap::new(),
+            wanted: Wanted::default(),
             problem: None,
             lens,
         }
@@ -171,7 +172,7 @@ impl ClusterState {
     /// Takes in an object as a call returned it.
     pub(crate) fn digest(&mut self, object: &Object) -> LiveRecord {
         let record = self.lens.record(object);
-        self.live.upsert(record.clone(), self.wanted.contains_key(&record.key));
+        self.live.upsert(record.clone(), self.wanted.contains(&record.key));
         record
     }
 }

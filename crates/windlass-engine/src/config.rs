@@ -37,7 +37,9 @@ impl Default for EngineConfig {
             poll_jitter: Duration::from_secs(60),
             concurrent_calls: 32,
             concurrent_renders: std::thread::available_parallelism().map_or(2, usize::from),
-            render_cache_bytes: 64 * 1024 * 1024,
+            // What is used again is what several Units share and what is expensive; plain files are read again in
+            // less time than it takes to write a status.
+            render_cache_bytes: 24 * 1024 * 1024,
             allow_local_repositories: false,
             events_per_second: 10,
         }

@@ -27,6 +27,7 @@ use crate::clusters::{Asking, ClusterKey, ClusterSecret, ClusterState, LiveEvent
 use crate::config::EngineConfig;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
+use crate::render_queue::RenderQueue;
 use crate::source_hub::{SourceHub, SourceKey, SourceState, SourceUpdate};
 use crate::unit_state::UnitState;
 
@@ -56,8 +57,8 @@ pub(crate) enum Event {
     Verified(UnitId, Generation, Vec<Refusal>),
     /// A wave was carried out.
     WaveDone(UnitId, Generation, Vec<StepResult>),
-    /// A status was written, or could not be.
-    Written(UnitId, Result<Object, ApiError>),
+    /// A status was written, which gave the object this version, or could not be.
+    Written(UnitId, Result<Str, ApiError>),
     /// A deleted declaring object was let go, or could not be.
     Released(UnitId, Result<(), ApiError>),
 }
@@ -68,12 +69,17 @@ pub(crate) struct PreparedUnit {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) source_types: Vec<SourceType>,
     pub(crate) revisions: Vec<Str>,
+    /// The revisions that the status says, if nothing that was read has changed since.
+    pub(crate) unchanged_since: Option<Vec<Str>>,
     /// Paths outside of the sources' folders that were read: symbolic links lead there.
     pub(crate) read_paths: Vec<(SourceKey, Vec<Str>)>,
 }
 
 /// Events handled before the Units they touch are looked at: one look then serves many events.
 const EVENTS_PER_ROUND: usize = 512;
+
+/// After as long without a render, what readers of repositories left for each other is given back.
+pub(crate) const REST_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Events that wait for the loop; a full channel slows down whoever sends.
 const EVENT_BUFFER: usize = 1024;
@@ -88,7 +94,7 @@ pub(crate) struct Core {
     pub(crate) recorder: Recorder,
     pub(crate) home: ClusterClient,
     pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) units: HashMap<UnitId, UnitState>,
+    pub(crate) units: HashMap<UnitId, Box<UnitState>>,
     pub(crate) projects: HashMap<Str, Project>,
     pub(crate) repository_access: HashMap<Str, (Str, Access)>,
     pub(crate) credential_templates: CredentialTemplates,
@@ -104,10 +110,12 @@ pub(crate) struct Core {
     /// Which Units read below a folder of a source.
     pub(crate) readers: HashMap<SourceKey, BTreeMap<Str, HashSet<UnitId>>>,
     pub(crate) renders: Arc<RenderCache>,
-    pub(crate) render_permits: Arc<Semaphore>,
+    pub(crate) render_queue: RenderQueue,
     pub(crate) call_permits: Arc<Semaphore>,
     pub(crate) dirty: BTreeSet<UnitId>,
     pub(crate) timers: BTreeSet<(Instant, UnitId)>,
+    /// When memory is given back that rendering needed, if nothing is rendered until then.
+    pub(crate) rest_at: Option<Instant>,
     pub(crate) tickets: u64,
     /// What must be listed before anything is acted on.
     pub(crate) listed: Listed,
@@ -165,7 +173,7 @@ impl Core {
         let core = Self {
             recorder: Recorder::start(home.clone(), config.events_per_second, metrics.clone()),
             renders: Arc::new(RenderCache::new(config.render_cache_bytes)),
-            render_permits: Arc::new(Semaphore::new(config.concurrent_renders.max(1))),
+            render_queue: RenderQueue::new(config.concurrent_renders),
             call_permits: Arc::new(Semaphore::new(config.concurrent_calls.max(1))),
             hub: SourceHub::new(store, polling, updates),
             config,
@@ -187,6 +195,7 @@ impl Core {
             readers: HashMap::new(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
+            rest_at: None,
             tickets: 0,
             listed: Listed::default(),
             seen: HashSet::new(),
@@ -200,7 +209,7 @@ impl Core {
     pub(crate) async fn run(mut self, mut received: mpsc::Receiver<Event>, clock: impl Fn() -> Time) {
         let mut batch = Vec::with_capacity(EVENTS_PER_ROUND);
         loop {
-            let timer = self.timers.first().map(|(at, _)| *at);
+            let timer = self.timers.first().map(|(at, _)| *at).into_iter().chain(self.rest_at).min();
             tokio::select! {
                 n_events = received.recv_many(&mut batch, EVENTS_PER_ROUND) => if n_events == 0 { return },
                 () = tokio::time::sleep_until(timer.unwrap_or_else(far_future)), if timer.is_some() => {}
@@ -249,6 +258,10 @@ impl Core {
 
     fn fire_timers(&mut self) {
         let now = Instant::now();
+        if self.rest_at.is_some_and(|at| at <= now) {
+            self.rest_at = None;
+            self.hub.release_readers();
+        }
         while let Some((at, _)) = self.timers.first()
             && *at <= now
         {
@@ -275,7 +288,7 @@ impl Core {
                 Vec::new()
             }
             LiveEvent::Upserted(record) => {
-                let keep = state.wanted.contains_key(&record.key);
+                let keep = state.wanted.contains(&record.key);
                 vec![state.live.upsert(*record, keep)]
             }
             LiveEvent::Removed(key) => vec![state.live.remove(&key)],
@@ -311,8 +324,8 @@ impl Core {
     /// Marks the Units of an object for a look.
     fn touch(&mut self, cluster: &ClusterKey, key: Option<&ObjectRef>, instances: &[Str]) {
         let Some(state) = self.clusters.get(cluster) else { return };
-        if let Some(units) = key.and_then(|key| state.wanted.get(key)) {
-            self.dirty.extend(units.iter().cloned());
+        if let Some(key) = key {
+            self.dirty.extend(state.wanted.units(key).iter().map(|unit| UnitId::clone(unit)));
         }
         for instance in instances {
             if let Some(id) = self.unit_of_instance(instance) {

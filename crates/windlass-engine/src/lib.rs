@@ -23,12 +23,15 @@ mod config;
 mod core;
 mod live;
 mod metrics;
+mod packed;
 mod preview;
 mod recorder;
+mod render_queue;
 mod rendering;
 mod source_hub;
 mod target;
 mod unit_state;
+mod wanted;
 
 use std::path::Path;
 use std::sync::Arc;

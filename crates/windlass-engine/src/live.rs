@@ -1,7 +1,9 @@
 //! The live index: what is known of a cluster's objects, by name and by the Unit they belong to.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::Arc;
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 use windlass_model::LiveRecord;
@@ -11,8 +13,9 @@ use windlass_model::LiveRecord;
 /// Objects that belong to a Unit are held as records; of the others, only that they are there.
 #[derive(Default)]
 pub(crate) struct LiveIndex {
-    records: HashMap<ObjectRef, LiveRecord>,
-    by_instance: HashMap<Str, BTreeSet<ObjectRef>>,
+    records: HashSet<ByKey>,
+    /// The records of each instance, sorted by key.
+    by_instance: HashMap<Str, Vec<Arc<LiveRecord>>>,
     /// Hashes of the names of objects that belong to no Unit. Eight bytes an object; a collision costs one
     /// needless call.
     others: HashSet<u64>,
@@ -21,10 +24,30 @@ pub(crate) struct LiveIndex {
     listing: HashMap<GroupKind, Seen>,
 }
 
-#[derive(Default)]
-struct Seen {
-    records: HashSet<ObjectRef>,
-    others: HashSet<u64>,
+/// Hashes of the names that a list has brought so far, as in `others`.
+type Seen = HashSet<u64>;
+
+/// A record that is found by its key, which is held once.
+struct ByKey(Arc<LiveRecord>);
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for ByKey {}
+
+impl Borrow<ObjectRef> for ByKey {
+    fn borrow(&self) -> &ObjectRef {
+        &self.0.key
+    }
 }
 
 /// Whose state a change touches.
@@ -49,7 +72,7 @@ pub(crate) enum Known<'a> {
 impl LiveIndex {
     /// What is known under `key`.
     pub(crate) fn get(&self, key: &ObjectRef) -> Known<'_> {
-        match self.records.get(key) {
+        match self.record(key) {
             Some(record) => Known::Record(record),
             None if self.others.contains(&self.hasher.hash_one(key)) => Known::Other,
             None => Known::Absent,
@@ -58,12 +81,12 @@ impl LiveIndex {
 
     /// The record under `key`.
     pub(crate) fn record(&self, key: &ObjectRef) -> Option<&LiveRecord> {
-        self.records.get(key)
+        self.records.get(key).map(|record| &*record.0)
     }
 
     /// The objects marked as `instance`'s, sorted.
     pub(crate) fn of_instance(&self, instance: &str) -> impl Iterator<Item = &LiveRecord> {
-        self.by_instance.get(instance).into_iter().flatten().filter_map(|key| self.records.get(key))
+        self.by_instance.get(instance).into_iter().flatten().map(|record| &**record)
     }
 
     /// How many records are held.
@@ -79,11 +102,7 @@ impl LiveIndex {
         let hash = self.hasher.hash_one(&key);
         let wanted = keep || record.instance.is_some();
         if let Some(seen) = self.listing.get_mut(&key.group_kind()) {
-            if wanted {
-                seen.records.insert(key.clone());
-            } else {
-                seen.others.insert(hash);
-            }
+            seen.insert(hash);
         }
         if !wanted {
             let was_there = self.drop_record(&key);
@@ -94,13 +113,13 @@ impl LiveIndex {
             };
         }
         self.others.remove(&hash);
-        let old = self.records.get(&key);
-        if old.is_some_and(|old| is_older(&record, old)) || old.is_some_and(|old| says_the_same(old, &record))
+        let old = self.records.get(&key).map(|record| record.0.clone());
+        if let Some(old) = &old
+            && (is_older(&record, old) || says_the_same(old, &record))
         {
-            if let Some(old) = self.records.get_mut(&key)
-                && !is_older(&record, old)
-            {
-                old.resource_version = record.resource_version;
+            if record.resource_version != old.resource_version && !is_older(&record, old) {
+                let resource_version = record.resource_version;
+                self.put(LiveRecord { resource_version, ..LiveRecord::clone(old) });
             }
             return Touched::default();
         }
@@ -111,11 +130,27 @@ impl LiveIndex {
             self.unlink(&old_instance, &key);
             instances.push(old_instance);
         }
-        if let Some(instance) = &record.instance {
-            self.by_instance.entry(instance.clone()).or_default().insert(key.clone());
-        }
-        self.records.insert(key.clone(), record);
+        self.put(record);
         Touched { key: Some(key), instances }
+    }
+
+    /// Holds a record, in place of the one with its key.
+    fn put(&mut self, record: LiveRecord) {
+        let record = Arc::new(record);
+        if let Some(instance) = &record.instance {
+            let records = self.by_instance.entry(instance.clone()).or_default();
+            match records.binary_search_by(|other| other.key.cmp(&record.key)) {
+                Ok(at) => records[at] = record.clone(),
+                Err(at) => {
+                    // Few objects a Unit, many Units: room for more than is there adds up.
+                    if records.len() == records.capacity() {
+                        records.reserve_exact(records.len() / 2 + 1);
+                    }
+                    records.insert(at, record.clone());
+                }
+            }
+        }
+        self.records.replace(ByKey(record));
     }
 
     /// Takes in that an object is gone.
@@ -137,8 +172,10 @@ impl LiveIndex {
         let Some(seen) = self.listing.remove(kind) else { return Vec::new() };
         let gone: Vec<ObjectRef> = self
             .records
-            .keys()
-            .filter(|key| key.kind == kind.kind && key.group == kind.group && !seen.records.contains(*key))
+            .iter()
+            .map(|record| &record.0.key)
+            .filter(|key| key.kind == kind.kind && key.group == kind.group)
+            .filter(|key| !seen.contains(&self.hasher.hash_one(key)))
             .cloned()
             .collect();
         gone.iter().map(|key| self.remove(key)).collect()
@@ -151,17 +188,19 @@ impl LiveIndex {
     }
 
     fn drop_record(&mut self, key: &ObjectRef) -> Option<Option<Str>> {
-        let record = self.records.remove(key)?;
+        let ByKey(record) = self.records.take(key)?;
         if let Some(instance) = &record.instance {
             self.unlink(instance, key);
         }
-        Some(record.instance)
+        Some(record.instance.clone())
     }
 
     fn unlink(&mut self, instance: &str, key: &ObjectRef) {
-        if let Some(keys) = self.by_instance.get_mut(instance) {
-            keys.remove(key);
-            if keys.is_empty() {
+        if let Some(records) = self.by_instance.get_mut(instance) {
+            if let Ok(at) = records.binary_search_by(|record| record.key.cmp(key)) {
+                records.remove(at);
+            }
+            if records.is_empty() {
                 self.by_instance.remove(instance);
             }
         }

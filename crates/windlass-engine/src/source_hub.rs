@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_kube::Str;
 use windlass_source::{
-    Access, Freshness, GitTree, PollInterval, Refused, RepositoryStore, RepositoryUrl, Scheme, SourceError,
-    TargetRevision, chain,
+    Access, Freshness, GitTree, PollInterval, Refused, Repository, RepositoryStore, RepositoryUrl, Scheme,
+    SourceError, TargetRevision, chain,
 };
 
 /// Which state of which repository is followed.
@@ -163,6 +163,17 @@ impl SourceHub {
         followed.refreshes.0 += 1;
         let _ = followed.commands.send(Command::Refresh(followed.refreshes));
         followed.refreshes
+    }
+
+    /// Gives back memory that reading needed.
+    pub(crate) fn release_readers(&self) {
+        self.store.release_readers();
+    }
+
+    /// A repository that is followed.
+    pub(crate) fn repository(&self, name: &str) -> Option<Arc<Repository>> {
+        let followed = self.repositories.get(name)?;
+        self.store.repository(&followed.url, &followed.access).ok()
     }
 
     /// The repositories that are followed.

@@ -12,22 +12,29 @@ use windlass_model::{
     OperationReport, Plan, Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
 };
 
+use crate::packed::Packed;
 use crate::source_hub::{RefreshTicket, SourceKey};
 
 /// One Unit, with what was found out about it.
 pub(crate) struct UnitState {
     /// Which one.
     pub(crate) id: UnitId,
-    /// The declaring object as JSON without managed fields: parsed when it is needed, small when it is not.
-    declared: Box<[u8]>,
+    /// The same, for those who hold it many times.
+    pub(crate) shared_id: Arc<UnitId>,
+    /// The declaring object: read when it is needed, small when it is not.
+    declared: Packed,
+    /// The newest version of it that was seen or written; 0 when versions are no numbers.
+    version: u64,
     /// `metadata.uid` of it.
     pub(crate) uid: Str,
     /// The digest of all of it that can ask for something: not the status, not versions.
     pub(crate) asked: Digest,
-    /// What it means.
+    /// What it means; set by [`UnitState::set_lowered`].
     pub(crate) lowered: Arc<Lowered>,
+    /// The digest of the parts of that which rendering and preparing depend on.
+    pub(crate) lowered_digest: Digest,
     /// What its status said when the engine first saw it.
-    pub(crate) previous: Previous,
+    pub(crate) previous: Box<Previous>,
     /// Its sources, in order.
     pub(crate) sources: Vec<SourceKey>,
     /// The folder in each of them, in the same order.
@@ -45,15 +52,15 @@ pub(crate) struct UnitState {
     /// Counts plans.
     pub(crate) generation: Generation,
     /// The operation that runs, if one does.
-    pub(crate) operation: Option<OperationRun>,
+    pub(crate) operation: Option<Box<OperationRun>>,
     /// The last operation that ended in this process, until it is in the status.
-    pub(crate) ended: Option<OperationReport>,
+    pub(crate) ended: Option<Box<OperationReport>>,
     /// A deployment that is not in the history yet.
     pub(crate) deployed: Option<Deployment>,
     /// The revisions of the newest deployment in this process.
     pub(crate) last_deployed: Option<Vec<Str>>,
     /// Whether the process before this one may have left a sync unfinished; told apart at the first comparison.
-    pub(crate) unfinished: Option<Unfinished>,
+    pub(crate) unfinished: Option<Box<Unfinished>>,
     /// The digest of the desired set that was last synced with success.
     pub(crate) synced: Option<Digest>,
     /// Failures in a row.
@@ -108,7 +115,7 @@ pub(crate) struct Told {
     /// The declaring object before it.
     pub(crate) before: Object,
     /// The end of an operation.
-    pub(crate) ended: Option<OperationReport>,
+    pub(crate) ended: Option<Box<OperationReport>>,
     /// A deployment for the history.
     pub(crate) deployed: Option<Deployment>,
 }
@@ -143,6 +150,8 @@ pub(crate) struct Run {
 pub(crate) struct RenderedUnit {
     /// The commits it was rendered from, one per source.
     pub(crate) revisions: Vec<Str>,
+    /// The commits that are shown: those that the status says already, if nothing that is read changed since.
+    pub(crate) shown: Vec<Str>,
     /// The digest of what was asked for at the time.
     pub(crate) asked: Digest,
     /// The version of the cluster's discovery it was made with.
@@ -212,12 +221,15 @@ impl UnitState {
     pub(crate) fn new(object: &Object, lowered: Lowered, previous: Previous) -> Self {
         Self {
             id: lowered.unit.id.clone(),
-            declared: without_managed_fields(object),
+            shared_id: Arc::new(lowered.unit.id.clone()),
+            declared: Packed::new(object),
+            version: object.resource_version().parse().unwrap_or(0),
             uid: object.uid().into(),
             asked: asked_digest(object),
-            unfinished: Some(Unfinished::of(&previous)),
+            unfinished: Some(Box::new(Unfinished::of(&previous))),
+            lowered_digest: lowered_digest(&lowered),
             lowered: Arc::new(lowered),
-            previous,
+            previous: Box::new(previous),
             sources: Vec::new(),
             source_paths: Vec::new(),
             extra_reads: Vec::new(),
@@ -249,14 +261,35 @@ impl UnitState {
 
     /// The declaring object.
     pub(crate) fn declared(&self) -> Object {
-        let value: Value = serde_json::from_slice(&self.declared).unwrap_or_default();
-        Object::try_new(value).expect("it was an object when it was kept")
+        self.declared.object()
     }
 
     /// Takes in a newer state of the declaring object.
     pub(crate) fn set_declared(&mut self, object: &Object) {
-        self.declared = without_managed_fields(object);
+        self.declared = Packed::new(object);
         self.uid = object.uid().into();
+    }
+
+    /// Notes that the object had a version.
+    pub(crate) fn seen_version(&mut self, version: &str) {
+        self.version = self.version.max(version.parse().unwrap_or(0));
+    }
+
+    /// Takes the next state of the object for the newest, whatever its version.
+    pub(crate) fn forget_version(&mut self) {
+        self.version = 0;
+    }
+
+    /// Whether `object` is an earlier state than one that was seen or written: an answer can overtake the watch.
+    pub(crate) fn is_overtaken(&self, object: &Object) -> bool {
+        object.uid() == self.uid
+            && object.resource_version().parse().is_ok_and(|version: u64| version < self.version)
+    }
+
+    /// Takes in what the object means now.
+    pub(crate) fn set_lowered(&mut self, lowered: Lowered) {
+        self.lowered_digest = lowered_digest(&lowered);
+        self.lowered = Arc::new(lowered);
     }
 
     /// Whether something is under way that will call back.
@@ -297,6 +330,22 @@ impl RenderedUnit {
     }
 }
 
+/// The digest of the lowered Unit's parts that rendering and preparing depend on.
+fn lowered_digest(lowered: &Lowered) -> Digest {
+    use std::fmt::Write as _;
+    let unit = &lowered.unit;
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "{:?}{:?}{:?}{:?}",
+        unit.sources,
+        unit.target,
+        unit.ownership,
+        Arc::as_ptr(&lowered.permissions)
+    );
+    Digest::of_bytes(text.as_bytes())
+}
+
 /// The digest of everything in a declaring object that can ask for something.
 pub(crate) fn asked_digest(object: &Object) -> Digest {
     let mut asked = Value::object();
@@ -323,11 +372,4 @@ pub(crate) fn asked_digest(object: &Object) -> Digest {
 /// The digest of the `operation` field.
 pub(crate) fn operation_digest(object: &Object) -> Option<Digest> {
     object.at(&["operation"]).filter(|operation| !operation.is_null()).map(Digest::of_value)
-}
-
-fn without_managed_fields(object: &Object) -> Box<[u8]> {
-    let mut object = object.clone();
-    object.remove_at(&["metadata", "managedFields"]);
-    object.remove_at(&["metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"]);
-    serde_json::to_vec(object.as_map()).unwrap_or_default().into()
 }

@@ -1,6 +1,5 @@
 //! One look at a Unit: name the state it is in, then choose one action.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -125,6 +124,10 @@ impl Core {
         if refresh == Refresh::Hard {
             unit.rendered = None;
         }
+        // Whoever asks is shown the newest revision, whether it changed anything or not.
+        if let Some(rendered) = &mut unit.rendered {
+            rendered.shown.clone_from(&rendered.revisions);
+        }
     }
 
     /// Whether the sources of a Unit are as new as the refresh that was taken up.
@@ -229,7 +232,7 @@ impl Core {
     /// Whether what was rendered is what the sources declare now.
     fn is_rendered(&self, unit: &mut UnitState, cluster: &ClusterKey, resolved: &[ResolvedSource]) -> bool {
         let discovery = self.clusters.get(cluster).map_or(0, |state| state.discovery_version);
-        let asked = unit.lowered_digest();
+        let asked = unit.lowered_digest;
         let Some(rendered) = &unit.rendered else { return false };
         rendered.asked == asked
             && rendered.discovery == discovery
@@ -332,7 +335,7 @@ impl Core {
         let instance =
             live.instance.as_ref().filter(|instance| **instance != unit.lowered.unit.ownership.instance)?;
         let other = self.unit_of_instance(instance)?;
-        state.wanted.get(&live.key).is_some_and(|units| units.contains(&other)).then_some(other)
+        state.wanted.units(&live.key).iter().any(|unit| **unit == other).then_some(other)
     }
 
     /// What is done after a step ended: the Unit is looked at again at once.
@@ -354,22 +357,6 @@ impl Core {
 }
 
 impl UnitState {
-    /// The digest of the lowered Unit's parts that rendering and preparing depend on.
-    pub(super) fn lowered_digest(&self) -> windlass_model::Digest {
-        use std::fmt::Write as _;
-        let unit = &self.lowered.unit;
-        let mut text = String::new();
-        let _ = write!(
-            text,
-            "{:?}{:?}{:?}{:?}",
-            unit.sources,
-            unit.target,
-            unit.ownership,
-            Arc::as_ptr(&self.lowered.permissions)
-        );
-        windlass_model::Digest::of_bytes(text.as_bytes())
-    }
-
     /// Whether the object asks for an operation that was not carried out yet.
     pub(super) fn pending_request(&self) -> bool {
         self.lowered.request.is_some() && !self.request_is_done()

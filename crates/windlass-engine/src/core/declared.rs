@@ -38,7 +38,11 @@ pub(crate) enum ReadSecret {
 impl Core {
     pub(super) fn on_application(&mut self, event: WatchEvent) {
         match event {
-            WatchEvent::Listing => self.seen.clear(),
+            WatchEvent::Listing => {
+                self.seen.clear();
+                // A list is the truth, also where a restored server counts from an earlier version.
+                self.units.values_mut().for_each(|unit| unit.forget_version());
+            }
             WatchEvent::Applied(object) => {
                 let id = UnitId(object.object_ref());
                 self.seen.insert(id.clone());
@@ -64,6 +68,10 @@ impl Core {
     fn take_application(&mut self, id: &UnitId, object: &Object) {
         let asked = asked_digest(object);
         if let Some(unit) = self.units.get_mut(id) {
+            if unit.is_overtaken(object) {
+                return;
+            }
+            unit.seen_version(object.resource_version());
             unit.set_declared(object);
             if unit.asked == asked {
                 return;
@@ -80,12 +88,12 @@ impl Core {
                 if lowered.unit != unit.lowered.unit {
                     unit.reset_backoff();
                 }
-                unit.lowered = Arc::new(lowered);
+                unit.set_lowered(lowered);
             }
         } else {
             let lowered = self.lower(object);
             let unit = UnitState::new(object, lowered, previous(object));
-            self.units.insert(id.clone(), unit);
+            self.units.insert(id.clone(), Box::new(unit));
         }
         self.bind_sources(id);
         self.dirty.insert(id.clone());
@@ -118,13 +126,13 @@ impl Core {
     fn lower_again(&mut self, affected: impl Fn(&Object) -> bool) {
         let ids: Vec<UnitId> = self.units.keys().cloned().collect();
         for id in ids {
-            let Some(object) = self.units.get(&id).map(UnitState::declared) else { continue };
+            let Some(object) = self.units.get(&id).map(|unit| unit.declared()) else { continue };
             if !affected(&object) {
                 continue;
             }
             let lowered = self.lower(&object);
             if let Some(unit) = self.units.get_mut(&id) {
-                unit.lowered = Arc::new(lowered);
+                unit.set_lowered(lowered);
                 unit.reset_backoff();
             }
             self.bind_sources(&id);
@@ -143,10 +151,7 @@ impl Core {
             self.unregister_reader(key, path, id);
         }
         for cluster in self.clusters.values_mut() {
-            cluster.wanted.retain(|_, units| {
-                units.remove(id);
-                !units.is_empty()
-            });
+            cluster.wanted.forget(id);
         }
         self.dirty.remove(id);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_apply::Target;
 use windlass_kube::{Object, ObjectRef, Str, Value};
@@ -9,7 +10,8 @@ use windlass_model::{
     Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
 };
 use windlass_plan::{Comparison, Marks, prepare};
-use windlass_render::{Context, RenderCache, Rendered};
+use windlass_render::{Context, ReadSet, RenderCache, Rendered};
+use windlass_source::Repository;
 
 use super::{Core, Event, PreparedUnit};
 use crate::clusters::{ClusterKey, ClusterState};
@@ -35,6 +37,13 @@ struct Preparation {
     sources: Vec<(SourceKey, ResolvedSource)>,
     renders: Arc<RenderCache>,
     target: ClusterTarget,
+    told: Option<ToldRevisions>,
+}
+
+/// The revisions that the status named when this process began, with the repositories they are in.
+struct ToldRevisions {
+    revisions: Vec<Str>,
+    repositories: Vec<Arc<Repository>>,
 }
 
 impl Core {
@@ -47,6 +56,7 @@ impl Core {
     ) {
         let Some(state) = self.clusters.get(cluster) else { return };
         let preparation = Preparation {
+            told: self.told_revisions(unit, &resolved),
             lowered: unit.lowered.clone(),
             sources: unit.sources.iter().cloned().zip(resolved).collect(),
             renders: self.renders.clone(),
@@ -54,18 +64,36 @@ impl Core {
         };
         let ticket = self.ticket();
         unit.activity = Activity::Preparing(ticket);
-        let (events, permits, id) = (self.events.clone(), self.render_permits.clone(), unit.id.clone());
+        let (events, id) = (self.events.clone(), unit.id.clone());
         let span = tracing::debug_span!("prepare", unit = %unit.id);
-        let preparing = async move {
-            let _permit = permits.acquire_owned().await;
-            let job = tokio::task::spawn_blocking(move || preparation.run());
-            let result = job.await.unwrap_or_else(|_| {
+        self.render_queue.push(move || {
+            // Nobody waits for it any more.
+            if events.is_closed() {
+                return;
+            }
+            let _entered = span.enter();
+            let run = std::panic::AssertUnwindSafe(|| preparation.run());
+            let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
                 let message = "rendering failed with a bug of ours; the log has its place";
                 Err(vec![Diagnostic::new(DiagnosticKind::Render, message)])
             });
-            let _ = events.send(Event::Prepared(id, ticket, Box::new(result))).await;
-        };
-        tokio::spawn(preparing.instrument(span));
+            let _ = events.blocking_send(Event::Prepared(id, ticket, Box::new(result)));
+        });
+    }
+
+    /// The revisions that the status named before this process began, as long as nothing was rendered in it: a branch
+    /// that moved on while the process was down is no news to the Units whose files are the same.
+    fn told_revisions(&self, unit: &UnitState, resolved: &[ResolvedSource]) -> Option<ToldRevisions> {
+        let revisions = &unit.previous.revisions;
+        let is_first =
+            unit.rendered.is_none() && unit.previous.same_sources && unit.lowered.refresh.is_none();
+        let moved = revisions.iter().ne(resolved.iter().map(|source| &source.commit));
+        if !is_first || !moved || revisions.len() != resolved.len() {
+            return None;
+        }
+        let repositories: Option<Vec<_>> =
+            unit.sources.iter().map(|key| self.hub.repository(&key.repository)).collect();
+        Some(ToldRevisions { revisions: revisions.clone(), repositories: repositories? })
     }
 
     pub(super) fn on_prepared(
@@ -75,6 +103,7 @@ impl Core {
         result: Result<PreparedUnit, Vec<Diagnostic>>,
     ) {
         self.metrics.renders.get_or_create(&ResultLabel::of(result.is_ok())).inc();
+        self.rest_at = Some(Instant::now() + super::REST_AFTER);
         let Some(mut unit) = self.units.remove(id) else { return };
         if matches!(unit.activity, Activity::Preparing(current) if current == ticket) {
             self.take_prepared(&mut unit, result);
@@ -94,7 +123,7 @@ impl Core {
             .iter()
             .filter_map(|key| self.sources.get(key)?.latest.as_ref().map(|latest| latest.commit.clone()))
             .collect();
-        let asked = unit.lowered_digest();
+        let asked = unit.lowered_digest;
         let before = unit.rendered.take();
         let (prepared, failed) = match result {
             Ok(prepared) => (prepared, false),
@@ -104,6 +133,7 @@ impl Core {
                     diagnostics,
                     source_types: Vec::new(),
                     revisions,
+                    unchanged_since: None,
                     read_paths: Vec::new(),
                 };
                 (nothing, true)
@@ -135,15 +165,16 @@ impl Core {
             unit.reset_backoff();
         }
         if let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) {
-            state.want(&unit.id, before.iter().flat_map(|before| &before.objects), &objects);
+            state.want(&unit.shared_id, before.iter().flat_map(|before| &before.objects), &objects);
             let policy = &unit.lowered.unit.policy.namespace;
             if policy.create && !(policy.labels.is_empty() && policy.annotations.is_empty()) {
                 let namespace =
                     ObjectRef::new("", "Namespace", "", unit.lowered.unit.target.namespace.clone());
-                state.wanted.entry(namespace).or_default().insert(unit.id.clone());
+                state.wanted.insert(namespace, &unit.shared_id);
             }
         }
         let rendered = RenderedUnit {
+            shown: prepared.unchanged_since.unwrap_or_else(|| prepared.revisions.clone()),
             revisions: prepared.revisions,
             asked,
             discovery,
@@ -154,7 +185,7 @@ impl Core {
             bodies: Some(prepared.desired),
             failed,
         };
-        if unit.synced.is_none() && unit.was_synced_at(&rendered.revisions) {
+        if unit.synced.is_none() && unit.was_synced_at(&rendered.shown) {
             // The status of an earlier process says so.
             unit.synced = Some(rendered.digest);
         }
@@ -239,20 +270,19 @@ impl ClusterState {
     /// Notes which objects a Unit declares.
     pub(super) fn want<'a>(
         &mut self,
-        id: &UnitId,
-        before: impl Iterator<Item = &'a DesiredObject>,
+        id: &Arc<UnitId>,
+        before: impl Iterator<Item = &'a DesiredObject> + Clone,
         now: &[DesiredObject],
     ) {
+        // Most changes are changes of content, and leave the names as they are.
+        if before.clone().map(|object| &object.key).eq(now.iter().map(|object| &object.key)) {
+            return;
+        }
         for object in before {
-            if let Some(units) = self.wanted.get_mut(&object.key) {
-                units.remove(id);
-                if units.is_empty() {
-                    self.wanted.remove(&object.key);
-                }
-            }
+            self.wanted.remove(&object.key, id);
         }
         for object in now {
-            self.wanted.entry(object.key.clone()).or_default().insert(id.clone());
+            self.wanted.insert(object.key.clone(), id);
         }
     }
 }
@@ -276,8 +306,10 @@ impl Preparation {
             diagnostics: Vec::new(),
             source_types: Vec::new(),
             revisions: Vec::new(),
+            unchanged_since: None,
             read_paths: Vec::new(),
         };
+        let mut unchanged = self.told.is_some();
         let trees: Vec<SourceTree<'_>> = self
             .sources
             .iter()
@@ -289,29 +321,48 @@ impl Preparation {
         };
         let rendered = render_sources(&self.lowered, &trees, &self.target.discovery, render)
             .map_err(|error| vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))])?;
-        for ((spec, (key, source)), rendered) in unit.sources.iter().zip(&self.sources).zip(rendered) {
+        for (source_idx, ((spec, (key, source)), rendered)) in
+            unit.sources.iter().zip(&self.sources).zip(rendered).enumerate()
+        {
             prepared.revisions.push(source.commit.clone());
             let Some(rendered) = rendered else {
                 prepared.source_types.push(SourceType::Reference);
                 continue;
             };
+            unchanged = unchanged && self.is_unchanged(source_idx, &rendered.reads);
             prepared.source_types.push(rendered.source_type);
             prepared.diagnostics.extend(rendered.diagnostics.iter().cloned());
             prepared.read_paths.push((key.clone(), reads_outside(&rendered, &spec.path)));
             for (name, reads) in &rendered.reference_reads {
                 let referred = unit.sources.iter().position(|spec| spec.reference == *name);
+                unchanged = unchanged && referred.is_some_and(|idx| self.is_unchanged(idx, reads));
                 if let Some((key, _)) = referred.map(|idx| &self.sources[idx]) {
                     prepared.read_paths.push((key.clone(), reads.paths().cloned().collect()));
                 }
             }
             manifests.extend(rendered.manifests.iter().cloned());
         }
+        prepared.unchanged_since = self.told.filter(|_| unchanged).map(|told| told.revisions);
         let discovery = &self.target.discovery;
         let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(discovery, gvk);
         let ready = prepare(unit, &self.lowered.permissions, &manifests, scope, &Marks::ARGO);
         prepared.desired = ready.desired;
         prepared.diagnostics.extend(ready.diagnostics);
         Ok(prepared)
+    }
+}
+
+impl Preparation {
+    /// Whether what was read of a source reads the same at the revision that the status names.
+    fn is_unchanged(&self, source_idx: usize, reads: &ReadSet) -> bool {
+        let Some(told) = &self.told else { return false };
+        let (revision, repository) = (&told.revisions[source_idx], &told.repositories[source_idx]);
+        if *revision == self.sources[source_idx].1.commit {
+            return true;
+        }
+        // A commit that is no longer here cannot be compared with; then its name is news.
+        let tree = revision.parse().ok().and_then(|revision| repository.tree(revision).ok().flatten());
+        tree.is_some_and(|tree| reads.holds_in(&tree).unwrap_or(false))
     }
 }
 

@@ -5,7 +5,7 @@ use tracing::Instrument;
 use windlass_argo::{Taken, patch, raise};
 use windlass_assess::{Member, MemberState};
 use windlass_cluster::ApiError;
-use windlass_kube::{Object, Str};
+use windlass_kube::Str;
 use windlass_model::{
     Diagnostic, DiagnosticKind, Health, HealthStatus, LiveRecord, ObjectReport, OperationPhase,
     OperationReport, Report, SyncState, SyncStatus, UnitId,
@@ -101,7 +101,7 @@ impl Core {
         });
         let health = windlass_assess::roll_up(members);
         let report = Report {
-            sync: SyncState { status, revisions: rendered.revisions.clone() },
+            sync: SyncState { status, revisions: rendered.shown.clone() },
             health,
             objects,
             operation: unit.operation_report(),
@@ -197,22 +197,28 @@ impl Core {
             let _permit = permits.acquire_owned().await;
             let resource = application_resource();
             let written = client
-                .merge_patch(&resource, &id.0.namespace, &id.0.name, &patch, windlass_argo::FIELD_MANAGER)
+                .merge_patch_unread(
+                    &resource,
+                    &id.0.namespace,
+                    &id.0.name,
+                    &patch,
+                    windlass_argo::FIELD_MANAGER,
+                )
                 .await;
             let _ = events.send(Event::Written(id, written)).await;
         };
         tokio::spawn(writing.instrument(span));
     }
 
-    pub(super) fn on_written(&mut self, id: &UnitId, result: Result<Object, ApiError>) {
+    pub(super) fn on_written(&mut self, id: &UnitId, result: Result<Str, ApiError>) {
         self.metrics.status_writes.get_or_create(&ResultLabel::of(result.is_ok())).inc();
         let Some(unit) = self.units.get_mut(id) else { return };
         unit.writing = false;
         match result {
-            Ok(object) => {
-                // The watch brings it too; this is sooner.
+            Ok(version) => {
+                // What it says is held already, as expected; the watch brings it as it is.
                 unit.told = None;
-                unit.set_declared(&object);
+                unit.seen_version(&version);
                 if std::mem::take(&mut unit.unwritten) {
                     self.again(id);
                 }
@@ -237,7 +243,7 @@ impl UnitState {
     /// How the current or the last operation goes, if there is news of one.
     fn operation_report(&self) -> Option<OperationReport> {
         if let Some(ended) = &self.ended {
-            return Some(ended.clone());
+            return Some(OperationReport::clone(ended));
         }
         let run = self.operation.as_ref()?;
         if matches!(self.waiting, Some(windlass_model::Waiting::Backoff { .. })) {

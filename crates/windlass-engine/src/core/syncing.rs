@@ -118,8 +118,8 @@ impl Core {
         let request = match (retrying, unit.lowered.unit.policy.automation) {
             (Some(request), _) => request,
             (None, Automation::Manual) => {
-                if let Some(Unfinished::Announced(operation)) = unfinished {
-                    unit.ended = Some(interrupted(&operation, self.now));
+                if let Some(Unfinished::Announced(operation)) = unfinished.as_deref() {
+                    unit.ended = Some(Box::new(interrupted(operation, self.now)));
                 }
                 if out_of_sync || !compared.extra.is_empty() {
                     unit.waiting = Some(Waiting::Manual);
@@ -171,7 +171,7 @@ impl Core {
         match unfinished {
             Unfinished::Announced(_) => true,
             Unfinished::AppliedAfter(finished) => {
-                unit.newest_deployment() != rendered.revisions
+                unit.newest_deployment() != rendered.shown
                     && rendered
                         .objects
                         .iter()
@@ -278,6 +278,7 @@ impl Core {
             first.after_healthy.clear();
         }
         let run = Arc::new(Run { plan: made, desired: rendered.digest, deletion: false });
+        rendered.shown.clone_from(&rendered.revisions);
         let revisions = rendered.revisions.clone();
         match &mut unit.operation {
             Some(operation) => {
@@ -287,7 +288,7 @@ impl Core {
             }
             None => {
                 let asked = unit.pending_request().then(|| operation_digest(&unit.declared())).flatten();
-                unit.operation = Some(OperationRun {
+                unit.operation = Some(Box::new(OperationRun {
                     request,
                     asked,
                     started: self.now,
@@ -295,7 +296,7 @@ impl Core {
                     retries: 0,
                     objects: Vec::new(),
                     revisions,
-                });
+                }));
             }
         }
         unit.trouble.clear();
@@ -609,7 +610,7 @@ impl Core {
         unit.retry_at = Some(Instant::now() + pause);
         self.wake_at(Instant::now() + pause, &unit.id);
         if let Some(operation) = unit.operation.take() {
-            unit.ended = Some(OperationReport {
+            unit.ended = Some(Box::new(OperationReport {
                 message: format!("{message}. Retrying in {}s.", pause.as_secs()).into(),
                 phase: if automated { OperationPhase::Failed } else { OperationPhase::Running },
                 started: operation.started,
@@ -618,7 +619,7 @@ impl Core {
                 revisions: operation.revisions.clone(),
                 objects: operation.objects.clone(),
                 request: operation.request.clone(),
-            });
+            }));
             self.notice(unit, true, "OperationFailed", &message);
             // It goes on as the same operation at the next attempt.
             unit.operation = Some(operation);
@@ -629,7 +630,7 @@ impl Core {
     pub(super) fn fail_request(&mut self, unit: &mut UnitState, message: &str) {
         if unit.operation.is_none() {
             let Some(request) = unit.lowered.request.clone() else { return };
-            unit.operation = Some(OperationRun {
+            unit.operation = Some(Box::new(OperationRun {
                 request,
                 asked: operation_digest(&unit.declared()),
                 started: self.now,
@@ -637,7 +638,7 @@ impl Core {
                 retries: 0,
                 objects: Vec::new(),
                 revisions: Vec::new(),
-            });
+            }));
         }
         self.end_operation(unit, OperationPhase::Error, message);
     }
@@ -673,7 +674,7 @@ impl Core {
         } else {
             self.notice(unit, true, "OperationFailed", message);
         }
-        unit.ended = Some(OperationReport {
+        unit.ended = Some(Box::new(OperationReport {
             request: operation.request,
             phase,
             message: message.into(),
@@ -682,7 +683,7 @@ impl Core {
             retries: operation.retries,
             revisions: operation.revisions,
             objects: operation.objects,
-        });
+        }));
     }
 
     pub(super) fn notice(&self, unit: &UnitState, warning: bool, reason: &'static str, message: &str) {

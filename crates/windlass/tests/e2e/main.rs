@@ -69,6 +69,7 @@ on_both_servers! {
     bad_days::killed_in_the_middle_of_a_sync,
     bad_days::killed_at_any_moment,
     bad_days::restart_writes_nothing,
+    bad_days::restart_at_a_newer_commit_writes_nothing,
     renderers::helm_chart,
     renderers::broken_helm_chart,
     renderers::values_from_another_source,

@@ -163,6 +163,34 @@ pub(crate) async fn restart_writes_nothing(server: Server) {
     plane.until_synced(&third).await;
 }
 
+/// A branch that moved on while Windlass was down is no news to an Application whose files are the same.
+pub(crate) async fn restart_at_a_newer_commit_writes_nothing(server: Server) {
+    let mut plane = Plane::builder(server).durable().start().await;
+    let first = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    let before = settled(&plane, &first).await;
+    plane.kill();
+    let second = plane.commit().file("elsewhere/b.yaml", config_map("two", "1")).submit().unwrap();
+    plane.start_again().await;
+    // By the time that it acts on something new it has looked at everything.
+    let name = format!("{}-elsewhere", plane.app);
+    let mut other = crate::plane::automated();
+    other["spec"]["source"] = json!({"path": "elsewhere"});
+    plane.create_app_named(&name, other).await;
+    let path = plane.control_path(&format!("applications/{name}"));
+    plane
+        .until(&path, "the other Application to be synced", |app| crate::plane::is_synced(app, &second))
+        .await;
+    let after = plane.app().await;
+    assert_eq!(
+        after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"],
+        "{after}\n{before}"
+    );
+    // Whoever asks is shown the newest revision.
+    plane.refresh().await;
+    plane.until_synced(&second).await;
+}
+
 /// A state of the Application that is complete: healthy, and of the newest revision of the object.
 async fn settled(plane: &Plane, commit: &windlass_testing::CommitId) -> Value {
     plane.until_healthy(commit).await;
