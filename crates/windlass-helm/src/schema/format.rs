@@ -1,6 +1,6 @@
 //! The keyword `format`, which drafts before 2019-09 assert.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use windlass_go::re2::Regex;
 
