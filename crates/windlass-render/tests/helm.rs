@@ -194,7 +194,7 @@ fn overrides_for_one_name_are_refused_for_that_name() {
         ("web/.argocd-source-shop.yaml", "helm: {releaseName: other}\n"),
         ("web/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
     ]);
-    let mut render = |name: &str| {
+    let render = |name: &str| {
         let mut world = NoWorld::default();
         let mut context = Context { name: name.into(), ..context(&mut world) };
         cache
