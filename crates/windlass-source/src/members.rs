@@ -262,10 +262,13 @@ mod tests {
         assert!(folder.find(&name).is_some());
     }
 
+    /// Changes the names and ids of a folder's members.
+    type Change<'a> = &'a dyn Fn(&mut Vec<(String, u8)>);
+
     #[test]
     fn only_what_differs_is_left() {
         let all: Vec<String> = (0..100).map(|idx| format!("f{idx:02}")).collect();
-        let with = |change: &dyn Fn(&mut Vec<(String, u8)>)| {
+        let with = |change: Change<'_>| {
             let mut members: Vec<(String, u8)> = all.iter().map(|name| (name.clone(), b'4')).collect();
             change(&mut members);
             let mut data = Vec::new();
@@ -278,7 +281,7 @@ mod tests {
         };
         let base = with(&|_| {});
         // Members that begin alike share bytes, which may leave one more of them than differs.
-        let check = |change: &dyn Fn(&mut Vec<(String, u8)>), expected: [usize; 2]| {
+        let check = |change: Change<'_>, expected: [usize; 2]| {
             let other = with(change);
             let [here, there] = base.differing(&other);
             for (left, expected) in [here.clone(), there.clone()].into_iter().zip(expected) {
