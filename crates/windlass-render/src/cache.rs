@@ -24,7 +24,7 @@ struct State {
     clock: u64,
 }
 
-/// Renders of one folder that are kept at once: one per revision in use, which is one, and two while a commit goes
+/// Renders of one folder in one context that are kept at once: one per revision in use, which is one, and two while a commit goes
 /// round.
 const KEPT_PER_FOLDER: usize = 2;
 
@@ -70,16 +70,17 @@ impl RenderCache {
         repository.hash(&mut hasher);
         let parameters =
             Parameters { path: path.into(), renderer: renderer.clone(), repository: hasher.finish() };
-        let candidates: Vec<(SharedRender, Option<Digest>)> = {
+        let mut digest = None;
+        let candidates: Vec<SharedRender> = {
             let state = self.lock();
             let kept = state.renders.get(&parameters).into_iter().flatten();
-            kept.map(|kept| (kept.render.clone(), kept.context)).collect()
+            let same_context = kept.filter(|kept| {
+                kept.context.is_none_or(|known| known == *digest.get_or_insert_with(|| context.digest()))
+            });
+            same_context.map(|kept| kept.render.clone()).collect()
         };
-        let mut digest = None;
-        for (candidate, of_context) in candidates.into_iter().rev() {
-            let is_same_context =
-                of_context.is_none_or(|known| known == *digest.get_or_insert_with(|| context.digest()));
-            if is_same_context && holds(&candidate, tree, context)? {
+        for candidate in candidates.into_iter().rev() {
+            if holds(&candidate, tree, context)? {
                 self.touch(&parameters, &candidate);
                 return Ok(candidate);
             }
@@ -122,9 +123,11 @@ impl RenderCache {
         state.bytes += bytes;
         let kept = state.renders.entry(parameters).or_default();
         kept.push(Kept { render, context, bytes, used });
-        if kept.len() > KEPT_PER_FOLDER {
-            let oldest = kept.remove(0);
-            state.bytes -= oldest.bytes;
+        let of_context = |kept: &Kept| kept.context == context;
+        if kept.iter().filter(|kept| of_context(kept)).count() > KEPT_PER_FOLDER
+            && let Some(oldest) = kept.iter().position(of_context)
+        {
+            state.bytes -= kept.remove(oldest).bytes;
         }
         if state.bytes > self.capacity {
             state.evict(self.capacity);

@@ -41,9 +41,9 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-yaml", &["windlass-go"]),
     pure("windlass-kube", &["windlass-go", "windlass-yaml"]),
     pure("windlass-model", &["windlass-go", "windlass-yaml", "windlass-kube"]),
+    pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-kustomize", VALUES),
     pure("windlass-helm", &["gotemplate", "windlass-go", "windlass-yaml", "windlass-kube", "windlass-model"]),
-    pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-argo", VALUES),
     effectful("windlass-source", VALUES),
     pure(
