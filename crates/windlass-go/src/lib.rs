@@ -35,5 +35,3 @@ pub mod glob;
 pub mod re2;
 pub mod semver;
 pub mod time;
-
-mod quote;

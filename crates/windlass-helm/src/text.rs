@@ -1,46 +1,8 @@
 //! Go's ways with text that error messages and outputs show.
 
-use std::fmt::Write as _;
-
 /// Prints `text` between double quotes, escaped as Go's `%q` escapes it.
 pub(crate) fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => quoted.extend(['\\', char]),
-            '\x07' => quoted.push_str(r"\a"),
-            '\x08' => quoted.push_str(r"\b"),
-            '\x0c' => quoted.push_str(r"\f"),
-            '\n' => quoted.push_str(r"\n"),
-            '\r' => quoted.push_str(r"\r"),
-            '\t' => quoted.push_str(r"\t"),
-            '\x0b' => quoted.push_str(r"\v"),
-            ' '..='~' => quoted.push(char),
-            '\0'..='\x7f' => {
-                let _ = write!(quoted, r"\x{:02x}", u32::from(char));
-            }
-            _ if is_printable(char) => quoted.push(char),
-            '\u{80}'..='\u{ffff}' => {
-                let _ = write!(quoted, r"\u{:04x}", u32::from(char));
-            }
-            _ => {
-                let _ = write!(quoted, r"\U{:08x}", u32::from(char));
-            }
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Whether Go's `unicode.IsPrint` holds, as far as Rust's tables tell.
-pub(crate) fn is_printable(char: char) -> bool {
-    match char {
-        ' '..='~' => true,
-        '\0'..='\u{a0}' | '\u{ad}' => false,
-        // What `Debug` escapes is not printable; of what it keeps, only blanks are not.
-        _ => !char.is_whitespace() && char.escape_debug().len() == 1,
-    }
+    windlass_go::fmt::quote(text.as_bytes())
 }
 
 /// Prints a float as `strconv.FormatFloat(f, 'g', -1, 32)` does: what `sigs.k8s.io/yaml` 1.6.0 makes of a number

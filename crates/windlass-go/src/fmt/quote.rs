@@ -94,3 +94,14 @@ pub fn is_print(char: char) -> bool {
     });
     PRINTABLE.is_match(char.encode_utf8(&mut [0; 4]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    #[test]
+    fn escapes_like_go() {
+        // Printed by Go 1.26: fmt.Printf("%q", …).
+        assert_eq!(quote("a\"b\\\n\x07\x7f é\u{200b}\u{1f600}".as_bytes()), r#""a\"b\\\n\a\x7f é\u200b😀""#);
+    }
+}

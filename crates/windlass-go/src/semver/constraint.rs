@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Version;
-use crate::quote::quote;
+use crate::fmt::quote;
 
 /// The longest constraint that is read, in bytes; the limit Masterminds/semver 3.5 sets.
 pub const MAX_CONSTRAINT_LEN: usize = 512;
@@ -25,7 +25,7 @@ pub struct Constraint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConstraintError {
     /// A group is not a list of comparisons.
-    #[error("improper constraint: {}", quote(.0))]
+    #[error("improper constraint: {}", quote(.0.as_bytes()))]
     Improper(String),
     /// A comparison's version mixes digits and wildcards, or is no version of 64-bit numbers.
     #[error("constraint parser error")]
@@ -233,7 +233,11 @@ impl Comparison {
     }
 
     fn reason(&self, version: &Version, relation: &str, more: &str) -> Reason {
-        Reason(format!("{} {relation} {}{more}", quote(&version.to_string()), quote(&self.written)))
+        Reason(format!(
+            "{} {relation} {}{more}",
+            quote(version.to_string().as_bytes()),
+            quote(self.written.as_bytes())
+        ))
     }
 
     /// Whether `!=` refuses the version. A wildcard as the very first number excludes only 0.0.0.
@@ -306,7 +310,7 @@ impl Comparison {
 
 impl Reason {
     fn prerelease(version: &Version) -> Self {
-        let version = quote(&version.to_string());
+        let version = quote(version.to_string().as_bytes());
         Self(format!(
             "{version} is a prerelease version and the constraint is only looking for release versions"
         ))

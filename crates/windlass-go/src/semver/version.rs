@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::quote::quote;
+use crate::fmt::quote;
 
 /// The longest version that is read, in bytes; the limit Masterminds/semver 3.5 sets.
 pub const MAX_VERSION_LEN: usize = 256;
@@ -57,7 +57,7 @@ pub enum VersionError {
 
 /// A part of a version that is no unsigned number of 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("strconv.ParseUint: parsing {}: {}", quote(.segment), if .segment.is_empty() { "invalid syntax" } else { "value out of range" })]
+#[error("strconv.ParseUint: parsing {}: {}", quote(.segment.as_bytes()), if .segment.is_empty() { "invalid syntax" } else { "value out of range" })]
 pub struct SegmentError {
     /// The part.
     pub segment: String,

@@ -1,10 +1,11 @@
 //! `Chart.yaml`, `requirements.yaml` and their locks.
 
+use windlass_go::fmt::is_print;
 use windlass_go::semver::Version;
 use windlass_yaml::{Map, Str, Value};
 
 use super::decode::{self, DecodeError, Place};
-use crate::text::{is_printable, is_space, quote};
+use crate::text::{is_space, quote};
 
 /// What `Chart.yaml` says of a chart. Fields that are absent are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -374,12 +375,12 @@ fn annotations(value: &Value, place: &Place) -> Result<Vec<(Str, Str)>, DecodeEr
 
 /// Turns blanks into spaces and takes out what cannot be printed.
 fn sanitize(text: &mut Str) {
-    if text.chars().all(|char| char == ' ' || is_printable(char)) {
+    if text.chars().all(|char| char == ' ' || is_print(char)) {
         return;
     }
     let cleaned: String = text
         .chars()
-        .filter_map(|char| if is_space(char) { Some(' ') } else { is_printable(char).then_some(char) })
+        .filter_map(|char| if is_space(char) { Some(' ') } else { is_print(char).then_some(char) })
         .collect();
     *text = Str::from(cleaned);
 }
