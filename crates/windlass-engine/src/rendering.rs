@@ -85,17 +85,24 @@ fn environment(lowered: &Lowered, spec: &SourceSpec, commit: &str) -> Environmen
 /// The time of the system, and chance that nobody can guess.
 #[derive(Debug)]
 pub struct SystemWorld {
-    started: Instant,
+    /// Templates that still run then are stopped.
+    deadline: Option<Instant>,
 }
 
 impl SystemWorld {
-    /// Templates that run for longer are stopped.
+    /// Templates that run for longer than this hold up others.
     const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
 
-    /// A world in which the execution begins now.
+    /// A world in which the execution begins now, and ends in a minute.
     #[must_use]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self { deadline: Some(Instant::now() + Self::LONGEST) }
+    }
+
+    /// A world for somebody who waits as long as it takes, and can interrupt.
+    #[must_use]
+    pub fn without_deadline() -> Self {
+        Self { deadline: None }
     }
 }
 
@@ -120,6 +127,6 @@ impl World for SystemWorld {
     }
 
     fn is_over(&mut self) -> bool {
-        self.started.elapsed() > Self::LONGEST
+        self.deadline.is_some_and(|deadline| Instant::now() > deadline)
     }
 }

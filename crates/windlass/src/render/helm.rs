@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use gotemplate::{Functions, Instant, Limits, Str, TemplateSet, Value, World};
+use gotemplate::{Functions, Limits, Str, TemplateSet, Value};
+use windlass_engine::SystemWorld;
 use windlass_helm::{
     Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Loaded, Overrides, PrintOptions,
     Release, RenderError, RenderRequest, load_archive, load_folder,
@@ -114,11 +114,13 @@ pub(crate) fn run(options: &HelmOptions) -> Result<ExitCode> {
         skip_schema_validation: options.skip_schema_validation,
         ..RenderRequest::new(release, values, helm)
     };
-    let rendered = CompiledChart::new(chart, helm).render(&request, &mut ThisMachine).map_err(|error| {
-        let is_manifest = matches!(error, RenderError::Manifest(_));
-        let error = anyhow!(error);
-        if is_manifest { error.context("a template prints something that is no manifest") } else { error }
-    })?;
+    let rendered = CompiledChart::new(chart, helm)
+        .render(&request, &mut SystemWorld::without_deadline())
+        .map_err(|error| {
+            let is_manifest = matches!(error, RenderError::Manifest(_));
+            let error = anyhow!(error);
+            if is_manifest { error.context("a template prints something that is no manifest") } else { error }
+        })?;
     for warning in &rendered.warnings {
         output::note(&warning.to_string());
     }
@@ -151,7 +153,8 @@ fn template_name(template: &str) -> Result<String> {
     gotemplate::sprig::register(&mut functions);
     let mut set = TemplateSet::new(functions);
     set.parse(NAME, template)?;
-    let printed = Arc::new(set).execute(NAME, &Value::Nil, Limits::default(), &mut ThisMachine)?;
+    let printed =
+        Arc::new(set).execute(NAME, &Value::Nil, Limits::default(), &mut SystemWorld::without_deadline())?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
@@ -197,22 +200,4 @@ fn load(path: &Path, options: &LoadOptions) -> Result<Loaded> {
 /// The nearest folder with a `.git`, or the folder itself.
 fn repository(path: &Path) -> PathBuf {
     path.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(path).to_owned()
-}
-
-/// The time and the chance of this machine.
-struct ThisMachine;
-
-impl World for ThisMachine {
-    fn now(&mut self) -> Instant {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Instant {
-            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            nanoseconds: since.subsec_nanos(),
-        }
-    }
-
-    fn random(&mut self, bytes: &mut [u8]) {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        provider.secure_random.fill(bytes).expect("the system has a source of randomness");
-    }
 }
