@@ -13,7 +13,7 @@ use windlass_model::{Diagnostic, EntryKind, HelmOptions, HelmParameter, Manifest
 use crate::context::Context;
 use crate::environment::reference;
 use crate::manifests::parse_rendered;
-use crate::{RecordingTree, RenderError, joined, shown};
+use crate::{RecordingTree, RenderError, joined, resolved, shown};
 
 /// The rules of Argo CD 3.6 are those of Helm 3.
 const HELM: HelmVersion = HelmVersion::V3;
@@ -207,23 +207,9 @@ fn resolve<'t, 'a>(
         return Err(failed(&format!("is a {scheme} address, which this version does not fetch")));
     }
     // After a slash it is meant from the root of the repository on.
-    let mut parts: Vec<&str> = if path.starts_with('/') {
-        Vec::new()
-    } else {
-        folder.split('/').filter(|part| !part.is_empty()).collect()
-    };
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                if parts.pop().is_none() {
-                    return Err(failed("is outside of the repository"));
-                }
-            }
-            name => parts.push(name),
-        }
-    }
-    Ok((tree, parts.join("/")))
+    let folder = if path.starts_with('/') { "" } else { folder };
+    let path = resolved(folder, path).ok_or_else(|| failed("is outside of the repository"))?;
+    Ok((tree, path))
 }
 
 enum GlobError {

@@ -8,7 +8,7 @@ use windlass_kustomize::{Edit, Options, Services, build};
 use windlass_model::{Diagnostic, KustomizeOptions, KustomizePatch, Manifest, Tree, TreeError};
 
 use crate::manifests::parse_built;
-use crate::{RecordingTree, RenderError, joined, shown};
+use crate::{RecordingTree, RenderError, resolved, shown};
 
 pub(crate) fn render(
     tree: &RecordingTree<'_>,
@@ -104,14 +104,6 @@ fn patch(patch: &KustomizePatch) -> Patch {
 
 /// Whether a component's folder is in the tree; what leads out of it is not.
 fn is_there(tree: &RecordingTree<'_>, path: &str, component: &str) -> Result<bool, TreeError> {
-    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    for part in component.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.pop().is_none() => return Ok(false),
-            ".." => {}
-            name => parts.push(name),
-        }
-    }
-    Ok(tree.entry(&joined("", &parts.join("/")))?.is_some())
+    let Some(component) = resolved(path, component) else { return Ok(false) };
+    Ok(tree.entry(&component)?.is_some())
 }

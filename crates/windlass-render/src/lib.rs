@@ -136,22 +136,29 @@ pub fn render(
         Some(_) => {}
     }
     refuse_overrides(&recording, path, &context.name)?;
-    let detected = match renderer {
-        Renderer::Detect => Some(detect(&recording, path)?),
-        Renderer::Directory(_) | Renderer::Helm(_) | Renderer::Kustomize(_) => None,
+    let detected;
+    let renderer = match renderer {
+        Renderer::Detect => {
+            detected = detect(&recording, path)?;
+            &detected
+        }
+        declared => declared,
     };
     let references: helm::References<'_> =
         context.references.iter().map(|(name, tree)| (name.clone(), RecordingTree::new(*tree))).collect();
-    let (manifests, diagnostics) = match detected.as_ref().unwrap_or(renderer) {
-        Renderer::Directory(options) => directory::render(&recording, path, options)?,
-        Renderer::Helm(options) => helm::render(&recording, path, options, context, &references)?,
-        Renderer::Kustomize(options) => kustomize::render(&recording, path, options)?,
-        Renderer::Detect => directory::render(&recording, path, &DirectoryOptions::default())?,
-    };
-    let source_type = match detected.as_ref().unwrap_or(renderer) {
-        Renderer::Helm(_) => SourceType::Helm,
-        Renderer::Kustomize(_) => SourceType::Kustomize,
-        Renderer::Directory(_) | Renderer::Detect => SourceType::Directory,
+    let (source_type, (manifests, diagnostics)) = match renderer {
+        Renderer::Helm(options) => {
+            (SourceType::Helm, helm::render(&recording, path, options, context, &references)?)
+        }
+        Renderer::Kustomize(options) => {
+            (SourceType::Kustomize, kustomize::render(&recording, path, options)?)
+        }
+        Renderer::Directory(options) => {
+            (SourceType::Directory, directory::render(&recording, path, options)?)
+        }
+        Renderer::Detect => {
+            (SourceType::Directory, directory::render(&recording, path, &DirectoryOptions::default())?)
+        }
     };
     let reference_reads = references
         .into_iter()
@@ -195,6 +202,21 @@ pub(crate) fn refuse_overrides(tree: &dyn Tree, path: &str, name: &str) -> Resul
 
 fn joined(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
+}
+
+/// The path that `relative` means in `folder`; `None` when it leads out of the tree.
+fn resolved(folder: &str, relative: &str) -> Option<String> {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in relative.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            name => parts.push(name),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 fn shown(path: &str) -> Str {
