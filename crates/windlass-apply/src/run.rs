@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt};
 use windlass_kube::{Object, ObjectRef, Str, Value};
-use windlass_model::{Action, Digest, ObjectOutcome, OutcomeStatus, Plan, Step, Wave};
+use windlass_model::{Action, Digest, ObjectOutcome, OperationPhase, OutcomeStatus, Plan, Step, Wave};
 
 use crate::{CallError, CallErrorKind, Target, owners};
 
@@ -60,8 +60,18 @@ async fn run_step(plan: &Plan, wave: &Wave, step: &Step, target: &impl Target) -
             let result = target.apply(&step.gvk, object, &plan.field_manager, false).await;
             applied(wave, step, None, result)
         }
+        Action::RunHook { object, .. } => {
+            let result = target.apply(&step.gvk, object, &plan.field_manager, false).await;
+            applied(wave, step, None, result)
+        }
+        Action::DeleteHook { propagation } => {
+            match target.delete(&step.gvk, &step.key, None, *propagation, false).await {
+                Ok(()) => finished(wave, step, OutcomeStatus::HookDeleted, "deleted"),
+                Err(error) => failed(wave, step, &error),
+            }
+        }
         Action::Delete { uid, propagation } => {
-            match target.delete(&step.gvk, &step.key, uid, *propagation, false).await {
+            match target.delete(&step.gvk, &step.key, Some(uid), *propagation, false).await {
                 Ok(()) => finished(wave, step, OutcomeStatus::Pruned, "pruned"),
                 // It was replaced since the plan was made: the one that was planned on is gone.
                 Err(error) if error.kind == CallErrorKind::Conflict => {
@@ -108,6 +118,10 @@ fn finished(wave: &Wave, step: &Step, status: OutcomeStatus, message: impl Into<
             status,
             message: message.into(),
             phase: wave.phase,
+            hook: step.hook().map(|_| match status {
+                OutcomeStatus::Failed => OperationPhase::Failed,
+                _ => OperationPhase::Running,
+            }),
             images: Box::default(),
         },
         live: None,

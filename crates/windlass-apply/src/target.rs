@@ -26,12 +26,12 @@ pub trait Target: Send + Sync {
         managed_fields: &Value,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 
-    /// Deletes an object if it still has this uid. An absent object is no error.
+    /// Deletes an object, if it still has this uid where one is named. An absent object is no error.
     fn delete(
         &self,
         gvk: &Gvk,
         key: &ObjectRef,
-        uid: &str,
+        uid: Option<&str>,
         propagation: Propagation,
         dry_run: bool,
     ) -> impl Future<Output = Result<(), CallError>> + Send;

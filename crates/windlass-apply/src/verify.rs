@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt};
 use windlass_kube::GroupKind;
-use windlass_model::{Action, ObjectOutcome, OutcomeStatus, Plan, Step, Wave};
+use windlass_model::{Action, ObjectOutcome, OperationPhase, OutcomeStatus, Plan, Step, Wave};
 
 use crate::{CallErrorKind, Target};
 
@@ -45,10 +45,15 @@ async fn check(
         Action::Apply { object, .. } | Action::EnsureNamespace { object } => {
             target.apply(&step.gvk, object, &plan.field_manager, true).await.err()?
         }
-        Action::Delete { uid, propagation } => {
-            target.delete(&step.gvk, &step.key, uid, *propagation, true).await.err()?
+        // What is about to be deleted says nothing about how its successor will fare.
+        Action::RunHook { .. } if wave.after_gone.contains(&step.key) => return None,
+        Action::RunHook { object, .. } => {
+            target.apply(&step.gvk, object, &plan.field_manager, true).await.err()?
         }
-        Action::Skip => return None,
+        Action::Delete { uid, propagation } => {
+            target.delete(&step.gvk, &step.key, Some(uid), *propagation, true).await.err()?
+        }
+        Action::DeleteHook { .. } | Action::Skip => return None,
     };
     let brought_here = match error.kind {
         CallErrorKind::NamespaceMissing => plan.steps().any(|other| {
@@ -74,6 +79,7 @@ async fn check(
         status: OutcomeStatus::Failed,
         message: message.into(),
         phase: wave.phase,
+        hook: step.hook().map(|_| OperationPhase::Failed),
         images: Box::default(),
     };
     Some(Refusal { outcome, kind: error.kind })

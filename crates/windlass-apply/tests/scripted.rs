@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use windlass_apply::{CallError, CallErrorKind, Target, run_wave, verify};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value, value};
 use windlass_model::{
-    Action, Digest, Generation, Origin, OutcomeStatus, Phase, Plan, Propagation, Reason, Step, UnitId, Wave,
+    Action, Digest, Generation, Origin, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId, Wave,
 };
 
 /// A target in memory: answers every call after a few turns of the scheduler, as the script says, and notes it.
@@ -71,11 +71,11 @@ impl Target for ScriptedTarget {
         &self,
         _gvk: &Gvk,
         key: &ObjectRef,
-        uid: &str,
+        uid: Option<&str>,
         _propagation: Propagation,
         dry_run: bool,
     ) -> Result<(), CallError> {
-        assert_eq!(uid, "u1");
+        assert_eq!(uid, Some("u1"));
         self.call("delete", &key.name, dry_run).await
     }
 }
@@ -116,10 +116,9 @@ fn delete(name: &str, order: u16) -> Step {
 
 fn plan(waves: Vec<Vec<Step>>) -> Plan {
     let waves = waves.into_iter().enumerate().map(|(number, steps)| Wave {
-        phase: Phase::Sync,
         number: i32::try_from(number).expect("few waves"),
-        after_healthy: Vec::new(),
         steps,
+        ..Wave::default()
     });
     Plan {
         unit: UnitId(ObjectRef::new("argoproj.io", "Application", "argocd", "web")),
@@ -127,6 +126,7 @@ fn plan(waves: Vec<Vec<Step>>) -> Plan {
         field_manager: "tester".into(),
         former_managers: Box::default(),
         waves: waves.collect(),
+        on_failure: Vec::new(),
         verify_first: true,
     }
 }

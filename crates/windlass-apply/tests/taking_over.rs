@@ -9,7 +9,7 @@ use windlass_kube::merge::{Request, apply, update};
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
 use windlass_model::{
-    Action, Digest, Generation, OutcomeStatus, Phase, Plan, Propagation, Reason, Step, UnitId, Wave,
+    Action, Digest, Generation, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId, Wave,
 };
 
 const OURS: &str = "argocd-controller";
@@ -90,7 +90,7 @@ impl Target for Server {
         &self,
         _: &Gvk,
         _: &ObjectRef,
-        _: &str,
+        _: Option<&str>,
         _: Propagation,
         _: bool,
     ) -> Result<(), CallError> {
@@ -120,13 +120,14 @@ fn plan(object: &Object, ensure: bool) -> Plan {
         origin: None,
         order: 0,
     };
-    let wave = Wave { phase: Phase::Sync, number: 0, after_healthy: Vec::new(), steps: vec![step] };
+    let wave = Wave { steps: vec![step], ..Wave::default() };
     Plan {
         unit: UnitId(ObjectRef::new("argoproj.io", "Application", "argocd", "web")),
         generation: Generation(1),
         field_manager: OURS.into(),
         former_managers: [KUBECTL.into(), OURS.into()].into(),
         waves: vec![wave],
+        on_failure: Vec::new(),
         verify_first: false,
     }
 }

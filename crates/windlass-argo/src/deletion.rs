@@ -8,9 +8,10 @@ use crate::types::SyncPolicy;
 const RESOURCES: &str = "resources-finalizer.argocd.argoproj.io";
 const RESOURCES_FOREGROUND: &str = "resources-finalizer.argocd.argoproj.io/foreground";
 const RESOURCES_BACKGROUND: &str = "resources-finalizer.argocd.argoproj.io/background";
-/// Argo CD puts these on Applications with hooks of that kind; more text may follow.
-const HOOKS: [&str; 2] =
-    ["pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"];
+/// Argo CD puts these on Applications with hooks of that kind, each also with `/cleanup` behind it.
+const PRE_DELETE: &str = "pre-delete-finalizer.argocd.argoproj.io";
+const POST_DELETE: &str = "post-delete-finalizer.argocd.argoproj.io";
+const CLEANUP: &str = "/cleanup";
 const APPROVED: &str = "argocd.argoproj.io/deletion-approved";
 
 /// Whether and how an Application is being deleted.
@@ -51,10 +52,54 @@ impl Deletion {
     }
 }
 
+/// Which hooks an Application waits for when it is deleted, as its finalizers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DeletionHooks {
+    /// Those before its objects are deleted.
+    pub before: bool,
+    /// Those after.
+    pub after: bool,
+}
+
+impl DeletionHooks {
+    /// What the finalizers of `application` say.
+    #[must_use]
+    pub fn of(application: &Object) -> Self {
+        let has = |hook: &str| finalizers(application).any(|finalizer| finalizer.starts_with(hook));
+        Self { before: has(PRE_DELETE), after: has(POST_DELETE) }
+    }
+}
+
+/// The merge patch that makes the finalizers of `application` say `wanted`, under its resourceVersion. `None` when
+/// they do.
+#[must_use]
+pub fn hook_finalizer_patch(application: &Object, wanted: DeletionHooks) -> Option<Value> {
+    if DeletionHooks::of(application) == wanted {
+        return None;
+    }
+    let is_kept = |finalizer: &&str| {
+        (wanted.before || !finalizer.starts_with(PRE_DELETE))
+            && (wanted.after || !finalizer.starts_with(POST_DELETE))
+    };
+    let mut next: Vec<String> = finalizers(application).filter(is_kept).map(Into::into).collect();
+    let now = DeletionHooks::of(application);
+    for (hook, is_new) in
+        [(PRE_DELETE, wanted.before && !now.before), (POST_DELETE, wanted.after && !now.after)]
+    {
+        if is_new {
+            next.extend([hook.to_owned(), format!("{hook}{CLEANUP}")]);
+        }
+    }
+    let next: Array = next.iter().map(|finalizer| Value::from(finalizer.as_str())).collect();
+    Some(value!({
+        "metadata": {"finalizers": next, "resourceVersion": (application.resource_version())}
+    }))
+}
+
 /// The merge patch that lets a deleted Application go: it takes away the finalizers that are ours to take, under
 /// the resourceVersion of `application`. `None` when there is none of them.
 ///
-/// Finalizers for hooks go too: hooks on deletion are not run.
+/// Finalizers for hooks go too: call it when those have run.
 #[must_use]
 pub fn finalizer_patch(application: &Object) -> Option<Value> {
     let kept: Array =
@@ -69,7 +114,7 @@ pub fn finalizer_patch(application: &Object) -> Option<Value> {
 
 fn is_ours(finalizer: &str) -> bool {
     matches!(finalizer, RESOURCES | RESOURCES_FOREGROUND | RESOURCES_BACKGROUND)
-        || HOOKS.iter().any(|hook| finalizer.starts_with(hook))
+        || [PRE_DELETE, POST_DELETE].iter().any(|hook| finalizer.starts_with(hook))
 }
 
 /// Whether somebody approved after the deletion began.

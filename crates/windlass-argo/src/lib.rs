@@ -39,7 +39,7 @@ pub mod types;
 
 pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
 pub use crds::crds;
-pub use deletion::{Deletion, finalizer_patch};
+pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
 pub use lower::{FIELD_MANAGER, Lowered, Refresh, lower};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
 pub use project::{Project, ProjectProblem, project_name};

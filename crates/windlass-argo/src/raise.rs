@@ -69,7 +69,7 @@ fn resource(object: &ObjectReport) -> ResourceStatus {
         kind: object.key.kind.clone(),
         namespace: object.key.namespace.clone(),
         name: object.key.name.clone(),
-        status: Str::new_static(object.status.as_str()),
+        status: if object.hook { Str::default() } else { Str::new_static(object.status.as_str()) },
         health: object.health.as_ref().map(|health| {
             Box::new(HealthFields {
                 status: Str::new_static(health.status.as_str()),
@@ -77,8 +77,9 @@ fn resource(object: &ObjectReport) -> ResourceStatus {
                 last_transition_time: Timestamp::default(),
             })
         }),
-        hook: false,
-        requires_pruning: object.requires_pruning,
+        hook: object.hook,
+        // As Argo CD writes it, which never prunes a hook all the same.
+        requires_pruning: object.requires_pruning || object.hook,
         sync_wave: object.wave.into(),
         requires_deletion_confirmation: false,
     }
@@ -165,7 +166,7 @@ fn own(report: &Report) -> Value {
     let reasons: Vec<Value> = report
         .objects
         .iter()
-        .filter(|object| object.status != SyncStatus::Synced && !object.reason.is_empty())
+        .filter(|object| !object.hook && object.status != SyncStatus::Synced && !object.reason.is_empty())
         .take(fit::REASONS)
         .map(
             |object| value!({"object": (object.key.to_string()), "reason": (fit::shortened(&object.reason))}),

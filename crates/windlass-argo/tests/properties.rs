@@ -46,6 +46,7 @@ fn object_report() -> impl Strategy<Value = ObjectReport> {
             gvk,
             status,
             health,
+            hook: false,
             requires_pruning,
             wave,
             reason,
@@ -72,6 +73,7 @@ fn operation() -> impl Strategy<Value = OperationReport> {
         status,
         message,
         phase: Phase::Sync,
+        hook: None,
         images: Box::default(),
     });
     let request = (prop::collection::vec(text(), 0..2), any::<bool>(), any::<bool>(), initiator()).prop_map(

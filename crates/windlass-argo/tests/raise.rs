@@ -67,6 +67,7 @@ fn report(seconds: i64) -> Report {
                 gvk: config_gvk,
                 status: SyncStatus::Synced,
                 health: None,
+                hook: false,
                 requires_pruning: false,
                 wave: 0,
                 reason: Str::default(),
@@ -76,6 +77,7 @@ fn report(seconds: i64) -> Report {
                 gvk: web_gvk,
                 status: SyncStatus::Synced,
                 health: Some(HealthStatus::Healthy.into()),
+                hook: false,
                 requires_pruning: false,
                 wave: 1,
                 reason: Str::default(),
@@ -111,6 +113,7 @@ fn operation(phase: OperationPhase, status: OutcomeStatus) -> OperationReport {
             status,
             message: "deployment.apps/web created".into(),
             phase: Phase::Sync,
+            hook: None,
             images: ["shop:1".into()].into(),
         }],
     }

@@ -3,7 +3,7 @@
 use windlass_kube::fields::extract_owned;
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{Digest, Installation, LiveRecord, Time, Tracking, tracking};
-use windlass_plan::{Marks, owned_form};
+use windlass_plan::{Marks, Treatment, owned_form};
 
 /// How objects of a target are read: what marks them as ours, and what they may say about themselves.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ impl Lens {
             health: windlass_assess::health(object),
             health_ignored: windlass_assess::ignores_health(object),
             terminating: object.is_terminating(),
+            hook: matches!(self.marks.treatment_of(object), Treatment::Hook { .. }),
             keep_on_prune: options.keep_on_prune,
             keep_on_delete: options.keep_on_delete,
             images: windlass_assess::images(object).into(),

@@ -3,6 +3,7 @@
 mod advance;
 mod declared;
 mod deletion;
+mod hooks;
 pub(crate) mod jobs;
 mod reporting;
 mod syncing;
@@ -16,7 +17,7 @@ use windlass_apply::{Refusal, StepResult};
 use windlass_argo::{Project, Settings};
 use windlass_cluster::{ApiError, ClusterClient, Discovery, WatchEvent};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
-use windlass_model::{Desired, Diagnostic, Generation, SourceType, Time, UnitId};
+use windlass_model::{Desired, DesiredHook, Diagnostic, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
 use windlass_source::{Access, CredentialTemplates, KnownHosts, RepositoryStore, webhook};
 
@@ -66,6 +67,8 @@ pub(crate) enum Event {
 /// What rendering and preparing a Unit gives.
 pub(crate) struct PreparedUnit {
     pub(crate) desired: Vec<Desired>,
+    pub(crate) hooks: Vec<DesiredHook>,
+    pub(crate) skipped: Vec<ObjectRef>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) source_types: Vec<SourceType>,
     pub(crate) revisions: Vec<Str>,
@@ -291,7 +294,11 @@ impl Core {
                 let keep = state.wanted.contains(&record.key);
                 vec![state.live.upsert(*record, keep)]
             }
-            LiveEvent::Removed(key) => vec![state.live.remove(&key)],
+            LiveEvent::Removed(key) => {
+                self.observe_removed(cluster, &key);
+                let Some(state) = self.clusters.get_mut(cluster) else { return };
+                vec![state.live.remove(&key)]
+            }
             LiveEvent::Listed => {
                 state.set_synced(kind);
                 let touched = state.live.end_listing(kind);

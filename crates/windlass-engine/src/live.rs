@@ -228,6 +228,7 @@ fn says_the_same(old: &LiveRecord, new: &LiveRecord) -> bool {
         && old.health_ignored == new.health_ignored
         && old.instance == new.instance
         && old.terminating == new.terminating
+        && old.hook == new.hook
         && old.keep_on_prune == new.keep_on_prune
         && old.keep_on_delete == new.keep_on_delete
         && old.images == new.images
@@ -252,6 +253,7 @@ mod tests {
             health: None,
             health_ignored: false,
             terminating: false,
+            hook: false,
             keep_on_prune: false,
             keep_on_delete: false,
             images: Box::default(),

@@ -54,12 +54,12 @@ impl Target for ClusterTarget {
         &self,
         gvk: &Gvk,
         key: &ObjectRef,
-        uid: &str,
+        uid: Option<&str>,
         propagation: Propagation,
         dry_run: bool,
     ) -> Result<(), CallError> {
         let resource = self.resource(gvk)?;
-        let options = DeleteOptions { propagation: Some(propagation), uid: Some(uid.into()), dry_run };
+        let options = DeleteOptions { propagation: Some(propagation), uid: uid.map(Into::into), dry_run };
         let deleted = self.client.delete(resource, &key.namespace, &key.name, &options).await;
         deleted.map_err(|error| call_error(&error))
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use windlass_argo::{Lowered, Previous, PreviousOperation};
+use windlass_argo::{DeletionHooks, Lowered, Previous, PreviousOperation};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Deployment, Desired, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome, OperationPhase,
-    OperationReport, Plan, Receipt, SourceType, SyncRequest, Time, UnitId, Waiting,
+    Action, Deployment, Desired, DesiredHook, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome,
+    OperationPhase, OperationReport, Phase, Plan, Receipt, SourceType, Step, SyncRequest, Time, UnitId,
+    Waiting,
 };
 
 use crate::packed::Packed;
@@ -61,6 +62,14 @@ pub(crate) struct UnitState {
     pub(crate) last_deployed: Option<Vec<Str>>,
     /// Whether the process before this one may have left a sync unfinished; told apart at the first comparison.
     pub(crate) unfinished: Option<Box<Unfinished>>,
+    /// Whether the process before this one left an operation running, which the next one of the same revisions is.
+    pub(crate) resumable: bool,
+    /// Which hooks the finalizers say that it has for its deletion, as far as was looked.
+    pub(crate) deletion_hooks: DeletionHooks,
+    /// The phase of its deletion whose hooks have succeeded and were deleted.
+    pub(crate) hooks_cleaned: Option<Phase>,
+    /// A plan that waits while its sources are prepared anew.
+    pub(crate) held: Option<(Arc<Run>, usize)>,
     /// The digest of the desired set that was last synced with success.
     pub(crate) synced: Option<Digest>,
     /// Failures in a row.
@@ -142,8 +151,23 @@ pub(crate) struct Run {
     pub(crate) plan: Plan,
     /// The digest of the desired set it was made for.
     pub(crate) desired: Digest,
-    /// Whether the Unit is being deleted.
-    pub(crate) deletion: bool,
+    /// What for.
+    pub(crate) kind: RunKind,
+}
+
+/// What a plan is carried out for.
+pub(crate) enum RunKind {
+    /// To sync.
+    Sync,
+    /// To delete the Unit.
+    Deletion,
+    /// To finish a sync that failed with this message.
+    Failure {
+        /// Why it failed.
+        message: Str,
+    },
+    /// To end hooks that are not wanted any more.
+    Cancel,
 }
 
 /// What the sources of a Unit declare.
@@ -162,10 +186,16 @@ pub(crate) struct RenderedUnit {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Its objects, without their bodies.
     pub(crate) objects: Vec<DesiredObject>,
+    /// Its hooks, without their bodies.
+    pub(crate) hook_marks: Vec<HookMark>,
+    /// Objects that ask to be left alone.
+    pub(crate) skipped: Vec<ObjectRef>,
     /// The digest of all of them.
     pub(crate) digest: Digest,
     /// The objects with their bodies, while they are needed.
     pub(crate) bodies: Option<Vec<Desired>>,
+    /// The hooks with their bodies, while those of the objects are held.
+    pub(crate) hooks: Vec<DesiredHook>,
     /// Whether nothing could be rendered at all: live objects must not be taken for undeclared.
     pub(crate) failed: bool,
 }
@@ -178,6 +208,50 @@ pub(crate) struct DesiredObject {
     pub(crate) digest: Digest,
     pub(crate) wave: i32,
     pub(crate) receipt: Option<Receipt>,
+}
+
+/// A declared hook, without its body.
+#[derive(Debug, Clone)]
+pub(crate) struct HookMark {
+    /// What names it; the name is empty where it has only `generateName`.
+    pub(crate) key: ObjectRef,
+    /// The start of its names, where it has no name.
+    generate_name: Str,
+    digest: Digest,
+    phases: Box<[Phase]>,
+}
+
+impl HookMark {
+    pub(crate) fn of(hook: &DesiredHook) -> Self {
+        let desired = &hook.desired;
+        Self {
+            key: desired.key.clone(),
+            generate_name: desired.object.str_at(&["metadata", "generateName"]).into(),
+            digest: desired.digest,
+            phases: hook.phases.clone(),
+        }
+    }
+
+    /// What of it a sync depends on.
+    pub(crate) fn asked(&self) -> Digest {
+        let phases: Vec<&str> = self.phases.iter().map(|phase| phase.as_str()).collect();
+        let text = format!("{} {} {}", self.key, self.generate_name, phases.join(","));
+        Digest::combine([Digest::of_bytes(text.as_bytes()), self.digest])
+    }
+
+    /// Whether it runs in a phase.
+    pub(crate) fn runs_in(&self, phase: Phase) -> bool {
+        self.phases.contains(&phase)
+    }
+
+    /// Whether a step of a plan runs this hook as it is declared.
+    pub(crate) fn declares(&self, step: &Step) -> bool {
+        let Action::RunHook { digest, .. } = &step.action else { return false };
+        *digest == self.digest
+            && self.key.group_kind() == step.key.group_kind()
+            && self.key.namespace == step.key.namespace
+            && (self.key.name.is_empty() || self.key.name == step.key.name)
+    }
 }
 
 /// What a dry run found out about one object, and for which states that holds.
@@ -211,6 +285,12 @@ pub(crate) struct OperationRun {
     pub(crate) clock: Instant,
     /// How many attempts came before.
     pub(crate) retries: u32,
+    /// When this attempt began: names of hooks depend on it.
+    pub(crate) attempt: Time,
+    /// Whether the last attempt failed.
+    pub(crate) failed: bool,
+    /// Whether it brings single objects back that somebody changed.
+    pub(crate) heals: bool,
     /// What happened so far.
     pub(crate) objects: Vec<ObjectOutcome>,
     /// The revisions it applies.
@@ -227,6 +307,10 @@ impl UnitState {
             uid: object.uid().into(),
             asked: asked_digest(object),
             unfinished: Some(Box::new(Unfinished::of(&previous))),
+            resumable: previous.operation.as_ref().is_some_and(|operation| operation.finished.is_none()),
+            deletion_hooks: DeletionHooks::of(object),
+            hooks_cleaned: None,
+            held: None,
             lowered_digest: lowered_digest(&lowered),
             lowered: Arc::new(lowered),
             previous: Box::new(previous),
@@ -267,6 +351,7 @@ impl UnitState {
     /// Takes in a newer state of the declaring object.
     pub(crate) fn set_declared(&mut self, object: &Object) {
         self.declared = Packed::new(object);
+        self.deletion_hooks = DeletionHooks::of(object);
         self.uid = object.uid().into();
     }
 
@@ -324,6 +409,20 @@ impl UnitState {
 }
 
 impl RenderedUnit {
+    /// The names of everything that is declared, as far as it has one.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectRef> + Clone {
+        Self::watched_keys(&self.objects, &self.hook_marks)
+    }
+
+    /// The same of parts.
+    pub(crate) fn watched_keys<'a>(
+        objects: &'a [DesiredObject],
+        hooks: &'a [HookMark],
+    ) -> impl Iterator<Item = &'a ObjectRef> + Clone {
+        let hooks = hooks.iter().map(|hook| &hook.key).filter(|key| !key.name.is_empty());
+        objects.iter().map(|object| &object.key).chain(hooks)
+    }
+
     /// The declared object under `key`.
     pub(crate) fn object_mut(&mut self, key: &ObjectRef) -> Option<&mut DesiredObject> {
         self.objects.iter_mut().find(|object| object.key == *key)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use windlass_kube::{Gvk, Object, ObjectRef, Str};
 
-use crate::Digest;
+use crate::{Digest, HookRole, Phase};
 
 /// Where in a source an object or an error comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,4 +47,15 @@ pub struct Desired {
     pub origin: Origin,
     /// Its wave; smaller first.
     pub wave: i32,
+}
+
+/// A declared object that runs as a hook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredHook {
+    /// The object. Its name is empty where it has only `generateName`: it gets one when a plan is made.
+    pub desired: Desired,
+    /// When it runs, in order; each once.
+    pub phases: Box<[Phase]>,
+    /// What it is as a hook.
+    pub role: HookRole,
 }

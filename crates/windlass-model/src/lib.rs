@@ -26,14 +26,16 @@ pub mod tracking;
 mod tree;
 mod unit;
 
-pub use desired::{Desired, Manifest, Origin};
+pub use desired::{Desired, DesiredHook, Manifest, Origin};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use digest::Digest;
 pub use health::{Health, HealthStatus};
 pub use live::{LiveRecord, Receipt};
 pub use outcome::{ObjectOutcome, OperationPhase, OutcomeStatus};
 pub use permissions::{DestinationRule, KindRule, Permissions, Permitted};
-pub use plan::{Action, Generation, Phase, Plan, Propagation, Reason, Step, Waiting, Wave};
+pub use plan::{
+    Action, Generation, HookDeletion, HookRole, Phase, Plan, Propagation, Reason, Step, Waiting, Wave,
+};
 pub use renderer::{
     DirectoryOptions, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, KustomizeTarget, Renderer,
 };

@@ -27,6 +27,8 @@ pub struct LiveRecord {
     pub health_ignored: bool,
     /// Whether it has a deletion timestamp.
     pub terminating: bool,
+    /// Whether it is a hook: no part of what is kept in sync.
+    pub hook: bool,
     /// Whether it asks to be kept when it is no longer declared.
     pub keep_on_prune: bool,
     /// Whether it asks to be kept when its Unit is deleted.

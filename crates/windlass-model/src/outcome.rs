@@ -15,6 +15,8 @@ pub enum OutcomeStatus {
     Pruned,
     /// It is no longer declared, and was left alone.
     PruneSkipped,
+    /// It was a hook, and was deleted as its policy asks.
+    HookDeleted,
 }
 
 /// What happened to one object.
@@ -30,6 +32,8 @@ pub struct ObjectOutcome {
     pub message: Str,
     /// In which phase.
     pub phase: Phase,
+    /// How far it is, if it is a hook.
+    pub hook: Option<OperationPhase>,
     /// Container images of the object, for people.
     pub images: Box<[Str]>,
 }

@@ -32,14 +32,24 @@ pub struct Plan {
     pub former_managers: Box<[Str]>,
     /// The waves, first to last. Empty when there is nothing to do.
     pub waves: Vec<Wave>,
+    /// What runs when one of `waves` failed, before the attempt is given up.
+    pub on_failure: Vec<Wave>,
     /// Whether every step is tried without effect before the first one is carried out.
     pub verify_first: bool,
 }
 
 impl Plan {
-    /// The steps of all waves, in order.
+    /// The steps of all waves, in order, without those of `on_failure`.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.waves.iter().flat_map(|wave| &wave.steps)
+    }
+
+    /// The hooks that the plan runs, in order, each with the wave it belongs to.
+    pub fn hooks(&self) -> impl Iterator<Item = (&Wave, &Step, &HookRole)> {
+        self.waves
+            .iter()
+            .flat_map(|wave| wave.steps.iter().map(move |step| (wave, step)))
+            .filter_map(|(wave, step)| Some((wave, step, step.hook()?)))
     }
 
     /// Whether there is nothing to do.
@@ -61,6 +71,10 @@ pub enum Phase {
     PostSync,
     /// After a failure.
     SyncFail,
+    /// Before the objects are deleted with their Unit.
+    PreDelete,
+    /// After that.
+    PostDelete,
 }
 
 impl Phase {
@@ -72,21 +86,35 @@ impl Phase {
             Self::Sync => "Sync",
             Self::PostSync => "PostSync",
             Self::SyncFail => "SyncFail",
+            Self::PreDelete => "PreDelete",
+            Self::PostDelete => "PostDelete",
         }
     }
 }
 
 /// Steps that run together, and what must hold before they start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Wave {
     /// The part of the sync.
     pub phase: Phase,
     /// The number within the phase.
     pub number: i32,
-    /// The objects of earlier waves that must be healthy (or gone) before this one starts.
+    /// The objects of earlier waves that must be healthy before this one starts.
     pub after_healthy: Vec<ObjectRef>,
+    /// The hooks of earlier waves that must have succeeded before this one starts.
+    pub after_hooks: Vec<ObjectRef>,
+    /// The objects that must be gone before this one starts.
+    pub after_gone: Vec<ObjectRef>,
     /// The steps, in order; steps of the same `order` may run at once.
     pub steps: Vec<Step>,
+}
+
+impl Wave {
+    /// Whether it waits for nothing.
+    #[must_use]
+    pub fn is_ungated(&self) -> bool {
+        self.after_healthy.is_empty() && self.after_hooks.is_empty() && self.after_gone.is_empty()
+    }
 }
 
 /// One thing to do to one object, and why.
@@ -106,7 +134,34 @@ pub struct Step {
     pub order: u16,
 }
 
+/// What makes an object a hook: it runs at a moment of a sync and is no part of what is kept in sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct HookRole {
+    /// When it is deleted.
+    pub delete: HookDeletion,
+}
+
+/// When a hook is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct HookDeletion {
+    /// Before it is created again.
+    pub before_creation: bool,
+    /// When the sync it belongs to has succeeded.
+    pub succeeded: bool,
+    /// When the sync it belongs to has failed.
+    pub failed: bool,
+}
+
 impl Step {
+    /// What the step's object is as a hook, if the step runs one.
+    #[must_use]
+    pub fn hook(&self) -> Option<&HookRole> {
+        match &self.action {
+            Action::RunHook { role, .. } => Some(role),
+            _ => None,
+        }
+    }
+
     /// The kind that the step brings to the cluster, if it applies a CustomResourceDefinition.
     #[must_use]
     pub fn defined_kind(&self) -> Option<GroupKind> {
@@ -126,6 +181,20 @@ pub enum Action {
         object: Arc<Object>,
         /// Its digest, for the receipt.
         digest: Digest,
+    },
+    /// Apply a hook; what comes after it waits until it has ended.
+    RunHook {
+        /// The object to apply.
+        object: Arc<Object>,
+        /// The digest of it as declared, without a generated name.
+        digest: Digest,
+        /// What it is as a hook.
+        role: HookRole,
+    },
+    /// Delete a hook, whichever object of its name there is: this plan made it, or one before.
+    DeleteHook {
+        /// What happens to its dependents.
+        propagation: Propagation,
     },
     /// Create the namespace if it is absent and apply its labels and annotations; it stays untracked.
     EnsureNamespace {
@@ -186,6 +255,12 @@ pub enum Reason {
     Namespace,
     /// Somebody asked for it by name.
     Requested,
+    /// It is a hook of this phase.
+    Hook(Phase),
+    /// It is a hook that an earlier sync left, and is about to be created again.
+    HookReplaced,
+    /// It is a hook that is no longer needed.
+    HookEnded,
     /// It asks to be kept.
     Kept,
     /// Pruning is off.
@@ -203,6 +278,9 @@ impl fmt::Display for Reason {
             Self::UnitDeleted => f.write_str("its Unit is being deleted"),
             Self::Namespace => f.write_str("the target namespace must exist first"),
             Self::Requested => f.write_str("asked for by name"),
+            Self::Hook(phase) => write!(f, "a {} hook", phase.as_str()),
+            Self::HookReplaced => f.write_str("a hook that is created anew"),
+            Self::HookEnded => f.write_str("a hook that has ended"),
             Self::Kept => f.write_str("no longer declared, and marked to be kept"),
             Self::PruneOff => f.write_str("no longer declared, and pruning is off"),
         }
@@ -214,6 +292,8 @@ impl fmt::Display for Reason {
 pub enum Waiting {
     /// Objects of an earlier wave are not healthy yet.
     Healthy(Vec<ObjectRef>),
+    /// Hooks have not ended yet.
+    Hooks(Vec<ObjectRef>),
     /// Deleted objects are still there.
     Gone(Vec<ObjectRef>),
     /// A failed attempt is tried again later.
@@ -242,6 +322,10 @@ impl fmt::Display for Waiting {
         match self {
             Self::Healthy(objects) => {
                 f.write_str("waiting for healthy state of ")?;
+                list(f, objects)
+            }
+            Self::Hooks(objects) => {
+                f.write_str("waiting for completion of hook ")?;
                 list(f, objects)
             }
             Self::Gone(objects) => {

@@ -77,6 +77,8 @@ pub struct ObjectReport {
     pub status: SyncStatus,
     /// Its health; `None` for a kind without a check.
     pub health: Option<Health>,
+    /// Whether it is a hook, which has no sync status.
+    pub hook: bool,
     /// Whether it is no longer declared and would be pruned.
     pub requires_pruning: bool,
     /// Its wave, when it says one.

@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Time(i64);
 
 impl Time {
+    /// The beginning of 1970 in UTC.
+    pub const EPOCH: Self = Self(0);
+
     /// Seconds since 1970 in UTC.
     #[must_use]
     pub fn from_unix(seconds: i64) -> Self {

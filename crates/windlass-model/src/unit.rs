@@ -218,6 +218,8 @@ pub struct SyncRequest {
     pub dry_run: bool,
     /// Only these objects; empty means all.
     pub selection: Vec<Selection>,
+    /// Whether no hook is run.
+    pub skip_hooks: bool,
     /// Who asked.
     pub initiator: Initiator,
     /// Back-off for this request, where it differs from the policy's.

@@ -29,6 +29,18 @@ pub enum Violation {
     /// Something is deleted though the policy forbids it.
     #[error("{0} would be deleted though the unit never prunes")]
     ForbiddenPrune(ObjectRef),
+    /// A wave waits for a hook that is not run before it.
+    #[error("a wave waits for hook {0}, which is not run before it")]
+    WaitsForUnknownHook(ObjectRef),
+    /// A wave does not wait for a hook of an earlier one.
+    #[error("a wave does not wait for hook {0}, which runs before it")]
+    HookNotAwaited(ObjectRef),
+    /// A hook is created where its predecessor may still be.
+    #[error("hook {0} is created without waiting for its predecessor to be gone")]
+    HookNotGone(ObjectRef),
+    /// A phase comes after a later one.
+    #[error("phase {0} comes after a later one")]
+    PhaseOutOfOrder(&'static str),
     /// A plan with several waves or a delete starts without being verified.
     #[error("the plan has several waves or deletes, and is not verified first")]
     NotVerified,
@@ -42,7 +54,14 @@ pub fn check(unit: &Unit, plan: &Plan) -> Vec<Violation> {
         violations.push(Violation::WrongUnit);
     }
     let mut seen = BTreeSet::new();
+    let mut hooks: BTreeSet<&ObjectRef> = BTreeSet::new();
+    let mut deleted_hooks: BTreeSet<&ObjectRef> = BTreeSet::new();
     let mut deleting = false;
+    for pair in plan.waves.windows(2) {
+        if pair[0].phase > pair[1].phase {
+            violations.push(Violation::PhaseOutOfOrder(pair[1].phase.as_str()));
+        }
+    }
     for (idx, wave) in plan.waves.iter().enumerate() {
         let later: BTreeSet<&ObjectRef> =
             plan.waves[idx..].iter().flat_map(|wave| &wave.steps).map(|step| &step.key).collect();
@@ -52,12 +71,35 @@ pub fn check(unit: &Unit, plan: &Plan) -> Vec<Violation> {
                 .filter(|key| later.contains(key))
                 .map(|key| Violation::WaitsForLater(key.clone())),
         );
+        let awaited: BTreeSet<&ObjectRef> = wave.after_hooks.iter().collect();
+        violations
+            .extend(awaited.difference(&hooks).map(|key| Violation::WaitsForUnknownHook((*key).clone())));
+        violations.extend(hooks.difference(&awaited).map(|key| Violation::HookNotAwaited((*key).clone())));
         for pair in wave.steps.windows(2) {
             if pair[0].order > pair[1].order {
                 violations.push(Violation::OutOfOrder(pair[0].key.clone()));
             }
         }
         for step in &wave.steps {
+            match &step.action {
+                Action::RunHook { .. } => {
+                    let replaces = deleted_hooks.remove(&step.key);
+                    if replaces && !wave.after_gone.contains(&step.key) {
+                        violations.push(Violation::HookNotGone(step.key.clone()));
+                    }
+                    let again = hooks.contains(&step.key);
+                    hooks.insert(&step.key);
+                    if !again && !seen.insert(&step.key) {
+                        violations.push(Violation::Twice(step.key.clone()));
+                    }
+                    continue;
+                }
+                Action::DeleteHook { .. } => {
+                    deleted_hooks.insert(&step.key);
+                    continue;
+                }
+                _ => {}
+            }
             if !seen.insert(&step.key) {
                 violations.push(Violation::Twice(step.key.clone()));
             }
@@ -75,14 +117,17 @@ pub fn check(unit: &Unit, plan: &Plan) -> Vec<Violation> {
                 Action::Apply { .. } | Action::EnsureNamespace { .. } if deleting => {
                     violations.push(Violation::DeletedEarly(step.key.clone()));
                 }
-                Action::Apply { .. } | Action::EnsureNamespace { .. } | Action::Skip => {}
+                _ => {}
             }
         }
     }
     let prunes = plan.steps().any(|step| {
         step.reason == windlass_model::Reason::NotDeclared && matches!(step.action, Action::Delete { .. })
     });
-    if (plan.waves.len() > 1 || prunes) && !plan.verify_first {
+    // What follows a plan that failed or was ended runs and deletes its hooks, and nothing else.
+    let hooks_only =
+        plan.steps().all(|step| matches!(step.action, Action::RunHook { .. } | Action::DeleteHook { .. }));
+    if (plan.waves.len() > 1 || prunes) && !hooks_only && !plan.verify_first {
         violations.push(Violation::NotVerified);
     }
     violations

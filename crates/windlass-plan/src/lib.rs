@@ -10,6 +10,7 @@
 
 mod check;
 mod compare;
+mod hooks;
 mod marks;
 mod order;
 mod planner;
@@ -17,7 +18,8 @@ mod prepare;
 
 pub use check::{Violation, check};
 pub use compare::{Comparison, compare, owned_form};
-pub use marks::{Marks, SyncOptions};
+pub use hooks::{DeletionStage, deletion_stage, failure_plan, hook_keys, hook_name, termination_plan};
+pub use marks::{Marks, SyncOptions, Treatment};
 pub use order::kind_rank;
-pub use planner::{PlanInput, plan, plan_deletion};
+pub use planner::{HookInput, PlanInput, plan, plan_deletion};
 pub use prepare::{Prepared, Scope, prepare};

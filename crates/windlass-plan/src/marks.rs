@@ -1,6 +1,23 @@
 //! The annotations by which a manifest says how it wants to be treated.
 
 use windlass_kube::Object;
+use windlass_model::{HookDeletion, HookRole, Phase};
+
+/// What is done with a declared object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Treatment {
+    /// It is kept in sync.
+    Member,
+    /// It runs as a hook.
+    Hook {
+        /// When; empty for one that never runs.
+        phases: Box<[Phase]>,
+        /// What it is as a hook.
+        role: HookRole,
+    },
+    /// It is left alone.
+    Skipped,
+}
 
 /// The keys of a dialect's annotations on the objects it syncs.
 #[derive(Debug, Clone, Copy)]
@@ -11,8 +28,12 @@ pub struct Marks {
     pub options: &'static str,
     /// Names the phases in which a hook runs.
     pub hook: &'static str,
+    /// Says when a hook is deleted.
+    pub hook_deletion: &'static str,
     /// What other tools write, and what has the same meaning where ours is absent.
     pub foreign_hook: &'static str,
+    /// The same for its deletion.
+    pub foreign_hook_deletion: &'static str,
     /// The same for the wave.
     pub foreign_wave: &'static str,
     /// An annotation whose value `keep` protects from deletion.
@@ -25,7 +46,9 @@ impl Marks {
         wave: "argocd.argoproj.io/sync-wave",
         options: "argocd.argoproj.io/sync-options",
         hook: "argocd.argoproj.io/hook",
+        hook_deletion: "argocd.argoproj.io/hook-delete-policy",
         foreign_hook: "helm.sh/hook",
+        foreign_hook_deletion: "helm.sh/hook-delete-policy",
         foreign_wave: "helm.sh/hook-weight",
         foreign_policy: "helm.sh/resource-policy",
     };
@@ -40,10 +63,66 @@ impl Marks {
         text.map_or(Ok(0), |text| text.trim().parse().map_err(|_| text))
     }
 
-    /// The hook phases that an object names, if it is a hook.
+    /// Whether an object is kept in sync, runs as a hook, or is left alone: as Argo CD 3.6 reads it
+    /// (`gitops-engine`, `pkg/sync/hook`; `controller/hook.go` for the phases of deletion).
+    ///
+    /// An annotation that names no phase we know still makes a hook: one that never runs.
     #[must_use]
-    pub fn hook_of<'a>(&self, object: &'a Object) -> Option<&'a str> {
-        object.annotation(self.hook).or_else(|| object.annotation(self.foreign_hook))
+    pub fn treatment_of(&self, object: &Object) -> Treatment {
+        let (own, foreign) = (object.annotation(self.hook), object.annotation(self.foreign_hook));
+        // Helm 2 marked definitions so; they are no hooks.
+        let foreign = foreign.filter(|text| *text != "crd-install");
+        if own.is_none() && foreign.is_none() {
+            return Treatment::Member;
+        }
+        let named = |text: Option<&str>, word: &str| {
+            text.unwrap_or_default().split(',').any(|one| one.trim() == word)
+        };
+        let has_own = ["PreSync", "Sync", "PostSync", "SyncFail", "Skip"].iter().any(|word| named(own, word));
+        let phase_of = |phase: Phase, foreign_words: &[&str]| {
+            let meant = match phase {
+                Phase::PreDelete | Phase::PostDelete => {
+                    named(own, phase.as_str()) || foreign_words.iter().any(|word| named(foreign, word))
+                }
+                _ if has_own => named(own, phase.as_str()),
+                _ => foreign_words.iter().any(|word| named(foreign, word)),
+            };
+            meant.then_some(phase)
+        };
+        let phases: Box<[Phase]> = [
+            phase_of(Phase::PreSync, &["pre-install", "pre-upgrade"]),
+            phase_of(Phase::Sync, &[]),
+            phase_of(Phase::PostSync, &["post-install", "post-upgrade"]),
+            phase_of(Phase::SyncFail, &[]),
+            phase_of(Phase::PreDelete, &["pre-delete"]),
+            phase_of(Phase::PostDelete, &["post-delete"]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if phases.is_empty() && named(own, "Skip") {
+            return Treatment::Skipped;
+        }
+        Treatment::Hook { phases, role: HookRole { delete: self.deletion_of(object) } }
+    }
+
+    /// When a hook is deleted.
+    fn deletion_of(&self, object: &Object) -> HookDeletion {
+        let own = object.annotation(self.hook_deletion).unwrap_or_default();
+        let foreign = object.annotation(self.foreign_hook_deletion).unwrap_or_default();
+        let named = |own_word: &str, foreign_word: &str| {
+            own.split(',').any(|word| word.trim() == own_word)
+                || foreign.split(',').any(|word| word.trim() == foreign_word)
+        };
+        let deletion = HookDeletion {
+            before_creation: named("BeforeHookCreation", "before-hook-creation"),
+            succeeded: named("HookSucceeded", "hook-succeeded"),
+            failed: named("HookFailed", "hook-failed"),
+        };
+        if deletion == HookDeletion::default() {
+            return HookDeletion { before_creation: true, ..deletion };
+        }
+        deletion
     }
 
     /// The options that an object asks for.

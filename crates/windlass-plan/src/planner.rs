@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use windlass_kube::{GroupKind, Object, ObjectRef};
 use windlass_model::{
-    Action, Desired, Generation, LiveRecord, Phase, Plan, Propagation, Reason, Selection, Step, Unit, Wave,
+    Action, Desired, DesiredHook, Generation, LiveRecord, Phase, Plan, Propagation, Reason, Selection, Step,
+    Time, Unit, Wave,
 };
 
+use crate::hooks::{cleanup, hook_steps, with_hook_gates};
 use crate::{Comparison, kind_rank};
 
 /// Everything that a plan depends on.
@@ -27,36 +29,63 @@ pub struct PlanInput<'a> {
     pub selection: &'a [Selection],
     /// The target namespace, when the policy manages it and it is not as it should be.
     pub namespace: Option<Arc<Object>>,
+    /// The hooks that the sync runs.
+    pub hooks: HookInput<'a>,
+}
+
+/// The hooks of a sync, and what their names and their deletion depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct HookInput<'a> {
+    /// The declared hooks; empty for a sync that runs none.
+    pub hooks: &'a [DesiredHook],
+    /// What is live under their names.
+    pub live: &'a [&'a LiveRecord],
+    /// The revision that is synced.
+    pub revision: &'a str,
+    /// When the attempt began.
+    pub started: Time,
+    /// Whether an earlier process began it: hooks that were created since then go on.
+    pub resumed: bool,
+}
+
+impl HookInput<'_> {
+    /// No hooks.
+    pub const NONE: HookInput<'static> =
+        HookInput { hooks: &[], live: &[], revision: "", started: Time::EPOCH, resumed: false };
 }
 
 /// Plans the way from what is live to what is declared.
 ///
-/// Waves go by their number. Inside a wave the kinds others depend on come first. Objects whose kind is defined
-/// by a CustomResourceDefinition of the same plan wait in a wave of their own until the definition is established.
-/// What is no longer declared goes last, in the reverse order, when everything that was applied is healthy.
+/// Phases go in their order, and waves by their number. Inside a wave the kinds others depend on come first. Objects
+/// whose kind is defined by a CustomResourceDefinition of the same plan wait in a wave of their own until the
+/// definition is established. What is no longer declared goes after everything that was applied, in the reverse
+/// order, when that is healthy; hooks for what comes after the sync run last.
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let selected =
         |key: &ObjectRef| input.selection.is_empty() || input.selection.iter().any(|one| one.matches(key));
-    let steps: Vec<(i32, Step)> = input
+    let mut steps: Vec<(Phase, i32, Step)> = input
         .desired
         .iter()
         .filter(|(desired, comparison)| comparison.needs_apply() && selected(&desired.key))
-        .map(|(desired, comparison)| (desired.wave, apply_step(desired, *comparison)))
+        .map(|(desired, comparison)| (Phase::Sync, desired.wave, apply_step(desired, *comparison)))
         .collect();
+    steps.extend(hook_steps(input.unit, &input.hooks, &[Phase::PreSync, Phase::Sync, Phase::PostSync]));
 
     let mut waves = apply_waves(steps, input.desired);
     if let Some(namespace) = &input.namespace {
         let step = namespace_step(namespace);
         match waves.first_mut() {
             Some(first) => first.steps.insert(0, step),
-            None => {
-                waves.push(Wave { phase: Phase::Sync, number: 0, after_healthy: vec![], steps: vec![step] });
-            }
+            None => waves.push(Wave { steps: vec![step], ..Wave::default() }),
         }
     }
-    let applied: Vec<ObjectRef> =
-        waves.iter().flat_map(|wave| &wave.steps).map(|step| step.key.clone()).collect();
+    let applied: Vec<ObjectRef> = waves
+        .iter()
+        .flat_map(|wave| &wave.steps)
+        .filter(|step| step.hook().is_none())
+        .map(|step| step.key.clone())
+        .collect();
 
     let mut extra: Vec<&LiveRecord> =
         input.extra.iter().copied().filter(|live| selected(&live.key)).collect();
@@ -64,24 +93,27 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let (pruned, skipped): (Vec<_>, Vec<_>) = extra
         .into_iter()
         .partition(|live| input.prune && !input.unit.policy.never_prune && !live.keep_on_prune);
+    // Prunes belong to the phase of the objects: what comes after it finds them gone.
+    let at = waves.partition_point(|wave| wave.phase <= Phase::Sync);
+    let propagation = input.unit.policy.prune_propagation;
     if !pruned.is_empty() {
-        let number = waves.last().map_or(0, |wave| wave.number.saturating_add(1));
-        let propagation = input.unit.policy.prune_propagation;
+        let number = waves[..at]
+            .last()
+            .filter(|wave| wave.phase == Phase::Sync)
+            .map_or(0, |wave| wave.number.saturating_add(1));
         let steps = pruned.iter().map(|live| delete_step(live, propagation, Reason::NotDeclared)).collect();
-        waves.push(Wave { phase: Phase::Sync, number, after_healthy: applied, steps });
+        waves.insert(at, Wave { number, after_healthy: applied, steps, ..Wave::default() });
     }
     if !skipped.is_empty() {
         let steps = skipped.iter().map(|live| skip_step(live));
-        match waves.last_mut() {
+        match waves.iter_mut().rfind(|wave| wave.phase == Phase::Sync) {
             Some(last) => last.steps.extend(steps),
-            None => waves.push(Wave {
-                phase: Phase::Sync,
-                number: 0,
-                after_healthy: vec![],
-                steps: steps.collect(),
-            }),
+            None => waves.insert(at, Wave { steps: steps.collect(), ..Wave::default() }),
         }
     }
+    waves = with_hook_gates(waves, &input.hooks, propagation);
+    waves.extend(cleanup(&waves));
+    let on_failure = apply_waves(hook_steps(input.unit, &input.hooks, &[Phase::SyncFail]), &[]);
     let deletes = !pruned.is_empty();
     Plan {
         unit: input.unit.id.clone(),
@@ -90,6 +122,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         former_managers: input.unit.ownership.former_managers.clone(),
         verify_first: waves.len() > 1 || deletes,
         waves,
+        on_failure: with_hook_gates(on_failure, &input.hooks, propagation),
     }
 }
 
@@ -108,67 +141,69 @@ pub fn plan_deletion(
         .filter(|live| !live.terminating)
         .map(|live| delete_step(live, propagation, Reason::UnitDeleted))
         .collect();
-    let waves = if steps.is_empty() {
-        vec![]
-    } else {
-        vec![Wave { phase: Phase::Sync, number: 0, after_healthy: vec![], steps }]
-    };
+    let waves = if steps.is_empty() { vec![] } else { vec![Wave { steps, ..Wave::default() }] };
     Plan {
         unit: unit.id.clone(),
         generation,
         field_manager: unit.ownership.field_manager.clone(),
         former_managers: unit.ownership.former_managers.clone(),
         waves,
+        on_failure: Vec::new(),
         verify_first: false,
     }
 }
 
-fn apply_waves(mut steps: Vec<(i32, Step)>, desired: &[(Desired, Comparison)]) -> Vec<Wave> {
+/// Steps of one wave, and the definitions that they wait for.
+type Group = (Vec<Step>, BTreeSet<ObjectRef>);
+
+fn apply_waves(mut steps: Vec<(Phase, i32, Step)>, desired: &[(Desired, Comparison)]) -> Vec<Wave> {
     bubble_up(&mut steps);
     let definitions: BTreeMap<GroupKind, ObjectRef> =
-        steps.iter().filter_map(|(_, step)| Some((step.defined_kind()?, step.key.clone()))).collect();
+        steps.iter().filter_map(|(_, _, step)| Some((step.defined_kind()?, step.key.clone()))).collect();
     // Sub-waves keep a wave's number: 0 for what stands alone, 1 for what waits for a definition of this plan.
-    let mut by_wave: BTreeMap<(i32, u8), (Vec<Step>, BTreeSet<ObjectRef>)> = BTreeMap::new();
-    for (wave, step) in steps {
+    let mut by_wave: BTreeMap<(Phase, i32, u8), Group> = BTreeMap::new();
+    for (phase, wave, step) in steps {
         let definition = definitions.get(&step.key.group_kind());
-        let (steps, waits_for) = by_wave.entry((wave, u8::from(definition.is_some()))).or_default();
+        let (steps, waits_for) = by_wave.entry((phase, wave, u8::from(definition.is_some()))).or_default();
         waits_for.extend(definition.cloned());
         steps.push(step);
     }
     by_wave
         .into_iter()
-        .map(|((number, _), (mut steps, waits_for))| {
+        .map(|((phase, number, _), (mut steps, waits_for))| {
             steps.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.key.cmp(&b.key)));
-            let earlier = desired.iter().filter(|(desired, _)| desired.wave < number);
+            let earlier = desired.iter().filter(|(desired, _)| (Phase::Sync, desired.wave) < (phase, number));
             let mut after_healthy: BTreeSet<ObjectRef> =
                 earlier.map(|(desired, _)| desired.key.clone()).collect();
             after_healthy.extend(waits_for);
-            Wave { phase: Phase::Sync, number, after_healthy: after_healthy.into_iter().collect(), steps }
+            let after_healthy = after_healthy.into_iter().collect();
+            Wave { phase, number, after_healthy, steps, ..Wave::default() }
         })
         .collect()
 }
 
 /// Moves a CustomResourceDefinition to the wave of the first object of its kind, and a Namespace to the wave of the
-/// first object in it, where their own waves are later: as Argo CD 3 does (`sync_tasks.go`).
-fn bubble_up(steps: &mut [(i32, Step)]) {
-    let mut first_of_kind: BTreeMap<GroupKind, i32> = BTreeMap::new();
-    let mut first_in_namespace: BTreeMap<windlass_kube::Str, i32> = BTreeMap::new();
-    for (wave, step) in steps.iter() {
-        let of_kind = first_of_kind.entry(step.key.group_kind()).or_insert(*wave);
-        *of_kind = (*of_kind).min(*wave);
+/// first object in it, where their own waves are later: as Argo CD 3 does (`sync_tasks.go`). A hook moves nowhere.
+fn bubble_up(steps: &mut [(Phase, i32, Step)]) {
+    let mut first_of_kind: BTreeMap<GroupKind, (Phase, i32)> = BTreeMap::new();
+    let mut first_in_namespace: BTreeMap<windlass_kube::Str, (Phase, i32)> = BTreeMap::new();
+    for (phase, wave, step) in steps.iter() {
+        let here = (*phase, *wave);
+        let of_kind = first_of_kind.entry(step.key.group_kind()).or_insert(here);
+        *of_kind = (*of_kind).min(here);
         if !step.key.namespace.is_empty() {
-            let inside = first_in_namespace.entry(step.key.namespace.clone()).or_insert(*wave);
-            *inside = (*inside).min(*wave);
+            let inside = first_in_namespace.entry(step.key.namespace.clone()).or_insert(here);
+            *inside = (*inside).min(here);
         }
     }
-    for (wave, step) in steps.iter_mut() {
+    for (phase, wave, step) in steps.iter_mut().filter(|(_, _, step)| step.hook().is_none()) {
         let dependent = if step.key.kind == "Namespace" && step.key.group.is_empty() {
             first_in_namespace.get(&step.key.name)
         } else {
             step.defined_kind().and_then(|kind| first_of_kind.get(&kind))
         };
         if let Some(first) = dependent {
-            *wave = (*wave).min(*first);
+            (*phase, *wave) = (*phase, *wave).min(*first);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use windlass_kube::{GroupKind, Gvk, ObjectRef, Value};
 use windlass_model::{
-    ClusterRef, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Permissions, Unit, tracking,
+    ClusterRef, Desired, DesiredHook, Diagnostic, DiagnosticKind, Digest, Manifest, Permissions, Unit,
+    tracking,
 };
 
-use crate::{Marks, owned_form};
+use crate::{Marks, Treatment, owned_form};
 
 /// Whether objects of a kind live in namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub enum Scope {
 pub struct Prepared {
     /// The objects, each key once.
     pub desired: Vec<Desired>,
+    /// The hooks, in the order in which they are declared. One without a name gets it from the plan.
+    pub hooks: Vec<DesiredHook>,
+    /// Objects that ask to be left alone: neither applied, nor pruned, nor compared.
+    pub skipped: Vec<ObjectRef>,
     /// What there is to say about the others.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -43,7 +48,8 @@ pub fn prepare(
     marks: &Marks,
 ) -> Prepared {
     let defined = kinds_defined_by(manifests);
-    let mut prepared = Prepared::default();
+    let mut ready: Vec<(Desired, Treatment)> = Vec::with_capacity(manifests.len());
+    let mut diagnostics = Vec::new();
     let mut positions: HashMap<ObjectRef, usize> = HashMap::with_capacity(manifests.len());
     for manifest in manifests {
         let gvk = manifest.object.gvk();
@@ -51,26 +57,40 @@ pub fn prepare(
             Scope::Unknown => defined.get(&gvk.group_kind()).copied().unwrap_or(Scope::Unknown),
             known => known,
         };
-        match prepare_one(unit, permissions, manifest, &gvk, scope, marks) {
+        let treatment = marks.treatment_of(&manifest.object);
+        if matches!(&treatment, Treatment::Hook { phases, .. } if phases.is_empty()) {
+            // A test of Helm's, or a phase that nobody knows: Argo CD drops it as silently.
+            continue;
+        }
+        match prepare_one(unit, permissions, manifest, &gvk, scope, marks, &treatment) {
             Ok((desired, warnings)) => {
-                prepared.diagnostics.extend(warnings);
-                match positions.get(&desired.key) {
+                diagnostics.extend(warnings);
+                match positions.get(&desired.key).filter(|_| !desired.key.name.is_empty()) {
                     Some(&at) => {
                         let message = format!("is declared more than once, last at {}", desired.origin);
-                        prepared.diagnostics.push(
+                        diagnostics.push(
                             Diagnostic::new(DiagnosticKind::RepeatedObject, message)
                                 .about(desired.key.clone())
-                                .at(prepared.desired[at].origin.clone()),
+                                .at(ready[at].0.origin.clone()),
                         );
-                        prepared.desired[at] = desired;
+                        ready[at] = (desired, treatment);
                     }
                     None => {
-                        positions.insert(desired.key.clone(), prepared.desired.len());
-                        prepared.desired.push(desired);
+                        positions.insert(desired.key.clone(), ready.len());
+                        ready.push((desired, treatment));
                     }
                 }
             }
-            Err(diagnostic) => prepared.diagnostics.push(*diagnostic),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
+        }
+    }
+    let mut prepared = Prepared { diagnostics, ..Prepared::default() };
+    prepared.desired.reserve_exact(ready.len());
+    for (desired, treatment) in ready {
+        match treatment {
+            Treatment::Member => prepared.desired.push(desired),
+            Treatment::Hook { phases, role } => prepared.hooks.push(DesiredHook { desired, phases, role }),
+            Treatment::Skipped => prepared.skipped.push(desired.key),
         }
     }
     prepared
@@ -83,6 +103,7 @@ fn prepare_one(
     gvk: &Gvk,
     scope: Scope,
     marks: &Marks,
+    treatment: &Treatment,
 ) -> Result<(Desired, Vec<Diagnostic>), Box<Diagnostic>> {
     let mut object = manifest.object.clone();
     let mut warnings = Vec::new();
@@ -93,14 +114,9 @@ fn prepare_one(
         }
         Box::new(Diagnostic::new(kind, message).about(key).at(manifest.origin.clone()))
     };
-    if let Some(phases) = marks.hook_of(&object) {
-        return Err(problem(
-            DiagnosticKind::Unsupported,
-            format!("is a {phases} hook; hooks are not run yet"),
-        ));
-    }
-    if object.name().is_empty() {
-        let generated = object.at(&["metadata", "generateName"]).is_some();
+    let generated = object.at(&["metadata", "generateName"]).is_some();
+    let named_later = generated && matches!(treatment, Treatment::Hook { .. });
+    if object.name().is_empty() && !named_later {
         return Err(if generated {
             let message = "has generateName and no name: only hooks can be made anew each time";
             problem(DiagnosticKind::Unsupported, message.into())
@@ -142,7 +158,8 @@ fn prepare_one(
         0
     });
     // Argo CD leaves definitions unmarked: what else serves the kind must not vanish with one Unit.
-    if gvk.kind != "CustomResourceDefinition" {
+    // A hook without a name is stamped when it gets one: its mark names it.
+    if gvk.kind != "CustomResourceDefinition" && !object.name().is_empty() {
         tracking::stamp(&mut object, &unit.ownership, &unit.target.namespace);
     }
     object.remove_at(&["status"]);

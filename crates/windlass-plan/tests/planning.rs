@@ -1,133 +1,20 @@
 //! Plans of small Units as text, and properties that hold of every plan.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
-use std::fmt::Write as _;
+mod support;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use proptest::prelude::*;
-use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
+use support::{desired, live, object, scope, shown, unit};
+use windlass_kube::{Object, Value};
 use windlass_model::{
-    Action, Automation, Backoff, ClusterRef, Desired, Digest, Generation, LiveRecord, Manifest,
-    NamespacePolicy, Origin, Ownership, Permissions, Plan, Propagation, Receipt, Retry, Selection,
-    SyncPolicy, TargetSpec, Tracking, Unit, UnitId,
+    Action, Digest, Generation, LiveRecord, Manifest, Origin, Permissions, Plan, Propagation, Receipt,
+    Selection,
 };
 use windlass_plan::{
-    Comparison, Marks, PlanInput, Scope, check, compare, owned_form, plan, plan_deletion, prepare,
+    Comparison, HookInput, Marks, PlanInput, check, compare, owned_form, plan, plan_deletion, prepare,
 };
-
-fn unit() -> Unit {
-    Unit {
-        id: UnitId(ObjectRef::new("argoproj.io", "Application", "argocd", "shop")),
-        sources: Vec::new(),
-        target: TargetSpec {
-            cluster: ClusterRef::Local,
-            name: "in-cluster".into(),
-            namespace: "shop".into(),
-        },
-        ownership: Ownership {
-            field_manager: "argocd-controller".into(),
-            former_managers: ["kubectl-client-side-apply".into()].into(),
-            instance: "shop".into(),
-            tracking: Tracking::Annotation { key: "argocd.argoproj.io/tracking-id".into() },
-            installation: None,
-        },
-        policy: SyncPolicy {
-            automation: Automation::Manual,
-            retry: Retry {
-                limit: None,
-                backoff: Backoff {
-                    initial: Duration::from_secs(5),
-                    factor: 2.0,
-                    max: Duration::from_secs(180),
-                },
-            },
-            namespace: NamespacePolicy::default(),
-            never_prune: false,
-            prune_propagation: Propagation::Foreground,
-            prune_last: false,
-            skip_dry_run_on_missing_kind: false,
-            history_limit: 10,
-        },
-        diagnostics: Vec::new(),
-    }
-}
-
-fn object(kind: &str, name: &str, wave: &str) -> Object {
-    let mut value = Value::object();
-    value.set_at(&["apiVersion"], if kind == "Widget" { "example.org/v1" } else { "v1" });
-    value.set_at(&["kind"], kind);
-    value.set_at(&["metadata", "name"], name);
-    if !wave.is_empty() {
-        value.set_at(&["metadata", "annotations", "argocd.argoproj.io/sync-wave"], wave);
-    }
-    if kind == "CustomResourceDefinition" {
-        value.set_at(&["spec", "group"], "example.org");
-        value.set_at(&["spec", "names", "kind"], "Widget");
-        value.set_at(&["spec", "scope"], "Cluster");
-    }
-    Object::try_new(value).unwrap()
-}
-
-fn scope(gvk: &Gvk) -> Scope {
-    match gvk.kind.as_str() {
-        "Namespace" | "CustomResourceDefinition" => Scope::Cluster,
-        "Widget" => Scope::Unknown,
-        _ => Scope::Namespaced,
-    }
-}
-
-fn desired(objects: &[Object]) -> Vec<Desired> {
-    let manifests: Vec<Manifest> = objects
-        .iter()
-        .map(|object| Manifest { object: object.clone(), origin: Origin { file: "a.yaml".into(), line: 1 } })
-        .collect();
-    let prepared = prepare(&unit(), &Permissions::everything("default"), &manifests, scope, &Marks::ARGO);
-    assert_eq!(prepared.diagnostics, []);
-    prepared.desired
-}
-
-fn live(kind: &str, name: &str) -> LiveRecord {
-    LiveRecord {
-        key: ObjectRef::new("", kind, "shop", name),
-        gvk: Gvk::new("", "v1", kind),
-        uid: format!("uid-{name}").into(),
-        resource_version: "1".into(),
-        owners: Box::default(),
-        instance: Some("shop".into()),
-        owned: Some(Digest::of_bytes(b"something")),
-        health: None,
-        health_ignored: false,
-        terminating: false,
-        keep_on_prune: false,
-        keep_on_delete: false,
-        images: Box::default(),
-        last_writer: None,
-        applied: None,
-        created: Str::default(),
-    }
-}
-
-fn shown(plan: &Plan) -> String {
-    let mut text = String::new();
-    for wave in &plan.waves {
-        let after: Vec<String> = wave.after_healthy.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "wave {} after [{}]", wave.number, after.join(", "));
-        for step in &wave.steps {
-            let action = match &step.action {
-                Action::Apply { .. } => "apply",
-                Action::EnsureNamespace { .. } => "ensure",
-                Action::Delete { .. } => "delete",
-                Action::Skip => "skip",
-            };
-            let _ = writeln!(text, "  {action} {}: {}", step.key, step.reason);
-        }
-    }
-    if plan.verify_first {
-        text.push_str("verified first\n");
-    }
-    text
-}
 
 /// Plans `objects` as missing, beside `extra` live ones, and checks the plan.
 fn planned(objects: &[Object], extra: &[LiveRecord], prune: bool, namespace: bool) -> Plan {
@@ -144,6 +31,7 @@ fn planned(objects: &[Object], extra: &[LiveRecord], prune: bool, namespace: boo
         prune,
         selection: &[],
         namespace,
+        hooks: HookInput::NONE,
     });
     assert_eq!(check(&unit, &made), []);
     made
@@ -248,6 +136,7 @@ fn a_selection_leaves_the_rest_alone() {
         prune: true,
         selection: &selection,
         namespace: None,
+        hooks: HookInput::NONE,
     });
     assert_eq!(shown(&made), "wave 0 after []\n  apply ConfigMap shop/b: declared, and not in the cluster\n");
 }
@@ -307,9 +196,7 @@ fn what_cannot_be_prepared_is_named_and_the_rest_goes_on() {
     let mut generated = object("Job", "", "");
     generated.remove_at(&["metadata", "name"]);
     generated.set_at(&["metadata", "generateName"], "job-");
-    let mut hook = object("Job", "migrate", "");
-    hook.set_at(&["metadata", "annotations", "argocd.argoproj.io/hook"], "PreSync");
-    let objects = [object("ConfigMap", "a", "one"), generated, hook, object("ConfigMap", "a", "")];
+    let objects = [object("ConfigMap", "a", "one"), generated, object("ConfigMap", "a", "")];
     let manifests: Vec<Manifest> = objects
         .into_iter()
         .zip(1..)
@@ -322,8 +209,7 @@ fn what_cannot_be_prepared_is_named_and_the_rest_goes_on() {
         [
             "a.yaml:1: ConfigMap a: its wave \"one\" is no integer; 0 is used",
             "a.yaml:2: Job job-: has generateName and no name: only hooks can be made anew each time",
-            "a.yaml:3: Job migrate: is a PreSync hook; hooks are not run yet",
-            "a.yaml:1: ConfigMap shop/a: is declared more than once, last at a.yaml:4",
+            "a.yaml:1: ConfigMap shop/a: is declared more than once, last at a.yaml:3",
         ]
     );
     assert_eq!(prepared.desired.len(), 1);
@@ -389,6 +275,7 @@ proptest! {
             prune,
             selection: &[],
             namespace: namespace.then(|| Arc::new(object("Namespace", "shop", ""))),
+            hooks: HookInput::NONE,
         };
         let made = plan(&input);
         prop_assert_eq!(check(&unit, &made), vec![]);

@@ -52,6 +52,7 @@ pub(super) fn request(
         prune: sync.prune,
         dry_run: sync.dry_run,
         selection: selection.collect(),
+        skip_hooks: sync.sync_strategy.as_deref().is_some_and(|strategy| strategy.apply.is_some()),
         initiator: Initiator {
             username: operation.initiated_by.username.clone(),
             automated: operation.initiated_by.automated,

@@ -149,7 +149,9 @@ fn resource_result(object: &ObjectOutcome, operation: &OperationReport) -> Resou
         OutcomeStatus::Failed => ("SyncFailed", OperationPhase::Failed),
         OutcomeStatus::Pruned => ("Pruned", OperationPhase::Succeeded),
         OutcomeStatus::PruneSkipped => ("PruneSkipped", OperationPhase::Succeeded),
+        OutcomeStatus::HookDeleted => ("", OperationPhase::Succeeded),
     };
+    let phase = object.hook.unwrap_or(phase);
     ResourceResult {
         group: object.gvk.group.clone(),
         version: object.gvk.version.clone(),
@@ -158,7 +160,7 @@ fn resource_result(object: &ObjectOutcome, operation: &OperationReport) -> Resou
         name: object.key.name.clone(),
         status: status.into(),
         message: fit::shortened(&object.message),
-        hook_type: Str::default(),
+        hook_type: object.hook.map_or(Str::default(), |_| object.phase.as_str().into()),
         hook_phase: phase.as_str().into(),
         sync_phase: object.phase.as_str().into(),
         images: object.images.clone(),

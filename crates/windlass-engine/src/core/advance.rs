@@ -43,6 +43,8 @@ const UNKNOWN_KIND_LONG_RETRY: Duration = Duration::from_secs(30);
 fn kinds_of(unit: &UnitState) -> Vec<GroupKind> {
     let declared = unit.rendered.iter().flat_map(|rendered| &rendered.objects);
     let mut kinds: Vec<GroupKind> = declared.map(|object| object.key.group_kind()).collect();
+    let hooks = unit.rendered.iter().flat_map(|rendered| &rendered.hook_marks);
+    kinds.extend(hooks.map(|hook| hook.key.group_kind()));
     kinds.extend(unit.previous.objects.iter().map(windlass_kube::ObjectRef::group_kind));
     if unit.lowered.unit.policy.namespace.create {
         kinds.push(GroupKind::new("", "Namespace"));
@@ -85,11 +87,13 @@ impl Core {
             self.prepare(unit, &cluster, resolved);
             return;
         }
+        self.keep_hook_finalizers(unit);
         if !self.watches_ready(unit, &cluster) {
             self.report_unwatched(unit, &cluster);
             return;
         }
         unit.trouble.retain(|trouble| trouble.kind != DiagnosticKind::Compare);
+        self.observe_hooks(unit, &cluster);
         let compared = self.compare(unit, &cluster);
         self.follow_policy(unit, &cluster, &compared);
     }
@@ -199,7 +203,7 @@ impl Core {
     }
 
     /// The newest revisions of all sources; reports why not, if one was never had.
-    fn resolved_sources(&mut self, unit: &mut UnitState) -> Option<Vec<ResolvedSource>> {
+    pub(super) fn resolved_sources(&mut self, unit: &mut UnitState) -> Option<Vec<ResolvedSource>> {
         let mut resolved = Vec::with_capacity(unit.sources.len());
         let mut trouble = Vec::new();
         for key in &unit.sources {
@@ -230,7 +234,12 @@ impl Core {
     }
 
     /// Whether what was rendered is what the sources declare now.
-    fn is_rendered(&self, unit: &mut UnitState, cluster: &ClusterKey, resolved: &[ResolvedSource]) -> bool {
+    pub(super) fn is_rendered(
+        &self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        resolved: &[ResolvedSource],
+    ) -> bool {
         let discovery = self.clusters.get(cluster).map_or(0, |state| state.discovery_version);
         let asked = unit.lowered_digest;
         let Some(rendered) = &unit.rendered else { return false };
@@ -314,12 +323,13 @@ impl Core {
             compared.reasons.push(reason);
         }
         let declared: std::collections::HashSet<_> =
-            rendered.objects.iter().map(|object| &object.key).collect();
+            rendered.objects.iter().map(|object| &object.key).chain(&rendered.skipped).collect();
         compared.extra = state
             .live
             .of_instance(&unit.lowered.unit.ownership.instance)
             // What has an owner was made by a controller that copied the mark; its owner decides over it.
-            .filter(|live| !declared.contains(&live.key) && live.owners.is_empty())
+            // Hooks come and go by rules of their own.
+            .filter(|live| !declared.contains(&live.key) && live.owners.is_empty() && !live.hook)
             .cloned()
             .collect();
         compared

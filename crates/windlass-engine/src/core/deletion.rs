@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use windlass_argo::{Deletion, finalizer_patch};
+use windlass_argo::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
 use windlass_cluster::{ApiError, Resource};
-use windlass_model::{Diagnostic, DiagnosticKind, Digest, LiveRecord, UnitId, Waiting};
-use windlass_plan::plan_deletion;
+use windlass_kube::ObjectRef;
+use windlass_model::{Diagnostic, DiagnosticKind, Digest, LiveRecord, Phase, Time, UnitId, Waiting};
+use windlass_plan::{DeletionStage, HookInput, deletion_stage, hook_keys, plan_deletion};
 
+use super::advance::in_one_line;
 use super::declared::APPLICATION_KIND;
 use super::{Core, Event};
-use crate::unit_state::{Activity, Run, UnitState};
+use crate::clusters::ClusterKey;
+use crate::unit_state::{Activity, Run, RunKind, UnitState};
 
 impl Core {
     /// Brings the deletion of a Unit one step further.
@@ -25,11 +28,12 @@ impl Core {
                 self.report_deleting(unit);
                 return;
             }
-            Deletion::Orphan => {
+            Deletion::Orphan if DeletionHooks::of(&unit.declared()) == DeletionHooks::default() => {
                 self.release(unit);
                 return;
             }
-            Deletion::Cascade { propagation } => propagation,
+            Deletion::Orphan => None,
+            Deletion::Cascade { propagation } => Some(propagation),
         };
         if self.cluster_key(unit).is_none() {
             // The cluster is gone from the settings, and with it the way to its objects: as Argo CD does.
@@ -37,24 +41,36 @@ impl Core {
             return;
         }
         let Some(cluster) = self.target_cluster(unit) else { return };
+        let hooks = DeletionHooks::of(&unit.declared());
+        if hooks != DeletionHooks::default() && !self.hooks_known(unit, &cluster) {
+            return;
+        }
         if !self.watches_ready(unit, &cluster) {
             return;
         }
+        if hooks.before && !self.run_deletion_hooks(unit, &cluster, Phase::PreDelete, hooks) {
+            return;
+        }
+        let later = if hooks.after { self.hook_keys(unit, &cluster) } else { Vec::new() };
         let Some(state) = self.clusters.get(&cluster) else { return };
         let instance = &unit.lowered.unit.ownership.instance;
         let live: Vec<LiveRecord> = state
             .live
             .of_instance(instance)
             .filter(|live| live.owners.is_empty() && !live.keep_on_delete)
-            .filter(|live| live.key != unit.id.0)
+            .filter(|live| propagation.is_some() && live.key != unit.id.0 && !later.contains(&live.key))
             .cloned()
             .collect();
         if live.is_empty() {
+            if hooks.after && !self.run_deletion_hooks(unit, &cluster, Phase::PostDelete, hooks) {
+                return;
+            }
             self.release(unit);
             return;
         }
         let here: Vec<&LiveRecord> = live.iter().collect();
         unit.generation = unit.generation.next();
+        let propagation = propagation.unwrap_or_default();
         let plan = plan_deletion(&unit.lowered.unit, unit.generation, &here, propagation);
         if plan.is_empty() {
             unit.waiting = Some(Waiting::Gone(live.into_iter().map(|live| live.key).collect()));
@@ -67,17 +83,145 @@ impl Core {
             self.wake_at(at, &unit.id);
             return;
         }
-        let run = Arc::new(Run { plan, desired: Digest::of_bytes(b"deletion"), deletion: true });
+        let run = Arc::new(Run { plan, desired: Digest::of_bytes(b"deletion"), kind: RunKind::Deletion });
         self.start_wave(unit, &cluster, run, 0);
+    }
+
+    /// Whether the hooks of a Unit are known; renders what declares them otherwise.
+    fn hooks_known(&mut self, unit: &mut UnitState, cluster: &ClusterKey) -> bool {
+        let held = unit.rendered.as_ref().is_some_and(|rendered| rendered.bodies.is_some());
+        let Some(resolved) = self.resolved_sources(unit) else {
+            if unit.waiting != Some(Waiting::Source) {
+                self.report_deleting(unit);
+            }
+            return false;
+        };
+        if !held || !self.is_rendered(unit, cluster, &resolved) {
+            self.prepare(unit, cluster, resolved);
+            return false;
+        }
+        let Some(rendered) = unit.rendered.as_ref().filter(|rendered| rendered.failed) else { return true };
+        let why = in_one_line(rendered.diagnostics.iter().filter(|diagnostic| diagnostic.kind.is_error()));
+        let message = format!("its hooks cannot be known, because the source cannot be rendered: {why}");
+        unit.trouble = vec![Diagnostic::new(DiagnosticKind::Delete, message)];
+        self.report_deleting(unit);
+        false
+    }
+
+    /// What the hooks of a deletion depend on.
+    fn deletion_input<'a>(unit: &'a UnitState, live: &'a [&'a LiveRecord]) -> HookInput<'a> {
+        let rendered = unit.rendered.as_ref();
+        let asked = unit.declared().str_at(&["metadata", "deletionTimestamp"]).parse();
+        HookInput {
+            hooks: rendered.map_or(&[], |rendered| &rendered.hooks),
+            live,
+            revision: rendered
+                .and_then(|rendered| rendered.revisions.first())
+                .map_or("", windlass_kube::Str::as_str),
+            started: asked.unwrap_or(Time::EPOCH),
+            resumed: true,
+        }
+    }
+
+    fn hook_keys(&self, unit: &UnitState, cluster: &ClusterKey) -> Vec<ObjectRef> {
+        let live = self.live_hooks(unit, cluster);
+        hook_keys(&unit.lowered.unit, &Self::deletion_input(unit, &live), Phase::PostDelete)
+    }
+
+    /// Brings the hooks of a deletion one step further; whether they are through.
+    fn run_deletion_hooks(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        phase: Phase,
+        finalizers: DeletionHooks,
+    ) -> bool {
+        if unit.hooks_cleaned != Some(phase) && !self.advance_deletion_hooks(unit, cluster, phase) {
+            return false;
+        }
+        let left = DeletionHooks { before: finalizers.before && phase != Phase::PreDelete, ..finalizers };
+        let progress = (phase == Phase::PreDelete).then(|| hook_finalizer_patch(&unit.declared(), left));
+        match progress.flatten() {
+            Some(patch) => {
+                self.patch_finalizers(unit, patch);
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn advance_deletion_hooks(&mut self, unit: &mut UnitState, cluster: &ClusterKey, phase: Phase) -> bool {
+        if let Some(at) = unit.retry_at
+            && Instant::now() < at
+        {
+            self.wake_at(at, &unit.id);
+            return false;
+        }
+        unit.generation = unit.generation.next();
+        let stage = {
+            let live = self.live_hooks(unit, cluster);
+            let input = Self::deletion_input(unit, &live);
+            let policy = &unit.lowered.unit.policy;
+            deletion_stage(&unit.lowered.unit, unit.generation, phase, &input, policy.prune_propagation)
+        };
+        let plan = match stage {
+            DeletionStage::Waiting(hooks) => {
+                unit.waiting = Some(Waiting::Hooks(hooks));
+                self.report_deleting(unit);
+                return false;
+            }
+            DeletionStage::Failed(plan) => {
+                let names: Vec<String> = plan.steps().map(|step| step.key.to_string()).collect();
+                let message = format!("{} hook(s) failed: {}", phase.as_str(), names.join(", "));
+                unit.trouble = vec![Diagnostic::new(DiagnosticKind::Delete, message)];
+                unit.failures = unit.failures.saturating_add(1);
+                unit.retry_at = Some(Instant::now() + unit.pause());
+                self.report_deleting(unit);
+                plan
+            }
+            DeletionStage::Run(plan) => plan,
+            DeletionStage::Done(plan) => {
+                unit.hooks_cleaned = Some(phase);
+                if plan.is_empty() {
+                    return true;
+                }
+                plan
+            }
+        };
+        let run = Run { plan, desired: Digest::of_bytes(b"deletion"), kind: RunKind::Deletion };
+        self.start_wave(unit, cluster, Arc::new(run), 0);
+        false
+    }
+
+    /// Sees to it that the finalizers say which hooks a Unit has for its deletion.
+    pub(super) fn keep_hook_finalizers(&mut self, unit: &mut UnitState) {
+        let Some(rendered) = unit.rendered.as_ref().filter(|rendered| !rendered.failed) else { return };
+        let has = |phase: Phase| rendered.hook_marks.iter().any(|mark| mark.runs_in(phase));
+        let wanted = DeletionHooks { before: has(Phase::PreDelete), after: has(Phase::PostDelete) };
+        if wanted == unit.deletion_hooks {
+            return;
+        }
+        let sent = match hook_finalizer_patch(&unit.declared(), wanted) {
+            Some(patch) => self.patch_finalizers(unit, patch),
+            None => true,
+        };
+        if sent {
+            unit.deletion_hooks = wanted;
+        }
     }
 
     /// Takes our finalizers off the declaring object.
     fn release(&mut self, unit: &mut UnitState) {
         let Some(patch) = finalizer_patch(&unit.declared()) else { return };
+        self.patch_finalizers(unit, patch);
+    }
+
+    /// Answers whether the patch is under way; if not, the Unit is looked at again when it can be.
+    fn patch_finalizers(&mut self, unit: &mut UnitState, patch: windlass_kube::Value) -> bool {
         if std::mem::replace(&mut unit.writing, true) {
             // When the status that is being written is there.
             unit.unwritten = true;
-            return;
+            return false;
         }
         let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());
         tokio::spawn(async move {
@@ -87,6 +231,7 @@ impl Core {
                 .await;
             let _ = events.send(Event::Released(id, patched.map(drop))).await;
         });
+        true
     }
 
     pub(super) fn on_released(&mut self, id: &UnitId, result: Result<(), ApiError>) {
@@ -94,14 +239,19 @@ impl Core {
         unit.writing = false;
         match result {
             Err(error) if !error.is_not_found() => {
-                let message = format!("the finalizers could not be removed: {error}");
-                tracing::warn!(unit = %id, %error, "finalizers could not be removed");
-                unit.trouble = vec![Diagnostic::new(DiagnosticKind::Delete, message)];
-                unit.failures = unit.failures.saturating_add(1);
+                let declared = unit.declared();
+                unit.deletion_hooks = DeletionHooks::of(&declared);
+                let message = format!("the finalizers could not be changed: {error}");
+                tracing::warn!(unit = %id, %error, "finalizers could not be changed");
+                if unit.lowered.deletion != Deletion::None {
+                    unit.trouble = vec![Diagnostic::new(DiagnosticKind::Delete, message)];
+                    unit.failures = unit.failures.saturating_add(1);
+                }
                 let at = Instant::now() + unit.pause();
                 self.wake_at(at, id);
             }
-            _ => tracing::info!(unit = %id, "unit deleted"),
+            _ if unit.lowered.deletion == Deletion::None => self.again(id),
+            _ => tracing::info!(unit = %id, "finalizers taken off"),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::metrics::ResultLabel;
 use crate::rendering::{SourceTree, render_sources};
 use crate::source_hub::{ResolvedSource, SourceKey};
 use crate::target::ClusterTarget;
-use crate::unit_state::{Activity, DesiredObject, RenderedUnit, UnitState, Verdict, live_state};
+use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
 
 /// What a dry run found out about one object.
 pub(crate) struct CheckedObject {
@@ -63,7 +63,10 @@ impl Core {
             target: state.target.clone(),
         };
         let ticket = self.ticket();
-        unit.activity = Activity::Preparing(ticket);
+        unit.held = match std::mem::replace(&mut unit.activity, Activity::Preparing(ticket)) {
+            Activity::Gated(run, wave) => Some((run, wave)),
+            _ => None,
+        };
         let (events, id) = (self.events.clone(), unit.id.clone());
         let span = tracing::debug_span!("prepare", unit = %unit.id);
         self.render_queue.push(move || {
@@ -108,6 +111,11 @@ impl Core {
         if matches!(unit.activity, Activity::Preparing(current) if current == ticket) {
             self.take_prepared(&mut unit, result);
             self.idle(&mut unit);
+            if let Some((run, wave)) = unit.held.take() {
+                // Whether it goes on is told apart when the Unit is looked at.
+                tracing::debug!(unit = %unit.id, "plan kept");
+                unit.activity = Activity::Gated(run, wave);
+            }
         }
         self.units.insert(id.clone(), unit);
     }
@@ -130,6 +138,8 @@ impl Core {
             Err(diagnostics) => {
                 let nothing = PreparedUnit {
                     desired: Vec::new(),
+                    hooks: Vec::new(),
+                    skipped: Vec::new(),
                     diagnostics,
                     source_types: Vec::new(),
                     revisions,
@@ -156,16 +166,19 @@ impl Core {
                 receipt: receipts.get(&desired.key).copied(),
             })
             .collect();
+        let hook_marks: Vec<HookMark> = prepared.hooks.iter().map(HookMark::of).collect();
         let digest = Digest::combine(
             objects
                 .iter()
-                .flat_map(|object| [Digest::of_bytes(object.key.to_string().as_bytes()), object.digest]),
+                .flat_map(|object| [Digest::of_bytes(object.key.to_string().as_bytes()), object.digest])
+                .chain(hook_marks.iter().map(HookMark::asked)),
         );
         if before.as_ref().is_none_or(|before| before.digest != digest) {
             unit.reset_backoff();
         }
         if let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) {
-            state.want(&unit.shared_id, before.iter().flat_map(|before| &before.objects), &objects);
+            let now = RenderedUnit::watched_keys(&objects, &hook_marks);
+            state.want(&unit.shared_id, before.iter().flat_map(RenderedUnit::keys), now);
             let policy = &unit.lowered.unit.policy.namespace;
             if policy.create && !(policy.labels.is_empty() && policy.annotations.is_empty()) {
                 let namespace =
@@ -181,8 +194,11 @@ impl Core {
             source_types: prepared.source_types,
             diagnostics: prepared.diagnostics,
             objects,
+            hook_marks,
+            skipped: prepared.skipped,
             digest,
             bodies: Some(prepared.desired),
+            hooks: prepared.hooks,
             failed,
         };
         if unit.synced.is_none() && unit.was_synced_at(&rendered.shown) {
@@ -271,18 +287,18 @@ impl ClusterState {
     pub(super) fn want<'a>(
         &mut self,
         id: &Arc<UnitId>,
-        before: impl Iterator<Item = &'a DesiredObject> + Clone,
-        now: &[DesiredObject],
+        before: impl Iterator<Item = &'a ObjectRef> + Clone,
+        now: impl Iterator<Item = &'a ObjectRef> + Clone,
     ) {
         // Most changes are changes of content, and leave the names as they are.
-        if before.clone().map(|object| &object.key).eq(now.iter().map(|object| &object.key)) {
+        if before.clone().eq(now.clone()) {
             return;
         }
-        for object in before {
-            self.wanted.remove(&object.key, id);
+        for key in before {
+            self.wanted.remove(key, id);
         }
-        for object in now {
-            self.wanted.insert(object.key.clone(), id);
+        for key in now {
+            self.wanted.insert(key.clone(), id);
         }
     }
 }
@@ -303,6 +319,8 @@ impl Preparation {
         let mut manifests: Vec<Manifest> = Vec::new();
         let mut prepared = PreparedUnit {
             desired: Vec::new(),
+            hooks: Vec::new(),
+            skipped: Vec::new(),
             diagnostics: Vec::new(),
             source_types: Vec::new(),
             revisions: Vec::new(),
@@ -347,6 +365,8 @@ impl Preparation {
         let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(discovery, gvk);
         let ready = prepare(unit, &self.lowered.permissions, &manifests, scope, &Marks::ARGO);
         prepared.desired = ready.desired;
+        prepared.hooks = ready.hooks;
+        prepared.skipped = ready.skipped;
         prepared.diagnostics.extend(ready.diagnostics);
         Ok(prepared)
     }

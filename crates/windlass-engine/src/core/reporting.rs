@@ -43,6 +43,7 @@ impl Core {
                     SyncStatus::Synced
                 },
                 health: if missing { Some(HealthStatus::Missing.into()) } else { health_of(live) },
+                hook: false,
                 requires_pruning: false,
                 wave: object.wave,
                 reason: compared.reasons[idx].clone(),
@@ -55,11 +56,17 @@ impl Core {
                 gvk: live.gvk.clone(),
                 status: SyncStatus::OutOfSync,
                 health: health_of(Some(live)),
+                hook: false,
                 requires_pruning: true,
                 wave: 0,
                 reason: Str::new_static("in the cluster, and no longer declared"),
             });
         }
+        let hooks = state
+            .live
+            .of_instance(&unit.lowered.unit.ownership.instance)
+            .filter(|live| live.hook && live.owners.is_empty());
+        objects.extend(hooks.map(hook_report));
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         images.sort();
         images.dedup();
@@ -78,12 +85,12 @@ impl Core {
             });
         let status = if unclear {
             SyncStatus::Unknown
-        } else if objects.iter().any(|object| object.status != SyncStatus::Synced) {
+        } else if objects.iter().any(|object| !object.hook && object.status != SyncStatus::Synced) {
             SyncStatus::OutOfSync
         } else {
             SyncStatus::Synced
         };
-        let members = objects.iter().map(|object| Member {
+        let members = objects.iter().filter(|object| !object.hook).map(|object| Member {
             key: &object.key,
             state: match state.live.record(&object.key) {
                 Some(live) if live.health_ignored || object.key == unit.id.0 => MemberState::Uncounted,
@@ -149,6 +156,7 @@ impl Core {
                 gvk: live.gvk.clone(),
                 status: SyncStatus::OutOfSync,
                 health: health_of(Some(live)),
+                hook: live.hook,
                 requires_pruning: true,
                 wave: 0,
                 reason: Str::new_static("its Application is being deleted"),
@@ -265,6 +273,20 @@ impl UnitState {
             revisions: run.revisions.clone(),
             objects: run.objects.clone(),
         })
+    }
+}
+
+fn hook_report(live: &LiveRecord) -> ObjectReport {
+    ObjectReport {
+        key: live.key.clone(),
+        gvk: live.gvk.clone(),
+        // It has none; whoever writes the status leaves it out.
+        status: SyncStatus::Synced,
+        health: live.health.clone(),
+        hook: true,
+        requires_pruning: false,
+        wave: 0,
+        reason: Str::default(),
     }
 }
 

@@ -9,9 +9,9 @@ use windlass_argo::PreviousOperation;
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
     Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, LiveRecord,
-    OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, Time, UnitId, Waiting,
+    OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, Time, UnitId, Waiting, Wave,
 };
-use windlass_plan::{Comparison, PlanInput, owned_form, plan};
+use windlass_plan::{Comparison, HookInput, PlanInput, owned_form, plan};
 
 use super::advance::{Compared, in_one_line};
 use super::jobs::wants_check;
@@ -20,7 +20,9 @@ use crate::clusters::ClusterKey;
 use crate::live::Known;
 use crate::metrics::{PhaseLabel, ResultLabel};
 use crate::recorder::Notice;
-use crate::unit_state::{Activity, OperationRun, Run, Unfinished, UnitState, live_state, operation_digest};
+use crate::unit_state::{
+    Activity, OperationRun, Run, RunKind, Unfinished, UnitState, live_state, operation_digest,
+};
 
 /// How long a server takes to list a kind after its definition is established: a fraction of a second.
 const KIND_LAG: std::time::Duration = std::time::Duration::from_millis(200);
@@ -30,8 +32,14 @@ enum Gate {
     Open,
     /// These are not there yet.
     Waiting(Vec<ObjectRef>),
+    /// These hooks have not ended yet.
+    Running(Vec<ObjectRef>),
+    /// These are to go, and are still there.
+    Leaving(Vec<ObjectRef>),
     /// This one will not get there by itself.
     Broken(ObjectRef, Str),
+    /// A hook failed.
+    HookFailed,
 }
 
 impl Core {
@@ -40,8 +48,12 @@ impl Core {
         if let Activity::Gated(run, wave) = &unit.activity {
             let (run, wave) = (run.clone(), *wave);
             let current = unit.rendered.as_ref().map(|rendered| rendered.digest);
-            if current == Some(run.desired) && !unit.terminating() && !unit.asked_meanwhile() {
+            let wanted = current == Some(run.desired) && !unit.terminating() && !unit.asked_meanwhile();
+            if wanted || matches!(run.kind, RunKind::Cancel) {
                 self.pass_gate(unit, cluster, &run, wave, compared);
+                return;
+            }
+            if self.leave_plan(unit, cluster, &run, compared) {
                 return;
             }
             // A newer state, or a person, supersedes what was being done; the next plan starts from what is live now.
@@ -49,7 +61,7 @@ impl Core {
             tracing::debug!(unit = %unit.id, "plan superseded");
         }
         if unit.terminating() {
-            self.end_operation(unit, OperationPhase::Failed, "operation terminated");
+            self.end_operation(unit, OperationPhase::Failed, "Operation terminated");
             self.report(unit, cluster, compared);
             return;
         }
@@ -134,9 +146,13 @@ impl Core {
                         unit.synced = Some(digest);
                     }
                     // What was applied before a crash is a deployment, too: it is ended as one.
-                    return unfinished
-                        .is_some_and(|unfinished| self.was_interrupted(unit, cluster, &unfinished))
-                        .then(|| SyncRequest::automated(prune));
+                    let unfinished = unfinished?;
+                    let announced = matches!(*unfinished, Unfinished::Announced(_));
+                    return self.was_interrupted(unit, cluster, &unfinished).then(|| SyncRequest {
+                        // A sync with hooks is announced: this one had none to run.
+                        skip_hooks: !announced,
+                        ..SyncRequest::automated(prune)
+                    });
                 }
                 if unit.synced == Some(digest) && !self_heal && !unit.retrying() {
                     return None;
@@ -244,6 +260,7 @@ impl Core {
         let namespace = self.namespace_to_ensure(unit, cluster);
         let Some(rendered) = &mut unit.rendered else { return };
         let bodies = rendered.bodies.take().unwrap_or_default();
+        let hooks = std::mem::take(&mut rendered.hooks);
         let automated = request.initiator.automated;
         let states = compared.states.iter().zip(&compared.claimed).map(|(state, claimed)| {
             // Only a person takes an object from another Unit that declares it.
@@ -254,12 +271,32 @@ impl Core {
         let complete =
             !rendered.diagnostics.iter().any(|diagnostic| diagnostic.kind == DiagnosticKind::Render);
         let extra: Vec<&LiveRecord> = compared.extra.iter().filter(|live| !live.terminating).collect();
-        let heals = unit.synced == Some(rendered.digest) && request.initiator.automated && unit.failures == 0;
-        if heals {
+        let heals = unit.synced == Some(rendered.digest)
+            && request.initiator.automated
+            && match &unit.operation {
+                Some(operation) => operation.heals,
+                None => unit.failures == 0,
+            };
+        if heals && unit.operation.is_none() {
             unit.heals = unit.heals.saturating_add(1);
             unit.last_heal = Some(Instant::now());
         }
+        let resumed = std::mem::take(&mut unit.resumable)
+            .then_some(unit.previous.operation.as_ref())
+            .flatten()
+            .filter(|before| before.revisions == rendered.revisions && before.retries == 0)
+            .map(|before| before.started);
+        let attempt = match &unit.operation {
+            Some(operation) if !operation.failed && operation.revisions == rendered.revisions => {
+                operation.attempt
+            }
+            Some(_) => self.now,
+            None => resumed.unwrap_or(self.now),
+        };
+        let runs_hooks = !heals && request.selection.is_empty() && !request.skip_hooks;
+        let live_hooks = self.live_hooks(unit, cluster);
         unit.generation = unit.generation.next();
+        let Some(rendered) = &mut unit.rendered else { return };
         let mut made = plan(&PlanInput {
             unit: &unit.lowered.unit,
             generation: unit.generation,
@@ -268,6 +305,13 @@ impl Core {
             prune: request.prune && complete,
             selection: &request.selection,
             namespace,
+            hooks: HookInput {
+                hooks: if runs_hooks { &hooks } else { &[] },
+                live: &live_hooks,
+                revision: rendered.revisions.first().map_or("", Str::as_str),
+                started: attempt,
+                resumed: resumed.is_some(),
+            },
         });
         debug_assert_eq!(windlass_plan::check(&unit.lowered.unit, &made), vec![]);
         made.verify_first |= request.dry_run;
@@ -277,13 +321,18 @@ impl Core {
             // What brings single objects back is no deployment: the health of the others is not its affair.
             first.after_healthy.clear();
         }
-        let run = Arc::new(Run { plan: made, desired: rendered.digest, deletion: false });
+        let run = Arc::new(Run { plan: made, desired: rendered.digest, kind: RunKind::Sync });
         rendered.shown.clone_from(&rendered.revisions);
         let revisions = rendered.revisions.clone();
         match &mut unit.operation {
             Some(operation) => {
-                operation.retries += 1;
-                operation.objects.clear();
+                if operation.failed || operation.revisions != revisions {
+                    operation.retries += 1;
+                    operation.objects.clear();
+                }
+                operation.failed = false;
+                operation.heals = heals;
+                operation.attempt = attempt;
                 operation.revisions = revisions;
             }
             None => {
@@ -291,9 +340,12 @@ impl Core {
                 unit.operation = Some(Box::new(OperationRun {
                     request,
                     asked,
-                    started: self.now,
+                    started: resumed.unwrap_or(self.now),
                     clock: Instant::now(),
                     retries: 0,
+                    attempt,
+                    failed: false,
+                    heals,
                     objects: Vec::new(),
                     revisions,
                 }));
@@ -325,7 +377,7 @@ impl Core {
         run: Arc<Run>,
         compared: &Compared,
     ) {
-        if run.plan.waves[0].after_healthy.is_empty() {
+        if run.plan.waves[0].is_ungated() {
             self.start_wave(unit, cluster, run, 0);
         } else {
             unit.activity = Activity::Gated(run.clone(), 0);
@@ -378,7 +430,7 @@ impl Core {
                 // Not before its announcement is written.
                 unit.activity = Activity::Gated(run, 0);
                 unit.unwritten = true;
-            } else if !run.plan.waves[0].after_healthy.is_empty() {
+            } else if !run.plan.waves[0].is_ungated() {
                 unit.activity = Activity::Gated(run, 0);
                 self.again(id);
             } else if let Some(cluster) = cluster {
@@ -427,38 +479,74 @@ impl Core {
             && run.plan.generation == generation
         {
             let (run, wave) = (run.clone(), *wave);
-            if let Some(operation) = &mut unit.operation {
-                operation.objects.extend(results.into_iter().map(|result| result.outcome));
+            if matches!(run.kind, RunKind::Deletion) {
+                let refused = results.iter().find(|result| result.outcome.status == OutcomeStatus::Failed);
+                unit.trouble.extend(refused.map(|result| {
+                    let message =
+                        format!("could not be deleted, or its hook not run: {}", result.outcome.message);
+                    Diagnostic::new(DiagnosticKind::Delete, message).about(result.key().clone())
+                }));
             }
-            if run.deletion {
-                if failed {
-                    unit.failures = unit.failures.saturating_add(1);
-                    unit.retry_at = Some(Instant::now() + unit.pause());
-                }
-                self.idle(&mut unit);
-            } else if failed {
-                let message = if no_namespace && !unit.lowered.unit.policy.namespace.create {
+            if let Some(operation) = &mut unit.operation {
+                operation.take_outcomes(results.into_iter().map(|result| result.outcome));
+            }
+            let failure = failed.then(|| {
+                if no_namespace && !unit.lowered.unit.policy.namespace.create {
                     "one or more objects failed to apply (CreateNamespace=true in syncPolicy.syncOptions creates the \
                      namespace)"
                 } else {
                     "one or more objects failed to apply"
-                };
-                self.fail_attempt(&mut unit, message);
-                self.idle(&mut unit);
-            } else if wave + 1 < run.plan.waves.len() {
-                unit.activity = Activity::Gated(run, wave + 1);
-                self.again(id);
-            } else {
-                unit.synced = Some(run.desired);
-                self.end_operation(
-                    &mut unit,
-                    OperationPhase::Succeeded,
-                    "successfully synced (all tasks run)",
-                );
-                self.idle(&mut unit);
-            }
+                }
+            });
+            self.end_wave(&mut unit, &run, wave, failure);
         }
         self.units.insert(id.clone(), unit);
+    }
+
+    /// Goes on after a wave was carried out.
+    fn end_wave(&mut self, unit: &mut UnitState, run: &Arc<Run>, wave: usize, failure: Option<&str>) {
+        let is_last = wave + 1 == run.plan.waves.len();
+        match (&run.kind, failure) {
+            (RunKind::Deletion, failure) => {
+                if failure.is_some() {
+                    unit.failures = unit.failures.saturating_add(1);
+                    unit.retry_at = Some(Instant::now() + unit.pause());
+                }
+                self.idle(unit);
+            }
+            (RunKind::Sync | RunKind::Failure { .. }, Some(message)) => {
+                self.fail_run(unit, run, wave + 1, message);
+            }
+            (_, None) if !is_last => {
+                unit.activity = Activity::Gated(run.clone(), wave + 1);
+                self.again(&unit.id);
+            }
+            (RunKind::Sync, None) => {
+                unit.synced = Some(run.desired);
+                self.end_operation(unit, OperationPhase::Succeeded, "successfully synced (all tasks run)");
+                self.idle(unit);
+            }
+            (RunKind::Failure { message }, None) => {
+                let message = message.clone();
+                self.fail_attempt(unit, &message);
+                self.idle(unit);
+            }
+            // What could not be ended is met again by whatever comes next.
+            (RunKind::Cancel, _) => self.idle(unit),
+        }
+    }
+
+    /// What is live under the names of a Unit's hooks, and what else of it is a hook.
+    pub(super) fn live_hooks<'a>(&'a self, unit: &UnitState, cluster: &ClusterKey) -> Vec<&'a LiveRecord> {
+        let (Some(state), Some(rendered)) = (self.clusters.get(cluster), &unit.rendered) else {
+            return Vec::new();
+        };
+        let named = rendered.hook_marks.iter().filter_map(|mark| state.live.record(&mark.key));
+        let marked = state.live.of_instance(&unit.lowered.unit.ownership.instance).filter(|live| live.hook);
+        let mut live: Vec<&LiveRecord> = named.chain(marked).collect();
+        live.sort_by(|a, b| a.key.cmp(&b.key));
+        live.dedup_by(|a, b| a.key == b.key);
+        live
     }
 
     /// Takes in what a step returned: the live state, and the receipt for it.
@@ -483,7 +571,11 @@ impl Core {
         wave: usize,
         compared: &Compared,
     ) {
-        match self.gate(cluster, &run.plan.waves[wave].after_healthy) {
+        match self.gate(unit, cluster, &run.plan.waves[wave]) {
+            Gate::Open if run.plan.waves[wave].steps.is_empty() => {
+                unit.waiting = None;
+                self.end_wave(unit, run, wave, None);
+            }
             Gate::Open if self.kinds_served(cluster, run, wave) => {
                 self.start_wave(unit, cluster, run.clone(), wave);
             }
@@ -496,14 +588,28 @@ impl Core {
                 unit.waiting = Some(Waiting::Healthy(objects));
                 self.report(unit, cluster, compared);
             }
+            Gate::Running(hooks) => {
+                unit.waiting = Some(Waiting::Hooks(hooks));
+                self.report(unit, cluster, compared);
+            }
+            Gate::Leaving(objects) => {
+                unit.waiting = Some(Waiting::Gone(objects));
+                self.report(unit, cluster, compared);
+            }
             Gate::Broken(object, message) => {
                 let text = if message.is_empty() {
                     format!("{object} is degraded, so what comes after it was not started")
                 } else {
                     format!("{object} is degraded ({message}), so what comes after it was not started")
                 };
-                unit.activity = Activity::Idle;
-                self.fail_attempt(unit, &text);
+                unit.waiting = None;
+                self.fail_run(unit, run, wave, &text);
+                self.report(unit, cluster, compared);
+            }
+            Gate::HookFailed => {
+                unit.waiting = None;
+                let text = "one or more synchronization tasks completed unsuccessfully";
+                self.fail_run(unit, run, wave, text);
                 self.report(unit, cluster, compared);
             }
         }
@@ -521,10 +627,29 @@ impl Core {
                 .all(|step| state.target.discovery.preferred(&step.key.group, &step.key.kind).is_some())
     }
 
-    fn gate(&self, cluster: &ClusterKey, objects: &[ObjectRef]) -> Gate {
-        let Some(state) = self.clusters.get(cluster) else { return Gate::Waiting(objects.to_vec()) };
+    fn gate(&self, unit: &UnitState, cluster: &ClusterKey, wave: &Wave) -> Gate {
+        let Some(state) = self.clusters.get(cluster) else {
+            return Gate::Waiting(wave.after_healthy.clone());
+        };
+        let is_there = |key: &&ObjectRef| !matches!(state.live.get(key), Known::Absent);
+        let leaving: Vec<ObjectRef> = wave.after_gone.iter().filter(is_there).cloned().collect();
+        if !leaving.is_empty() {
+            return Gate::Leaving(leaving);
+        }
+        let mut running = Vec::new();
+        for key in &wave.after_hooks {
+            let hook = unit.operation.as_ref().and_then(|operation| operation.hook_state(key));
+            match hook {
+                Some((OperationPhase::Failed | OperationPhase::Error, _)) => return Gate::HookFailed,
+                Some((OperationPhase::Running, _)) => running.push(key.clone()),
+                _ => {}
+            }
+        }
+        if !running.is_empty() {
+            return Gate::Running(running);
+        }
         let mut waiting = Vec::new();
-        for key in objects {
+        for key in &wave.after_healthy {
             // A namespace that was only ensured is not watched as part of the Unit.
             if key.kind == "Namespace" && state.live.record(key).is_none() {
                 continue;
@@ -578,13 +703,17 @@ impl Core {
     }
 
     /// Notes a failed attempt: it is repeated, ever slower, until an input changes or the request gives up.
-    fn fail_attempt(&mut self, unit: &mut UnitState, message: &str) {
+    pub(super) fn fail_attempt(&mut self, unit: &mut UnitState, message: &str) {
         unit.failures = unit.failures.saturating_add(1);
-        let Some(operation) = &unit.operation else { return };
+        let Some(operation) = &mut unit.operation else { return };
+        operation.failed = true;
         let reasons: Vec<String> = operation
             .objects
             .iter()
-            .filter(|object| object.status == OutcomeStatus::Failed)
+            .filter(|object| {
+                object.status == OutcomeStatus::Failed
+                    || matches!(object.hook, Some(OperationPhase::Failed | OperationPhase::Error))
+            })
             .map(|object| format!("{}: {}", object.key, object.message))
             .collect();
         let message = if reasons.is_empty() {
@@ -636,6 +765,9 @@ impl Core {
                 started: self.now,
                 clock: Instant::now(),
                 retries: 0,
+                attempt: self.now,
+                failed: false,
+                heals: false,
                 objects: Vec::new(),
                 revisions: Vec::new(),
             }));
@@ -701,13 +833,14 @@ impl Core {
     fn drop_bodies(&mut self, unit: &mut UnitState) {
         if let Some(rendered) = &mut unit.rendered {
             rendered.bodies = None;
+            rendered.hooks = Vec::new();
         }
     }
 }
 
 impl UnitState {
     /// Whether somebody asked to end the running operation.
-    fn terminating(&self) -> bool {
+    pub(super) fn terminating(&self) -> bool {
         self.lowered.terminate && self.operation.is_some()
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod bad_days;
 pub(crate) mod bad_input;
 pub(crate) mod deletion;
+pub(crate) mod hooks;
 pub(crate) mod install;
 pub(crate) mod operations;
 pub(crate) mod projects;
