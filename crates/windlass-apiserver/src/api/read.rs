@@ -164,7 +164,7 @@ impl Api {
 }
 
 /// Whether the stored bytes are what a reader of this resource gets.
-fn is_presentable(resource: &Resource, json: &[u8]) -> bool {
+pub(crate) fn is_presentable(resource: &Resource, json: &[u8]) -> bool {
     let group_version = resource.gvr.group_version();
     json.strip_prefix(b"{\"apiVersion\":\"")
         .and_then(|rest| rest.strip_prefix(group_version.as_bytes()))
@@ -179,8 +179,9 @@ pub(crate) fn presented(resource: &Resource, stored: &Stored) -> Object {
 /// The JSON of an object at the version of the resource it is read through; the stored bytes themselves
 /// where they are that.
 pub(crate) fn presented_json(resource: &Resource, stored: &Stored) -> Bytes {
-    if is_presentable(resource, stored.json()) {
-        return stored.json().clone();
+    let json = stored.json();
+    if is_presentable(resource, &json) {
+        return json;
     }
     json_of(&presented(resource, stored))
 }

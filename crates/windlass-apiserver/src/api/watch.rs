@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use windlass_kube::{Object, value};
 
-use super::read::{json_of, presented, presented_json};
+use super::read::{is_presentable, json_of, presented, presented_json};
 use super::selection::Selection;
 use super::{Api, WatchOptions};
 use crate::resource::Resource;
@@ -140,7 +140,7 @@ impl Watch {
         match told {
             Told::Initial(stored) => watch_line("ADDED", &presented_json(&self.resource, stored)),
             Told::Change(event, kind, false) if *kind == event.kind && self.shares_bytes(event) => {
-                event.line().clone()
+                event.line()
             }
             Told::Change(event, kind, false) => {
                 watch_line(kind.as_str(), &presented_json(&self.resource, &event.object))
@@ -156,8 +156,7 @@ impl Watch {
     }
 
     fn shares_bytes(&self, event: &Event) -> bool {
-        // Bytes are shared, not compared: the same buffer means that no conversion took place.
-        presented_json(&self.resource, &event.object).as_ptr() == event.object.json().as_ptr()
+        is_presentable(&self.resource, &event.object.json())
     }
 }
 

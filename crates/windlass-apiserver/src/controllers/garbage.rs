@@ -224,7 +224,7 @@ impl Controller for GarbageCollector {
         }
         // Most objects neither own nor are owned: their JSON says so without being read.
         let json = change.object.json();
-        let owned = mentions(json, b"\"ownerReferences\"");
+        let owned = mentions(&json, b"\"ownerReferences\"");
         let ending = change.object.is_terminating();
         if !owned && !ending && !graph.owners.contains_key(&node) {
             return Vec::new();

@@ -138,7 +138,7 @@ pub(super) fn list(resource: &Resource, page: &Page, form: Form, included: Inclu
 
 /// The stored bytes of the objects, one after the other.
 fn whole_list(resource: &Resource, page: &Page, metadata: &Value) -> Bytes {
-    let n_bytes: usize = page.objects.iter().map(|stored| stored.json().len() + 1).sum();
+    let n_bytes: usize = page.objects.iter().map(|stored| stored.json_len() + 1).sum();
     let mut json = Vec::with_capacity(n_bytes + 256);
     let head: Map = [
         ("apiVersion", Value::from(resource.gvr.group_version())),

@@ -7,6 +7,7 @@
 
 mod memory;
 mod object;
+mod packed;
 mod ring;
 mod sqlite;
 mod table;

@@ -1,12 +1,13 @@
-//! One object as the store holds it: its JSON, and the parsed form while it is recent.
+//! One object as the store holds it: its JSON, and the parsed form while it is recent; packed once it is not.
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use windlass_kube::{Map, Object, Str, Value};
 
+use super::packed::{Packed, Packer};
 use super::ring::watch_line_of;
 use super::{EventKind, Revision};
 
@@ -59,16 +60,20 @@ impl fmt::Display for Key {
     }
 }
 
-/// An object at one revision. Its bytes are shared by everybody who sends it.
+/// An object at one revision. While it is recent, its bytes are shared by everybody who sends it.
 pub struct Stored {
     key: Key,
     revision: Revision,
-    json: Bytes,
     labels: Option<Map>,
     terminating: bool,
-    /// The parsed form, kept while the change that made it is recent: those who follow changes want it
-    /// then, and a tree takes several times the memory of its JSON.
-    parsed: Mutex<Option<Object>>,
+    body: Mutex<Body>,
+}
+
+/// The object itself. Those who follow changes want the parsed form while a change is recent; a tree takes several
+/// times the memory of its JSON, and JSON several times that of its packed form.
+enum Body {
+    Recent(Bytes, Option<Object>),
+    Packed(Packed),
 }
 
 impl Stored {
@@ -76,12 +81,12 @@ impl Stored {
     pub(super) fn new(key: Key, revision: Revision, json: Bytes, object: Object) -> Self {
         let labels = object.at(&["metadata", "labels"]).and_then(Value::as_object).cloned();
         let terminating = object.is_terminating();
-        Self { key, revision, json, labels, terminating, parsed: Mutex::new(Some(object)) }
+        Self { key, revision, labels, terminating, body: Mutex::new(Body::Recent(json, Some(object))) }
     }
 
     /// Reads an object back; `None` if the bytes are no object.
     pub(super) fn from_json(key: Key, revision: Revision, json: Bytes) -> Option<Self> {
-        let object = Object::try_new(serde_json::from_slice(&json).ok()?).ok()?;
+        let object = parse(&json)?;
         let stored = Self::new(key, revision, json, object);
         stored.forget_parsed();
         Some(stored)
@@ -99,10 +104,22 @@ impl Stored {
         self.revision
     }
 
-    /// Its compact JSON.
+    /// Its compact JSON; a copy if it is no longer recent.
     #[must_use]
-    pub fn json(&self) -> &Bytes {
-        &self.json
+    pub fn json(&self) -> Bytes {
+        match &*self.body() {
+            Body::Recent(json, _) => json.clone(),
+            Body::Packed(packed) => packed.unpack().into(),
+        }
+    }
+
+    /// How many bytes its compact JSON has.
+    #[must_use]
+    pub fn json_len(&self) -> usize {
+        match &*self.body() {
+            Body::Recent(json, _) => json.len(),
+            Body::Packed(packed) => packed.unpacked_len(),
+        }
     }
 
     /// Its labels.
@@ -120,16 +137,36 @@ impl Stored {
     /// The object, parsed again if it is no longer recent.
     #[must_use]
     pub fn object(&self) -> Object {
-        if let Some(object) = &*self.parsed.lock().expect("no panic under this lock") {
+        if let Body::Recent(_, Some(object)) = &*self.body() {
             return object.clone();
         }
-        let value = serde_json::from_slice(&self.json).expect("the store holds only what it parsed before");
-        Object::try_new(value).expect("the store holds only objects")
+        parse(&self.json()).expect("the store holds only what it parsed before")
     }
 
     pub(super) fn forget_parsed(&self) {
-        *self.parsed.lock().expect("no panic under this lock") = None;
+        if let Body::Recent(_, object) = &mut *self.body() {
+            *object = None;
+        }
     }
+
+    /// Packs the object, now that few will ask for it.
+    pub(super) fn pack(&self, packer: &mut Packer) {
+        let mut body = self.body();
+        if let Body::Recent(json, object) = &mut *body {
+            match packer.pack(json) {
+                Some(packed) => *body = Body::Packed(packed),
+                None => *object = None,
+            }
+        }
+    }
+
+    fn body(&self) -> MutexGuard<'_, Body> {
+        self.body.lock().expect("no panic under this lock")
+    }
+}
+
+fn parse(json: &[u8]) -> Option<Object> {
+    Object::try_new(serde_json::from_slice(json).ok()?).ok()
 }
 
 impl fmt::Debug for Stored {

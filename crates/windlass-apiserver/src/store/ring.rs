@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use super::packed::Packer;
 use super::{Revision, Stored};
 
 /// How many changes of one resource a watch can go back. Past this, a watcher that lost its connection
@@ -15,8 +16,8 @@ const RING_EVENTS: usize = 8192;
 /// How many bytes of superseded objects the ring of one resource may hold.
 const RING_BYTES: usize = 8 << 20;
 
-/// For how many changes back the parsed form of an object is kept.
-const PARSED_EVENTS: usize = 512;
+/// For how many changes back objects are kept parsed and unpacked: whoever follows is about that far behind.
+const RECENT_EVENTS: usize = 256;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,8 @@ pub struct Event {
     pub object: Arc<Stored>,
     /// The object before the change.
     pub previous: Option<Arc<Stored>>,
-    line: Bytes,
+    /// Kept while the change is recent.
+    line: Mutex<Option<Bytes>>,
 }
 
 impl Event {
@@ -61,7 +63,7 @@ impl Event {
         previous: Option<Arc<Stored>>,
         line: Bytes,
     ) -> Self {
-        Self { kind, object, previous, line }
+        Self { kind, object, previous, line: Mutex::new(Some(line)) }
     }
 
     /// The revision of the change.
@@ -70,10 +72,17 @@ impl Event {
         self.object.revision()
     }
 
-    /// The event as a watch sends it in JSON, made once for all watchers.
+    /// The event as a watch sends it in JSON, made once for all who keep up.
     #[must_use]
-    pub fn line(&self) -> &Bytes {
-        &self.line
+    pub fn line(&self) -> Bytes {
+        let kept = self.line.lock().expect("no panic under this lock").clone();
+        kept.unwrap_or_else(|| watch_line(self.kind.as_str(), &self.object.json()))
+    }
+
+    /// Takes less memory from now on.
+    fn settle(&self, packer: &mut Packer) {
+        self.object.pack(packer);
+        *self.line.lock().expect("no panic under this lock") = None;
     }
 }
 
@@ -101,16 +110,17 @@ pub(super) fn watch_line_of(kind: &str, json: &[&[u8]]) -> (Bytes, Range<usize>)
 pub(super) struct Ring {
     events: VecDeque<Arc<Event>>,
     n_bytes: usize,
+    packer: Packer,
     /// Changes up to here are no longer known.
     compacted: Revision,
 }
 
 impl Ring {
     pub(super) fn push(&mut self, event: Arc<Event>) {
-        self.n_bytes += event.object.json().len();
+        self.n_bytes += event.object.json_len();
         self.events.push_back(event);
-        if let Some(idx) = self.events.len().checked_sub(PARSED_EVENTS + 1) {
-            self.events[idx].object.forget_parsed();
+        if let Some(idx) = self.events.len().checked_sub(RECENT_EVENTS + 1) {
+            self.events[idx].settle(&mut self.packer);
         }
         while self.events.len() > RING_EVENTS || (self.n_bytes > RING_BYTES && self.events.len() > 1) {
             self.drop_oldest();
@@ -119,10 +129,15 @@ impl Ring {
 
     fn drop_oldest(&mut self) {
         if let Some(event) = self.events.pop_front() {
-            event.object.forget_parsed();
-            self.n_bytes -= event.object.json().len();
+            event.settle(&mut self.packer);
+            self.n_bytes -= event.object.json_len();
             self.compacted = event.revision();
         }
+    }
+
+    /// Packs an object that is not recent.
+    pub(super) fn pack(&mut self, object: &Stored) {
+        object.pack(&mut self.packer);
     }
 
     pub(super) fn compact(&mut self, revision: Revision) {

@@ -146,6 +146,7 @@ impl Table {
 
     pub(super) fn load(&self, stored: Stored) {
         let mut state = self.state.write().expect("no panic under this lock");
+        state.ring.pack(&stored);
         state.objects.insert(stored.key().clone(), Arc::new(stored));
     }
 

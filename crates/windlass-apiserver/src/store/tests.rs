@@ -28,7 +28,7 @@ async fn writes_get_revisions_and_expectations_hold() {
     let first = put(&store, "a", "1", Expect::Absent).await.unwrap();
     assert_eq!(first.revision(), 2);
     assert_eq!(
-        std::str::from_utf8(first.json()).unwrap(),
+        std::str::from_utf8(&first.json()).unwrap(),
         r#"{"apiVersion":"v1","data":{"a":"1"},"kind":"ConfigMap","metadata":{"name":"a","resourceVersion":"2","zz":"1"}}"#
     );
     assert_eq!(first.object().resource_version(), "2");

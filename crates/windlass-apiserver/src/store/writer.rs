@@ -197,7 +197,7 @@ fn record(accepted: &Accepted) -> Record {
         resource: accepted.resource.clone(),
         key: object.key().clone(),
         revision: object.revision(),
-        json: (accepted.event.kind != EventKind::Deleted).then(|| object.json().clone()),
+        json: (accepted.event.kind != EventKind::Deleted).then(|| object.json()),
     }
 }
 
