@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let begun = Instant::now();
     let plane = ControlPlane::start(Data::Memory, listen, true, CONTROL_PLANE).await?;
-    let kubeconfig = scratch.0.join("kubeconfig");
+    let kubeconfig = scratch.path.join("kubeconfig");
     plane.write_kubeconfig(&kubeconfig)?;
     let session = Session::new(plane.client.clone(), CONTROL_PLANE, options.color.paint());
     let engine = EngineOptions {
@@ -74,7 +74,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
         session,
         options,
         kubeconfig,
-        folder: scratch.0.join("sample"),
+        folder: scratch.path.join("sample"),
         url: plane.server.url(),
     };
     demo.step(&format!("Control plane ready in {}.", spent(begun)));
@@ -82,7 +82,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
     demo.say("Workloads are simulated: Pods look as if they ran, and nothing runs.");
     let result = tokio::select! {
         shown = demo.show() => shown,
-        ended = serving::run(&engine, plane.client.clone(), &scratch.0, false, std::future::pending()) => {
+        ended = serving::run(&engine, plane.client.clone(), &scratch.path, false, std::future::pending()) => {
             ended.and_then(|()| bail!("the engine ended by itself"))
         }
         () = serving::stopped() => Ok(()),

@@ -123,7 +123,7 @@ pub(crate) async fn run(options: UpOptions) -> Result<()> {
     let plane =
         ControlPlane::start(data, options.api_listen, options.simulate_workloads, &options.engine.namespace)
             .await?;
-    let files = scratch.as_ref().map_or(data_dir, |scratch| scratch.0.clone());
+    let files = scratch.as_ref().map_or(data_dir, |scratch| scratch.path.clone());
     let kubeconfig = options.kubeconfig_out.clone().unwrap_or_else(|| files.join("kubeconfig"));
     plane.write_kubeconfig(&kubeconfig)?;
     tracing::info!(
@@ -144,27 +144,82 @@ pub(crate) async fn run(options: UpOptions) -> Result<()> {
     Ok(())
 }
 
-/// A folder that is gone when this is dropped.
-pub(crate) struct Scratch(pub(crate) PathBuf);
+/// A folder that is gone when this is dropped. What a killed process left behind goes when the next one starts.
+pub(crate) struct Scratch {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Locked for as long as the folder is in use; the system unlocks it when the process ends, however it ends.
+    _lock: std::fs::File,
+}
 
 impl Scratch {
+    const PREFIX: &str = "windlass-scratch-";
+    const LOCK: &str = "in-use.lock";
+
     /// Makes an empty folder that only we can read.
     pub(crate) fn new() -> Result<Self> {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    fn new_in(parent: &Path) -> Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
+        Self::sweep(parent);
         let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let path =
-            std::env::temp_dir().join(format!("windlass-{}-{:x}", std::process::id(), unique.as_nanos()));
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("the temporary folder {} could not be made", path.display()))?;
-        Ok(Self(path))
+        let path = parent.join(format!("{}{}-{:x}", Self::PREFIX, std::process::id(), unique.as_nanos()));
+        let make = || {
+            std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+            let lock = std::fs::File::create(path.join(Self::LOCK))?;
+            lock.try_lock()?;
+            std::io::Result::Ok(lock)
+        };
+        let lock =
+            make().with_context(|| format!("the temporary folder {} could not be made", path.display()))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Removes the folders of processes that ended without doing so.
+    fn sweep(parent: &Path) {
+        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(Self::PREFIX) {
+                continue;
+            }
+            // A folder without a lock file is one that is being made.
+            let Ok(lock) = std::fs::File::open(entry.path().join(Self::LOCK)) else { continue };
+            if lock.try_lock().is_ok() {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         // Nothing can be done about what cannot be removed here.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_nobody_uses_is_swept_and_one_in_use_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let folders = || std::fs::read_dir(parent.path()).unwrap().count();
+        let in_use = Scratch::new_in(parent.path()).unwrap();
+        let left = Scratch::new_in(parent.path()).unwrap();
+        assert_eq!(folders(), 2);
+        // As a kill leaves it: the folder is there, the lock is not held.
+        let kept = left.path.clone();
+        let copy = parent.path().join(format!("{}0-0", Scratch::PREFIX));
+        std::fs::create_dir(&copy).unwrap();
+        std::fs::write(copy.join(Scratch::LOCK), "").unwrap();
+        drop(left);
+        assert!(!kept.exists());
+        let next = Scratch::new_in(parent.path()).unwrap();
+        assert!(!copy.exists() && in_use.path.exists() && next.path.exists());
+        drop((in_use, next));
+        assert_eq!(folders(), 0);
     }
 }

@@ -33,7 +33,7 @@ impl SourceOptions {
     pub(super) fn store(self) -> Result<TemporaryStore> {
         let folder = Scratch::new()?;
         let policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
-        let store = RepositoryStore::open(folder.0.join("git"), policy, Limits::default())
+        let store = RepositoryStore::open(folder.path.join("git"), policy, Limits::default())
             .context("the temporary store for repositories could not be made")?;
         Ok(TemporaryStore { store: Arc::new(store), _folder: folder })
     }
