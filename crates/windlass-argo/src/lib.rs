@@ -40,7 +40,7 @@ pub mod types;
 pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
 pub use crds::crds;
 pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
-pub use lower::{FIELD_MANAGER, Lowered, Refresh, lower};
+pub use lower::{FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
 pub use project::{Project, ProjectProblem, project_name};
 pub use raise::{Taken, patch, raise, status_patch};

@@ -25,6 +25,12 @@ const COMPARE_OPTIONS_ANNOTATION: &str = "argocd.argoproj.io/compare-options";
 const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
 pub const FIELD_MANAGER: &str = "argocd-controller";
+
+/// Who writes to Applications themselves: their status, their finalizers, the refresh that was carried out.
+///
+/// Another name than [`FIELD_MANAGER`], as in Argo CD 3.6, where it is the program's name: an Application that another
+/// Application declares must not have its status taken for fields that were applied to it.
+pub const STATUS_MANAGER: &str = "argocd-application-controller";
 const MIGRATION_MANAGER_ANNOTATION: &str = "argocd.argoproj.io/client-side-apply-migration-manager";
 /// The field manager of `kubectl apply`.
 const KUBECTL_APPLY: &str = "kubectl-client-side-apply";

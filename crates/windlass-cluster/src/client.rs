@@ -337,11 +337,13 @@ impl ClusterClient {
         patch: &Value,
         manager: &str,
     ) -> Result<Object, ApiError> {
+        let patch = serde_json::to_vec(patch).map_err(|error| ApiError::Config(error.to_string()))?;
         let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, manager).await?;
         decode_object(&format!("PATCH {path}"), &answer)
     }
 
-    /// As [`merge_patch`](Self::merge_patch), for who follows the object anyway: returns only its version.
+    /// As [`merge_patch`](Self::merge_patch), for who follows the object anyway: takes the patch as JSON, which is a
+    /// fraction of its tree while it waits to be sent, and returns only the object's version.
     ///
     /// # Errors
     ///
@@ -351,7 +353,7 @@ impl ClusterClient {
         resource: &Resource,
         namespace: &str,
         name: &str,
-        patch: &Value,
+        patch: Vec<u8>,
         manager: &str,
     ) -> Result<Str, ApiError> {
         #[derive(serde::Deserialize)]
@@ -377,12 +379,11 @@ impl ClusterClient {
         resource: &Resource,
         namespace: &str,
         name: &str,
-        patch: &Value,
+        body: Vec<u8>,
         manager: &str,
     ) -> Result<(String, Bytes), ApiError> {
         let path = object_path(resource, namespace, name);
         let path = format!("{path}?fieldManager={}", escape(manager));
-        let body = serde_json::to_vec(patch).map_err(|error| ApiError::Config(error.to_string()))?;
         let answer = self.send(Method::PATCH, &path, "application/merge-patch+json", body).await?;
         Ok((path, answer))
     }

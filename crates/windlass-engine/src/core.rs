@@ -111,7 +111,9 @@ pub(crate) struct Core {
     pub(crate) hub: SourceHub,
     pub(crate) sources: HashMap<SourceKey, SourceState>,
     /// Which Units read below a folder of a source.
-    pub(crate) readers: HashMap<SourceKey, BTreeMap<Str, HashSet<UnitId>>>,
+    pub(crate) readers: HashMap<SourceKey, BTreeMap<Str, HashSet<Arc<UnitId>>>>,
+    /// Units that wait for the answer to a refresh they asked for.
+    pub(crate) refreshing: HashSet<UnitId>,
     pub(crate) renders: Arc<RenderCache>,
     pub(crate) render_queue: RenderQueue,
     pub(crate) call_permits: Arc<Semaphore>,
@@ -196,6 +198,7 @@ impl Core {
             clusters: HashMap::new(),
             sources: HashMap::new(),
             readers: HashMap::new(),
+            refreshing: HashSet::new(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
             rest_at: None,
@@ -417,10 +420,14 @@ impl Core {
         if state.answered < update.answered {
             state.answered = update.answered;
             // Whoever asked is looked at, whatever the answer.
-            let waiting = readers.into_iter().flat_map(BTreeMap::values).flatten().filter(|id| {
-                self.units.get(*id).is_some_and(|unit| unit.refresh_taken && unit.lowered.refresh.is_some())
+            let (units, dirty) = (&self.units, &mut self.dirty);
+            self.refreshing.retain(|id| {
+                let Some(unit) = units.get(id) else { return false };
+                if unit.sources.contains(&update.key) {
+                    dirty.insert(id.clone());
+                }
+                unit.refresh_taken && unit.lowered.refresh.is_some()
             });
-            self.dirty.extend(waiting.cloned());
         }
         match update.news {
             Ok(news) => {
@@ -428,11 +435,11 @@ impl Core {
                 state.latest = Some(news.resolved);
                 let Some(readers) = readers else { return };
                 if had_problem || (news.changed.is_none() && news.is_new) {
-                    self.dirty.extend(readers.values().flatten().cloned());
+                    self.dirty.extend(readers.values().flatten().map(|id| UnitId::clone(id)));
                     return;
                 }
                 for path in news.changed.iter().flatten() {
-                    self.dirty.extend(readers_of(readers, path).cloned());
+                    self.dirty.extend(readers_of(readers, path).map(|id| UnitId::clone(id)));
                 }
             }
             Err(problem) => {
@@ -444,7 +451,8 @@ impl Core {
                         "source could not be updated"
                     );
                     state.problem = Some(problem);
-                    self.dirty.extend(readers.into_iter().flat_map(BTreeMap::values).flatten().cloned());
+                    let readers = readers.into_iter().flat_map(BTreeMap::values).flatten();
+                    self.dirty.extend(readers.map(|id| UnitId::clone(id)));
                 }
             }
         }
@@ -465,9 +473,9 @@ impl Core {
 
 /// The Units that read `path` or a folder above it.
 fn readers_of<'a>(
-    readers: &'a BTreeMap<Str, HashSet<UnitId>>,
+    readers: &'a BTreeMap<Str, HashSet<Arc<UnitId>>>,
     path: &'a str,
-) -> impl Iterator<Item = &'a UnitId> {
+) -> impl Iterator<Item = &'a Arc<UnitId>> {
     let above = path.match_indices('/').map(|(at, _)| &path[..at]);
     above.chain(["", path]).filter_map(|folder| readers.get(folder)).flatten()
 }

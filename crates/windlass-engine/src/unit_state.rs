@@ -122,7 +122,7 @@ impl Unfinished {
 /// What a status write that is under way tells, to be told again if it fails.
 pub(crate) struct Told {
     /// The declaring object before it.
-    pub(crate) before: Object,
+    pub(crate) before: Packed,
     /// The end of an operation.
     pub(crate) ended: Option<Box<OperationReport>>,
     /// A deployment for the history.
@@ -353,6 +353,16 @@ impl UnitState {
         self.declared = Packed::new(object);
         self.deletion_hooks = DeletionHooks::of(object);
         self.uid = object.uid().into();
+    }
+
+    /// Takes in the state that the declaring object will have, and answers the one it had.
+    pub(crate) fn replace_declared(&mut self, object: &Object) -> Packed {
+        std::mem::replace(&mut self.declared, Packed::new(object))
+    }
+
+    /// Takes back a state that did not come.
+    pub(crate) fn restore_declared(&mut self, before: Packed) {
+        self.declared = before;
     }
 
     /// Notes that the object had a version.

@@ -118,6 +118,7 @@ impl Core {
         if std::mem::replace(&mut unit.refresh_taken, true) {
             return;
         }
+        self.refreshing.insert(unit.id.clone());
         let mut repositories: Vec<&Str> = unit.sources.iter().map(|key| &key.repository).collect();
         repositories.sort();
         repositories.dedup();

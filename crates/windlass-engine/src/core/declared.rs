@@ -188,7 +188,12 @@ impl Core {
             let access = self.access_for(&url, &unit);
             self.hub.follow(&url, &access, &key);
             self.sources.entry(key.clone()).or_default();
-            self.readers.entry(key.clone()).or_default().entry(path.clone()).or_default().insert(id.clone());
+            self.readers
+                .entry(key.clone())
+                .or_default()
+                .entry(path.clone())
+                .or_default()
+                .insert(unit.shared_id.clone());
             unit.sources.push(key);
             unit.source_paths.push(path);
         }

@@ -227,7 +227,7 @@ impl Core {
         tokio::spawn(async move {
             let resource = application_resource();
             let patched = client
-                .merge_patch(&resource, &id.0.namespace, &id.0.name, &patch, windlass_argo::FIELD_MANAGER)
+                .merge_patch(&resource, &id.0.namespace, &id.0.name, &patch, windlass_argo::STATUS_MANAGER)
                 .await;
             let _ = events.send(Event::Released(id, patched.map(drop))).await;
         });

@@ -221,7 +221,7 @@ impl Core {
         for (key, paths) in reads {
             let readers = self.readers.entry(key.clone()).or_default();
             for path in paths {
-                readers.entry(path.clone()).or_default().insert(unit.id.clone());
+                readers.entry(path.clone()).or_default().insert(unit.shared_id.clone());
                 unit.extra_reads.push((key.clone(), path.clone()));
             }
         }
@@ -232,7 +232,7 @@ impl Core {
                 .or_default()
                 .entry(path.clone())
                 .or_default()
-                .insert(unit.id.clone());
+                .insert(unit.shared_id.clone());
         }
     }
 

@@ -192,14 +192,16 @@ impl Core {
         // What is in the status is not told again, unless the write fails.
         let told = (unit.ended.take(), unit.deployed.take());
         let Some(patch) = patch(&declared, &next, taken) else { return };
+        // Many of these may wait to be sent.
+        let patch = serde_json::to_vec(&patch).expect("writing to memory cannot fail");
         unit.writing = true;
-        unit.told = Some(Box::new(Told { before: declared.clone(), ended: told.0, deployed: told.1 }));
         let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());
         let permits = self.call_permits.clone();
         // What the server will answer, so that a report made before the answer compares with it.
         let mut expected = declared;
         expected.set_at(&["status"], next);
-        unit.set_declared(&expected);
+        let before = unit.replace_declared(&expected);
+        unit.told = Some(Box::new(Told { before, ended: told.0, deployed: told.1 }));
         let span = tracing::debug_span!("status_write", unit = %id);
         let writing = async move {
             let _permit = permits.acquire_owned().await;
@@ -209,8 +211,8 @@ impl Core {
                     &resource,
                     &id.0.namespace,
                     &id.0.name,
-                    &patch,
-                    windlass_argo::FIELD_MANAGER,
+                    patch,
+                    windlass_argo::STATUS_MANAGER,
                 )
                 .await;
             let _ = events.send(Event::Written(id, written)).await;
@@ -237,7 +239,7 @@ impl Core {
                 unit.unwritten = false;
                 if let Some(told) = unit.told.take() {
                     let Told { before, ended, deployed } = *told;
-                    unit.set_declared(&before);
+                    unit.restore_declared(before);
                     unit.ended = unit.ended.take().or(ended);
                     unit.deployed = unit.deployed.take().or(deployed);
                 }
