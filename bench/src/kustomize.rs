@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use windlass_kustomize::{Options, Services, build};
+use windlass_kustomize::{Cache, Options, Services, build};
 use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 
 use crate::figures::{Report, Row, duration, median};
@@ -57,11 +57,17 @@ struct Workload {
     name: String,
     files: Files,
     folders: Vec<String>,
+    /// What builds of this workload share, where it has more than one.
+    cache: Option<Cache>,
 }
+
+/// More than the files of the base and all overlays take.
+const CACHE_BYTES: usize = 64 << 20;
 
 impl Workload {
     fn new(name: impl Into<String>, folders: Vec<String>) -> Self {
-        Self { name: name.into(), files: Files::default(), folders }
+        let cache = (folders.len() > 1).then(|| Cache::new(CACHE_BYTES));
+        Self { name: name.into(), files: Files::default(), folders, cache }
     }
 
     fn file(&mut self, path: impl Into<String>, text: impl Into<String>) {
@@ -78,7 +84,8 @@ impl Workload {
     }
 
     fn build_one(&self, folder: &str) -> Result<String> {
-        let built = build(&self.files, folder, &Options::default(), Services::default(), &[])?;
+        let services = Services { cache: self.cache.as_ref(), ..Services::default() };
+        let built = build(&self.files, folder, &Options::default(), services, &[])?;
         Ok(built.resources.to_yaml()?)
     }
 

@@ -25,6 +25,10 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, What};
 
+/// What is measured in process has the allocator that it has in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // One TLS stack for everything; the error only says that it is installed already.

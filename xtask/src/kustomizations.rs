@@ -14,21 +14,30 @@ const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomizat
 /// Where recorded errors say that a case lies.
 const SHOWN_ROOT: &str = "/case";
 
+fn program(root: &Path, variable: &str, name: &str) -> OsString {
+    let ours = || root.join("target/tools/bin").join(name).into_os_string();
+    std::env::var_os(variable).unwrap_or_else(ours)
+}
+
 fn kustomize(root: &Path) -> OsString {
-    let ours = || root.join("target/tools/bin/kustomize").into_os_string();
-    std::env::var_os("KUSTOMIZE").unwrap_or_else(ours)
+    program(root, "KUSTOMIZE", "kustomize")
+}
+
+fn helm(root: &Path) -> OsString {
+    program(root, "HELM", "helm")
 }
 
 /// Builds the comparing program with optimizations and runs it on the folders.
 pub(crate) fn compare(root: &Path, arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let program = ["--profile=bench-fast", "--package=windlass-kustomize", "--example=kustomizations"];
+    let program = ["--profile=bench-fast", "--package=windlass-render", "--example=kustomizations"];
     let status = Command::new(cargo)
         .arg("run")
         .args(program)
         .arg("--")
         .args(arguments)
         .env("KUSTOMIZE", kustomize(root))
+        .env("HELM", helm(root))
         .status()
         .context("cannot run cargo")?;
     ensure!(status.success(), "the comparison ended with {status}");
@@ -37,7 +46,8 @@ pub(crate) fn compare(root: &Path, arguments: &[&str]) -> Result<()> {
 
 /// Writes down what kustomize prints for each case of the crate's tests.
 ///
-/// A case is a folder `tests/cases/TOPIC/RULE`; its kustomization lies in it or in its folder `overlay`, and a
+/// A case is a folder `tests/cases/TOPIC/RULE`, or `tests/kustomize_charts/RULE` of the crate that joins kustomizations
+/// and charts; its kustomization lies in it or in its folder `overlay`, and a
 /// file `flags` has flags. What is printed goes to `expected.yaml`, an error to `expected.error`.
 pub(crate) fn record(root: &Path) -> Result<()> {
     let cases = root.join("crates/windlass-kustomize/tests/cases");
@@ -47,6 +57,14 @@ pub(crate) fn record(root: &Path) -> Result<()> {
             record_case(root, &case).with_context(|| format!("cannot record {}", case.display()))?;
             count += 1;
         }
+    }
+    for case in folders(&root.join("crates/windlass-render/tests/kustomize_charts"))? {
+        record_case(root, &case).with_context(|| format!("cannot record {}", case.display()))?;
+        count += 1;
+    }
+    for case in folders(&root.join("crates/windlass-kustomize/tests/edited"))? {
+        record_edited(root, &case).with_context(|| format!("cannot record {}", case.display()))?;
+        count += 1;
     }
     println!("{count} cases recorded");
     Ok(())
@@ -64,25 +82,87 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn record_case(root: &Path, case: &Path) -> Result<()> {
+/// Runs the lines of a case's file `edits` as `kustomize edit`, in a copy, and then builds it.
+fn record_edited(root: &Path, case: &Path) -> Result<()> {
+    forget(case)?;
+    let copy = std::env::temp_dir().join(format!("windlass-edited-{}", std::process::id()));
+    copy_folder(case, &copy)?;
+    let overlay = copy.join("overlay");
+    let target = if overlay.is_dir() { overlay } else { copy.clone() };
+    let edits = fs::read_to_string(case.join("edits"))?;
+    let mut commands: Vec<Vec<&str>> = Vec::new();
+    for line in edits.lines() {
+        commands.push(["edit"].into_iter().chain(line.split_whitespace()).collect());
+    }
+    commands.push(vec!["build"]);
+    let mut printed = Vec::new();
+    let mut failed = None;
+    for arguments in commands {
+        let output = Command::new(kustomize(root)).args(arguments).current_dir(&target).output()?;
+        if !output.status.success() {
+            failed = Some(error_text(&output.stderr, &copy)?);
+            break;
+        }
+        printed = output.stdout;
+    }
+    match failed {
+        Some(text) => fs::write(case.join("expected.error"), text)?,
+        None => fs::write(case.join("expected.yaml"), printed)?,
+    }
+    fs::remove_dir_all(copy)?;
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget(case: &Path) -> Result<()> {
     for old in ["expected.yaml", "expected.error"] {
         if case.join(old).exists() {
             fs::remove_file(case.join(old))?;
         }
     }
+    Ok(())
+}
+
+/// What kustomize says after `Error: `, with the case's folder where all cases are said to lie.
+fn error_text(stderr: &[u8], folder: &Path) -> Result<String> {
+    let text = String::from_utf8_lossy(stderr).into_owned();
+    let begin = text.find("Error: ").map_or(0, |begin| begin + "Error: ".len());
+    let text = match text[begin..].find("\nUsage:\n") {
+        Some(length) => format!("{}\n", &text[begin..begin + length]),
+        None => text[begin..].to_owned(),
+    };
+    Ok(text.replace(&folder.canonicalize()?.display().to_string(), SHOWN_ROOT))
+}
+
+fn record_case(root: &Path, case: &Path) -> Result<()> {
+    forget(case)?;
     let overlay = case.join("overlay");
     let is_target = |folder: &Path| NAMES.iter().any(|name| folder.join(name).is_file());
     let target = if is_target(&overlay) { &overlay } else { case };
     let flags = fs::read_to_string(case.join("flags")).unwrap_or_default();
-    let output =
-        Command::new(kustomize(root)).arg("build").args(flags.split_whitespace()).arg(target).output()?;
+    let mut command = Command::new(kustomize(root));
+    command.arg("build").args(flags.split_whitespace()).arg(target);
+    if flags.contains("--enable-helm") {
+        command.arg("--helm-command").arg(helm(root));
+    }
+    let output = command.output()?;
     let (file, bytes) = if output.status.success() {
         ("expected.yaml", output.stdout)
     } else {
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let begin = text.find("Error: ").map_or(0, |begin| begin + "Error: ".len());
-        let place = case.canonicalize()?;
-        let text = text[begin..].replace(&place.display().to_string(), SHOWN_ROOT);
+        let text = error_text(&output.stderr, case)?;
         ("expected.error", text.into_bytes())
     };
     fs::write(case.join(file), bytes)?;

@@ -23,7 +23,8 @@ chores:
   tools --list          print the pinned programs, their versions, and which are built
   kustomizations FOLDER...
                         build every kustomization below the folders with kustomize and with ours, and compare;
-                        `--show N` prints the first N differences, `--list` a line for each
+                        `--show N` prints the first N differences, `--list` a line for each, `--enable-helm`
+                        renders charts too; `--generate N --seed S` composes N random ones
   kustomizations --record
                         write down what kustomize prints for the cases of our tests
   record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded

@@ -56,6 +56,8 @@ pub fn render_sources<'a, R, E>(
             namespace: unit.target.namespace.clone(),
             cluster: cluster.clone(),
             references: references.clone(),
+            kustomize: windlass_render::KustomizeBuildOptions::default(),
+            fetchers: windlass_render::Fetchers::default(),
             world: &mut world,
         };
         let environment = environment(lowered, spec, source.commit);

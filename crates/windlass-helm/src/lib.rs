@@ -34,6 +34,7 @@ mod engine;
 mod limits;
 pub mod load;
 mod manifest;
+mod name_template;
 mod release;
 mod render;
 mod schema;
@@ -49,6 +50,7 @@ pub use engine::{Lookup, LookupRequest, NoCluster, ParseFailure, TemplateError};
 pub use limits::LoadLimits;
 pub use load::{LoadError, LoadOptions, Loaded, load_archive, load_folder};
 pub use manifest::{Hook, HookEvent, Manifest, ManifestError};
+pub use name_template::{NameTemplateError, name_of_template};
 pub use release::{MAX_RELEASE_NAME, Release, ReleaseNameError, check_name};
 pub use render::{
     CompiledChart, Crd, NoSuchTemplate, PrintOptions, Record, RenderError, RenderRequest, Rendered,

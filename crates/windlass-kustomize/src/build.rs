@@ -1,19 +1,25 @@
 //! A build: from a folder of a Tree to the resources that `kustomize build` prints.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 use windlass_model::Tree;
 
+use crate::cache::Cache;
 use crate::edits::Edit;
 use crate::error::{Error, Result};
 use crate::filters::field_spec::FieldSpec;
+use crate::filters::growth::Growth;
 use crate::filters::openapi::Schema;
 use crate::helm::Helm;
-use crate::kustomization::SortOptions;
+use crate::kustomization::{Kustomization, Loaded, SortOptions};
 use crate::loader::Loader;
+use crate::node::Node;
 use crate::plugins;
-use crate::remote::Remote;
+use crate::reader;
+use crate::remote::{self, Remote};
 use crate::res_map::ResMap;
 use crate::resource::{ORIGIN, TRANSFORMATIONS};
 use crate::sort;
@@ -40,6 +46,9 @@ pub struct Options {
     pub reorder: Reorder,
     /// Whether every object gets the label `app.kubernetes.io/managed-by`.
     pub managed_by_label: bool,
+    /// Whether a folder without a kustomization is built as if it had one that names all of its files, as Flux
+    /// does it; a kustomization that is there is then read as Flux reads it.
+    pub generate: bool,
     /// Where the Tree's root is said to be in errors; empty for `/`.
     pub shown_root: String,
     /// API versions that charts are told the cluster has.
@@ -54,6 +63,7 @@ impl Default for Options {
             load_from_anywhere: false,
             reorder: Reorder::Legacy,
             managed_by_label: false,
+            generate: false,
             shown_root: String::new(),
             helm_api_versions: Vec::new(),
             helm_kube_version: String::new(),
@@ -68,6 +78,8 @@ pub struct Services<'a> {
     pub remote: Option<&'a dyn Remote>,
     /// Renders charts; without it `helmCharts` are refused.
     pub helm: Option<&'a dyn Helm>,
+    /// Keeps what files say for other builds.
+    pub cache: Option<&'a Cache>,
 }
 
 /// What a build gave.
@@ -83,15 +95,36 @@ pub struct Built {
 pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     pub(crate) helm: Option<&'a dyn Helm>,
+    cache: Option<&'a Cache>,
     schema: RefCell<Schema>,
     has_schema: Cell<bool>,
     warnings: RefCell<Vec<String>>,
     objects: Cell<usize>,
+    /// What transformers have written.
+    pub(crate) growth: Growth,
 }
 
 impl Context<'_> {
     pub(crate) fn schema(&self) -> Schema {
         self.schema.borrow().clone()
+    }
+
+    /// The objects of a file.
+    pub(crate) fn objects(&self, bytes: &Arc<[u8]>) -> Result<Vec<Node>> {
+        match self.cache {
+            Some(cache) => cache.objects(bytes),
+            None => reader::objects(bytes),
+        }
+    }
+
+    /// The kustomization that a file in the folder `root` is.
+    pub(crate) fn kustomization(&self, bytes: &Arc<[u8]>, root: &str) -> Result<Loaded> {
+        let text = windlass_yaml::decode_text(bytes)
+            .map_err(|error| Error::invalid(format!("invalid Kustomization: {error}")))?;
+        match self.cache {
+            Some(cache) => cache.kustomization(bytes, &text, root),
+            None => Kustomization::load(&text, root),
+        }
     }
 
     /// Whether a kustomization has named a schema.
@@ -135,17 +168,49 @@ pub fn build(
     services: Services<'_>,
     edits: &[Edit],
 ) -> Result<Built> {
+    let restricted = !options.load_from_anywhere;
+    let loader = Loader::top(tree, &options.shown_root, folder, restricted, services.remote)?;
+    build_from(loader, options, services, edits)
+}
+
+/// Builds the kustomization that an address names: `https://…//folder?ref=…`, `git@…`, `github.com/…`.
+///
+/// # Errors
+/// As for [`build`]; and where nothing is fetched, or the text is no address.
+pub fn build_address(
+    address: &str,
+    options: &Options,
+    services: Services<'_>,
+    edits: &[Edit],
+) -> Result<Built> {
+    let Some(parsed) = remote::parse(address) else {
+        return Err(Error::invalid(format!("'{address}' is not the address of a repository")));
+    };
+    let Some(remote) = services.remote else { return Err(remote::refused(address)) };
+    build_from(Loader::at_address(parsed, remote)?, options, services, edits)
+}
+
+fn build_from<'a>(
+    loader: Rc<Loader<'a>>,
+    options: &'a Options,
+    services: Services<'a>,
+    edits: &[Edit],
+) -> Result<Built> {
     let context = Context {
         options,
         helm: services.helm,
+        cache: services.cache,
         schema: RefCell::new(Schema::built_in()),
         has_schema: Cell::new(false),
         warnings: RefCell::default(),
         objects: Cell::new(0),
+        growth: Growth::default(),
     };
-    let restricted = !options.load_from_anywhere;
-    let loader = Loader::top(tree, &options.shown_root, folder, restricted, services.remote)?;
-    let mut target = Target::load(loader, &context)?;
+    let mut target = if options.generate {
+        Target::load_or_generate(loader, &context)?
+    } else {
+        Target::load(loader, &context)?
+    };
     target.edit(|kustomization| edits.iter().try_for_each(|edit| edit.apply(kustomization)))?;
     target.set_schema(&context, true)?;
     let mut gathered = target.accumulate(Accumulator::default(), &context)?;
@@ -185,8 +250,12 @@ fn finish(gathered: &mut Accumulator, context: &Context<'_>) -> Result<()> {
     let schema = context.schema();
     plugins::Plugin::Hash.transform(&mut gathered.resources, context)?;
     name_reference::fix(&mut gathered.resources, &gathered.config.name_reference, &schema)?;
-    let unused =
-        variables::resolve(&mut gathered.resources, &gathered.variables, &gathered.config.var_reference)?;
+    let unused = variables::resolve(
+        &mut gathered.resources,
+        &gathered.variables,
+        &gathered.config.var_reference,
+        &context.growth,
+    )?;
     if !unused.is_empty() {
         let names = unused.join(",");
         context.warn(vec![format!("well-defined vars that were never replaced: {names}")]);

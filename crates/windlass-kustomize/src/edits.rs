@@ -2,11 +2,12 @@
 //!
 //! Both write them into the file in their work tree. Here they change the kustomization that was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use smol_str::SmolStr;
 
 use crate::error::{Error, Result};
+use crate::filters::images;
 use crate::kustomization::{Image, Kustomization, Label, Patch, Replica};
 
 /// One edit.
@@ -44,8 +45,14 @@ pub enum Edit {
     },
     /// Adds patches.
     Patches(Vec<Patch>),
-    /// Adds components, each once.
+    /// Adds strategic merge patches, or their files, in the deprecated field, as Flux does for its older versions.
+    PatchesStrategicMerge(Vec<SmolStr>),
+    /// Adds JSON patches in the deprecated field, as Flux does for its older versions.
+    PatchesJson6902(Vec<Patch>),
+    /// Adds components, each once: `kustomize edit add component`.
     Components(Vec<SmolStr>),
+    /// Adds components, those that are there already once more, as Flux does.
+    MoreComponents(Vec<SmolStr>),
     /// Sets what is written onto the output.
     BuildMetadata(Vec<SmolStr>),
 }
@@ -61,10 +68,7 @@ impl Edit {
             Self::NameSuffix(suffix) => kustomization.name_suffix.clone_from(suffix),
             Self::Namespace(namespace) => kustomization.namespace.clone_from(namespace),
             Self::Images(images) => {
-                for text in images {
-                    let image = parse_image(text)?;
-                    set_image(&mut kustomization.images, image);
-                }
+                set_images(&mut kustomization.images, images)?;
             }
             Self::ImageOverrides(images) => {
                 images.iter().for_each(|image| override_image(&mut kustomization.images, image));
@@ -77,6 +81,11 @@ impl Edit {
                 add_pairs("annotation", &mut kustomization.common_annotations, annotations, *force)?;
             }
             Self::Patches(patches) => kustomization.patches.extend(patches.iter().cloned()),
+            Self::PatchesStrategicMerge(patches) => {
+                kustomization.patches_strategic_merge.extend(patches.iter().cloned());
+            }
+            Self::PatchesJson6902(patches) => kustomization.patches_json.extend(patches.iter().cloned()),
+            Self::MoreComponents(components) => kustomization.components.extend(components.iter().cloned()),
             Self::Components(components) => {
                 for component in components {
                     if !kustomization.components.contains(component) {
@@ -90,54 +99,75 @@ impl Edit {
     }
 }
 
-/// Reads `name=new:tag@digest`, with any part but the first left out, as `kustomize edit set image` does.
-///
-/// # Errors
-/// A text that names no image.
-pub fn parse_image(text: &str) -> Result<Image> {
-    let malformed = || {
-        Error::invalid(format!(
-            "invalid format of image '{text}', use one of <image>=<newimage>:<newtag>, <image>=<newimage>@<digest>, <image>=<newimage>, <image>:<newtag>, <image>@<digest>"
-        ))
-    };
-    let (name, new) = match text.split_once('=') {
-        Some((name, new)) if !name.is_empty() => (Some(name), new),
-        Some(_) => return Err(malformed()),
-        None => (None, text),
-    };
-    let (rest, digest) = new.split_once('@').map_or((new, ""), |(rest, digest)| (rest, digest));
-    // A colon before the last slash is that of a port.
-    let slash = rest.rfind('/').map_or(0, |slash| slash + 1);
-    let (image, tag) = match rest[slash..].find(':') {
-        Some(colon) => (&rest[..slash + colon], &rest[slash + colon + 1..]),
-        None => (rest, ""),
-    };
-    if image.is_empty() || (name.is_none() && tag.is_empty() && digest.is_empty()) {
-        return Err(malformed());
-    }
-    let keep = |text: &str| if text == "*" { SmolStr::default() } else { text.into() };
-    Ok(Image {
-        name: name.unwrap_or(image).into(),
-        new_name: if name.is_some() { keep(image) } else { SmolStr::default() },
-        new_tag: keep(tag),
-        digest: keep(digest),
-        tag_suffix: SmolStr::default(),
-    })
+/// Whether Flux takes a component's path: one that is relative, and no address.
+#[must_use]
+pub fn is_local_path(path: &str) -> bool {
+    const ELSEWHERE: [&str; 8] =
+        ["git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/"];
+    let lower = path.to_ascii_lowercase();
+    let is_elsewhere = ELSEWHERE.iter().any(|prefix| lower.len() > prefix.len() && lower.starts_with(prefix));
+    let local = lower.strip_prefix("file://").unwrap_or(&lower);
+    !is_elsewhere && !path.starts_with('/') && !local.starts_with('/')
 }
 
-/// Puts an image in the place of one with its name; the list is sorted by name afterwards.
-fn set_image(images: &mut Vec<Image>, image: Image) {
-    match images.iter_mut().find(|own| own.name == image.name) {
-        Some(own) => {
-            let new_name = if image.new_name.is_empty() { own.new_name.clone() } else { image.new_name };
-            let keeps = image.new_tag.is_empty() && image.digest.is_empty();
-            let (new_tag, digest) =
-                if keeps { (own.new_tag.clone(), own.digest.clone()) } else { (image.new_tag, image.digest) };
-            *own = Image { name: image.name, new_name, new_tag, digest, tag_suffix: own.tag_suffix.clone() };
-        }
-        None => images.push(image),
+/// Stands in an image's text for what the kustomization says.
+const KEEP: &str = "*";
+
+/// Reads `name=new:tag@digest`, with any part but the first left out, as `kustomize edit set image` does. A part may be
+/// `*`: what the kustomization says of it stays.
+///
+/// # Errors
+/// A text that changes nothing.
+pub fn parse_image(text: &str) -> Result<Image> {
+    let (name, new) = text.split_once('=').map_or((None, text), |(name, new)| (Some(name), new));
+    let (image, tag, digest) = images::split(new);
+    if image == text {
+        return Err(Error::invalid(
+            "invalid format of image, use one of the following options:\n\
+             - <image>=<newimage>:<newtag>\n\
+             - <image>=<newimage>@<digest>\n\
+             - <image>=<newimage>:<newtag>@<digest>\n\
+             - <image>=<newimage>\n\
+             - <image>:<newtag>\n\
+             - <image>:<newtag>@<digest>\n\
+             - <image>@<digest>",
+        ));
     }
-    images.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut parsed = Image { new_tag: tag.into(), digest: digest.into(), ..Image::default() };
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => (parsed.name, parsed.new_name) = (name.into(), image.into()),
+        None => parsed.name = image.into(),
+    }
+    Ok(parsed)
+}
+
+/// Puts images in the place of those with their names, whole; the list is sorted by name afterwards.
+fn set_images(own: &mut Vec<Image>, texts: &[SmolStr]) -> Result<()> {
+    let mut new: BTreeMap<SmolStr, Image> = BTreeMap::new();
+    for text in texts {
+        let image = parse_image(text)?;
+        new.insert(image.name.clone(), image);
+    }
+    let none = Image::default();
+    for image in new.values_mut() {
+        let before = own.iter().find(|before| before.name == image.name).unwrap_or(&none);
+        for (part, kept) in [
+            (&mut image.new_name, &before.new_name),
+            (&mut image.new_tag, &before.new_tag),
+            (&mut image.digest, &before.digest),
+        ] {
+            if *part == KEEP {
+                part.clone_from(kept);
+            }
+        }
+    }
+    let set: BTreeSet<SmolStr> = new.keys().cloned().collect();
+    // What is not said of an image that is set is gone; of others with equal names the last counts.
+    for image in std::mem::take(own).into_iter().filter(|image| !set.contains(&image.name)) {
+        new.insert(image.name.clone(), image);
+    }
+    *own = new.into_values().collect();
+    Ok(())
 }
 
 /// Sets the parts of an image that are said; tag and digest are one part.
@@ -173,12 +203,15 @@ fn add_labels(
     without_selector: bool,
     include_templates: bool,
 ) -> Result<()> {
+    if include_templates && !without_selector {
+        return Err(Error::invalid(
+            "--without-selector flag must be specified for --include-templates to work",
+        ));
+    }
     if !without_selector {
         return add_pairs("label", &mut kustomization.common_labels, labels, force);
     }
-    let same = |own: &Label| {
-        !own.include_selectors && own.include_templates == include_templates && own.fields.is_empty()
-    };
+    let same = |own: &Label| !own.include_selectors && own.include_templates == include_templates;
     if let Some(own) = kustomization.labels.iter_mut().find(|own| same(own)) {
         return add_pairs("label", &mut own.pairs, labels, force);
     }
@@ -195,7 +228,9 @@ fn add_pairs(
 ) -> Result<()> {
     for (key, value) in new {
         if own.contains_key(key) && !force {
-            return Err(Error::invalid(format!("{what} {key} already in kustomization file")));
+            return Err(Error::invalid(format!(
+                "{what} {key} already in kustomization file. Use --force to override."
+            )));
         }
         own.insert(key.clone(), value.clone());
     }
@@ -216,6 +251,7 @@ mod tests {
         assert_eq!(image("r:5000/nginx@sha256:ab"), ["r:5000/nginx", "", "", "sha256:ab"]);
         assert_eq!(image("nginx=r:5000/x:2"), ["nginx", "r:5000/x", "2", ""]);
         assert_eq!(image("nginx=x"), ["nginx", "x", "", ""]);
+        assert_eq!(image("nginx=*:2@*"), ["nginx", "*", "2", "*"]);
         assert!(parse_image("nginx").is_err());
     }
 

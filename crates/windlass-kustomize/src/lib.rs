@@ -10,11 +10,13 @@
 //! - [`filters`]: functions on nodes: merging, patching, setting fields below field paths.
 
 mod build;
+mod cache;
 mod config;
 mod decode;
 pub mod edits;
 pub mod error;
 pub mod filters;
+mod generated;
 mod generators;
 pub mod helm;
 pub mod kustomization;
@@ -32,9 +34,12 @@ mod sort;
 mod target;
 mod variables;
 
-pub use build::{Built, Options, Reorder, Services, build};
+pub use build::{Built, Options, Reorder, Services, build, build_address};
+pub use cache::Cache;
 pub use edits::Edit;
 pub use error::{Error, ErrorKind, Result};
+pub use filters::growth::{MAX_GROWTH, MAX_OBJECT_NODES};
+pub use generated::MAX_SCANNED;
 pub use generators::MAX_GENERATED;
 pub use loader::{MAX_FILE, MAX_LEVELS};
 pub use node::{Kind, MAX_ALIASED_NODES, Node, Scalar, Style, Tag};

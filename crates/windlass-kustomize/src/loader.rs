@@ -74,19 +74,62 @@ impl<'a> Loader<'a> {
         Ok(Rc::new(Self { root, ..loader }))
     }
 
+    /// The folder that an address names.
+    pub(crate) fn at_address(address: RepositoryAddress, remote: &'a dyn Remote) -> Result<Rc<Self>> {
+        Self::in_repository(address, Some(remote), None, 1)
+    }
+
+    fn in_repository(
+        address: RepositoryAddress,
+        remote: Option<&'a dyn Remote>,
+        referrer: Option<Rc<Self>>,
+        level: usize,
+    ) -> Result<Rc<Self>> {
+        let Some(fetching) = remote else { return Err(remote::refused(&address.raw)) };
+        let tree = fetching.repository(&address)?;
+        let shown_root: Rc<str> = format!("/{}", address.repository.trim_start_matches('/')).into();
+        let root = join(&shown_root, &address.folder);
+        if !is_in(&root, &shown_root) {
+            let message = format!("\"{root}\" refers to directory outside of repo \"{shown_root}\"");
+            return Err(Error::invalid(message));
+        }
+        let loader = Loader {
+            tree: TreeRef::Remote(tree),
+            shown_root,
+            root: root.clone(),
+            restricted: true,
+            referrer,
+            repository: Some(address),
+            remote,
+            level,
+        };
+        loader.confirm_folder(&root)?;
+        Ok(Rc::new(loader))
+    }
+
     /// The folder, absolute.
     pub(crate) fn root(&self) -> &str {
         &self.root
     }
 
-    /// The Tree and the folder's path in it.
-    pub(crate) fn tree_and_path(&self) -> (&dyn Tree, &str) {
-        (self.tree.tree(), self.in_tree(&self.root).unwrap_or(""))
+    /// The Tree that the folder lies in.
+    pub(crate) fn own_tree(&self) -> &dyn Tree {
+        self.tree.tree()
     }
 
-    /// The path in the Tree of an absolute path, if it is inside.
-    pub(crate) fn path_in_tree<'p>(&self, absolute: &'p str) -> Option<&'p str> {
-        self.in_tree(absolute)
+    /// The Tree that the folder lies in, and an absolute path in it, if it is inside.
+    pub(crate) fn in_own_tree<'p>(&self, absolute: &'p str) -> Option<(&dyn Tree, &'p str)> {
+        self.in_tree(absolute).map(|path| (self.own_tree(), path))
+    }
+
+    /// Whether a file may be read at an absolute path.
+    pub(crate) fn check_place(&self, absolute: &str) -> Result<()> {
+        let folder = absolute.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        if !self.restricted || is_in(folder, &self.root) {
+            return Ok(());
+        }
+        let message = format!("security; file '{absolute}' is not in or below '{}'", self.root);
+        Err(Error::invalid(message))
     }
 
     /// The path in the Tree of an absolute path.
@@ -217,33 +260,20 @@ impl<'a> Loader<'a> {
             }
             loader = visited.referrer.as_deref();
         }
-        let Some(remote) = self.remote else { return Err(remote::refused(&address.raw)) };
-        let tree = remote.repository(&address)?;
-        let shown_root: Rc<str> = format!("/{}", address.repository.trim_start_matches('/')).into();
-        let root = join(&shown_root, &address.folder);
-        if !is_in(&root, &shown_root) {
-            let message = format!("\"{root}\" refers to directory outside of repo \"{shown_root}\"");
-            return Err(Error::invalid(message));
-        }
-        let loader = Loader {
-            tree: TreeRef::Remote(tree),
-            shown_root,
-            root: root.clone(),
-            restricted: true,
-            referrer: Some(Rc::clone(self)),
-            repository: Some(address),
-            remote: self.remote,
-            level: self.level + 1,
-        };
-        loader.confirm_folder(&root)?;
-        Ok(Rc::new(loader))
+        Self::in_repository(address, self.remote, Some(Rc::clone(self)), self.level + 1)
     }
 
     /// The bytes of a file, or of what an address answers.
     pub(crate) fn load(&self, path: &str) -> Result<Arc<[u8]>> {
         if remote::is_file(path) {
             let Some(remote) = self.remote else { return Err(remote::refused(path)) };
-            return remote.file(path);
+            let is_refused = |error: &Error| error.kind() == ErrorKind::Http;
+            return match remote.file(path) {
+                Err(error) if is_refused(&error) && remote::parse(path).is_some() => {
+                    Err(Error::new(ErrorKind::Remote, "URL is a git repository"))
+                }
+                answer => answer,
+            };
         }
         let absolute = if path.starts_with('/') { clean(path) } else { join(&self.root, path) };
         let folder = absolute.rsplit_once('/').map_or("/", |(folder, _)| folder);

@@ -18,6 +18,28 @@ pub(crate) fn objects(text: &[u8]) -> Result<Vec<Node>> {
     take_lists_apart(nodes)
 }
 
+/// The nodes of a text, whatever they are.
+///
+/// # Errors
+/// Text that is not YAML.
+pub(crate) fn nodes(text: &[u8]) -> Result<Vec<Node>> {
+    let text = windlass_yaml::decode_text(text).map_err(|error| malformed(&error.to_string()))?;
+    documents(&text)
+}
+
+/// The first document of a text, which must have one.
+///
+/// # Errors
+/// Text that is not YAML, or nothing but comments.
+pub(crate) fn first_node(text: &[u8]) -> Result<Node> {
+    let text = windlass_yaml::decode_text(text).map_err(|error| Error::invalid(error.to_string()))?;
+    let limits = Limits { depth: MAX_NODE_DEPTH, ..Limits::default() };
+    let documents =
+        windlass_yaml::parse_nodes(&text, &limits).map_err(|error| Error::invalid(error.to_string()))?;
+    let document = documents.first().ok_or_else(|| Error::invalid("EOF"))?;
+    Node::from_document(&document.root)
+}
+
 /// The same error, said of a file.
 pub(crate) fn in_file(error: Error, path: &str) -> Error {
     let message = error.message();

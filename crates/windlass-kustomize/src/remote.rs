@@ -18,7 +18,7 @@ pub trait Remote: Send + Sync {
     /// The bytes of a file.
     ///
     /// # Errors
-    /// It could not be fetched; [`ErrorKind::Http`] if a server answered with another status than success.
+    /// It could not be fetched; [`http_status`] if a server answered with another status than success.
     fn file(&self, url: &str) -> Result<Arc<[u8]>>;
 }
 
@@ -46,6 +46,12 @@ const TIMEOUT: Duration = Duration::from_secs(27);
 pub(crate) fn is_file(path: &str) -> bool {
     let lower = path.get(..8).unwrap_or(path).to_ascii_lowercase();
     lower.starts_with("http://") || lower.starts_with("https://")
+}
+
+/// The error of a server's answer that is no success: kustomize does not take the address for a repository then.
+#[must_use]
+pub fn http_status(status: u16, words: &str) -> Error {
+    Error::new(ErrorKind::Http, format!("HTTP Error: status code {status} ({words})"))
 }
 
 /// What is said where nobody fetches.

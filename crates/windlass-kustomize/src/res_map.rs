@@ -189,7 +189,7 @@ impl ResMap {
             [] => return self.append(resource, schema),
             [place] => place,
             _ => {
-                let found = matches.iter().map(|place| self.list[*place].node.to_text());
+                let found = matches.iter().map(|place| self.list[*place].to_json());
                 let found = found.collect::<Vec<_>>().join(" ");
                 let message = format!("found multiple objects [{found}] that could accept merge of {id}");
                 return Err(Error::invalid(message));

@@ -7,6 +7,7 @@ use crate::build::Context;
 use crate::config::{TransformerConfig, crds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filters::openapi::Schema;
+use crate::generated;
 use crate::kustomization::{COMPONENT, FILE_NAMES, Kustomization};
 use crate::loader::Loader;
 use crate::node::{Kind, Node};
@@ -51,11 +52,7 @@ impl<'a> Target<'a> {
         for name in FILE_NAMES {
             match loader.load(name) {
                 Ok(bytes) if found.is_none() => found = Some((name, bytes)),
-                Ok(_) => {
-                    let root = loader.root();
-                    let message = format!("Found multiple kustomization files under: {root}\n");
-                    return Err(Error::invalid(message));
-                }
+                Ok(_) => return Err(multiple(&loader)),
                 Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
                 Err(_) => {}
             }
@@ -71,17 +68,35 @@ impl<'a> Target<'a> {
             );
             return Err(Error::new(ErrorKind::NotFound, message));
         };
-        let text = windlass_yaml::decode_text(&bytes)
-            .map_err(|error| Error::invalid(format!("invalid Kustomization: {error}")))?;
-        let loaded = Kustomization::load(&text, loader.root())?;
+        let loaded = context.kustomization(&bytes, loader.root())?;
         context.warn(loaded.warnings);
-        Ok(Self {
-            kustomization: loaded.kustomization,
-            file_name,
-            loader,
-            origin: None,
-            helm_namespace: String::new(),
-        })
+        Ok(Self::new(loaded.kustomization, file_name, loader))
+    }
+
+    fn new(kustomization: Kustomization, file_name: &'static str, loader: Rc<Loader<'a>>) -> Self {
+        Self { kustomization, file_name, loader, origin: None, helm_namespace: String::new() }
+    }
+
+    /// Reads the kustomization of a folder as Flux does, or makes one of the folder's files.
+    pub(crate) fn load_or_generate(loader: Rc<Loader<'a>>, context: &Context<'a>) -> Result<Self> {
+        let mut found = None;
+        for name in FILE_NAMES {
+            match loader.load(name) {
+                Ok(bytes) if found.is_none() => found = Some((name, bytes)),
+                Ok(_) => return Err(multiple(&loader)),
+                Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
+                Err(_) => {}
+            }
+        }
+        if let Some((name, bytes)) = found {
+            let text = windlass_yaml::decode_text(&bytes)
+                .map_err(|error| Error::invalid(format!("invalid Kustomization: {error}")))?;
+            let loaded = Kustomization::load_leniently(&text, loader.root())?;
+            context.warn(loaded.warnings);
+            return Ok(Self::new(loaded.kustomization, name, loader));
+        }
+        let kustomization = generated::kustomization(&loader)?;
+        Ok(Self::new(kustomization, FILE_NAMES[0], loader))
     }
 
     /// The kustomization at the top, changed by the build's edits.
@@ -214,7 +229,7 @@ impl<'a> Target<'a> {
         let schema = context.schema();
         let loading = |error: Error| error.wrap(format!("accumulating resources from '{path}'"));
         let bytes = self.loader.load(path).map_err(loading)?;
-        let objects = reader::objects(&bytes).map_err(|error| loading(reader::in_file(error, path)))?;
+        let objects = context.objects(&bytes).map_err(|error| loading(reader::in_file(error, path)))?;
         let mut resources: Vec<Resource> = objects.into_iter().map(Resource::new).collect();
         context.count_objects(resources.len())?;
         if let Some(origin) = &self.origin {
@@ -499,4 +514,8 @@ impl Accumulator {
         }
         Ok(())
     }
+}
+
+fn multiple(loader: &Loader<'_>) -> Error {
+    Error::invalid(format!("Found multiple kustomization files under: {}\n", loader.root()))
 }

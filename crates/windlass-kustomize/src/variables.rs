@@ -6,6 +6,7 @@ use smol_str::SmolStr;
 
 use crate::error::{Error, Result};
 use crate::filters::field_spec::FieldSpec;
+use crate::filters::growth::Growth;
 use crate::filters::openapi::Schema;
 use crate::filters::path;
 use crate::filters::refvar::{self, VariableValue};
@@ -67,7 +68,12 @@ pub(crate) fn shown_all(variables: &[Var]) -> String {
 }
 
 /// Puts the variables where they are mentioned; returns the names of those that are mentioned nowhere.
-pub(crate) fn resolve(map: &mut ResMap, variables: &Variables, specs: &[FieldSpec]) -> Result<Vec<SmolStr>> {
+pub(crate) fn resolve(
+    map: &mut ResMap,
+    variables: &Variables,
+    specs: &[FieldSpec],
+    growth: &Growth,
+) -> Result<Vec<SmolStr>> {
     if variables.is_empty() {
         return Ok(Vec::new());
     }
@@ -76,13 +82,21 @@ pub(crate) fn resolve(map: &mut ResMap, variables: &Variables, specs: &[FieldSpe
         values.insert(variable.name.clone(), value_of(map, variable)?);
     }
     let mut used: HashSet<SmolStr> = HashSet::new();
+    let mut problem = Ok(());
     for resource in map.resources_mut() {
         for spec in specs {
             refvar::apply_variables(&mut resource.node, spec, &mut |name| {
                 let value = values.get(name)?.clone()?;
                 used.insert(name.into());
+                if let VariableValue::Text(text) = &value
+                    && let Err(error) = growth.charge(text.len(), 1)
+                {
+                    problem = Err(error);
+                    return None;
+                }
                 Some(value)
             })?;
+            std::mem::replace(&mut problem, Ok(()))?;
         }
     }
     Ok(variables.keys().filter(|name| !used.contains(*name)).cloned().collect())

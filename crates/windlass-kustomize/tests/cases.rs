@@ -1,10 +1,12 @@
 //! Every case under `tests/cases` builds as kustomize 5.8.1 built it when it was recorded
 //! (`cargo xtask kustomizations --record`).
+//!
+//! `cargo test -p windlass-kustomize --test cases -- --nocapture` prints a table of the fields that the cases use.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod disk_tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use disk_tree::DiskTree;
@@ -60,10 +62,37 @@ fn without_addresses(text: &str) -> String {
     }
 }
 
+/// The top-level fields of all kustomizations of a case, and what plugins it has as objects.
+fn fields(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            fields(&entry.path(), found);
+            continue;
+        }
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let name = entry.file_name().display().to_string();
+        if NAMES.contains(&name.as_str()) {
+            let value = windlass_yaml::load(&text).unwrap_or_default();
+            let keys =
+                value.as_object().into_iter().flat_map(|map| map.iter()).map(|(key, _)| key.to_string());
+            found.extend(keys.filter(|key| key != "kind" && key != "apiVersion"));
+        }
+        if !name.starts_with("expected.") {
+            let kinds = text.lines().filter_map(|line| line.strip_prefix("kind: "));
+            found.extend(
+                kinds
+                    .filter(|kind| kind.ends_with("Transformer") || kind.ends_with("Generator"))
+                    .map(str::to_owned),
+            );
+        }
+    }
+}
+
 #[test]
 fn cases_build_as_recorded() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut tally: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    let mut by_field: BTreeMap<String, [usize; 2]> = BTreeMap::new();
     let mut problems = Vec::new();
     for topic in folders(&root) {
         for case in folders(&topic) {
@@ -74,6 +103,13 @@ fn cases_build_as_recorded() {
             let file = if is_ok { "expected.yaml" } else { "expected.error" };
             let expected = std::fs::read_to_string(case.join(file));
             let equal = expected.as_ref().is_ok_and(|expected| without_addresses(expected) == text);
+            let mut used = BTreeSet::new();
+            fields(&case, &mut used);
+            for field in used {
+                let entry = by_field.entry(field).or_default();
+                entry[0] += usize::from(equal);
+                entry[1] += 1;
+            }
             let is_meant = DIFFERENT.iter().any(|(different, _)| *different == name);
             if equal != is_meant {
                 entry[0] += 1;
@@ -82,6 +118,9 @@ fn cases_build_as_recorded() {
             let expected = expected.unwrap_or_else(|_| "(the other of output and error)\n".to_owned());
             problems.push(format!("=== {name}\n--- kustomize\n{expected}--- here\n{text}"));
         }
+    }
+    for (field, [equal, all]) in &by_field {
+        println!("| `{field}` | {equal} | {all} |");
     }
     let lines = tally.iter().map(|(topic, [equal, all])| format!("{topic}: {equal} of {all}"));
     let summary = lines.collect::<Vec<_>>().join("\n");

@@ -27,7 +27,7 @@ fn an_edited_build_is_that_of_the_edited_file() {
         (Edit::NamePrefix("p-".into()), &["  name: p-web\n"]),
         (Edit::NameSuffix("-s".into()), &["  name: web-s\n"]),
         (Edit::Namespace("n".into()), &["  namespace: \"n\"\n"]),
-        (Edit::Images(vec!["nginx:2".into()]), &["image: mirror/nginx:2\n"]),
+        (Edit::Images(vec!["nginx=*:2".into()]), &["image: mirror/nginx:2\n"]),
         (
             Edit::ImageOverrides(vec![Image {
                 name: "nginx".into(),

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use windlass_kube::{Str, Value};
 use windlass_model::{Digest, Renderer, SourceType, Tree};
 
-use crate::{Context, RenderError, Rendered, SharedRender, refuse_overrides, render};
+use crate::{Context, RenderError, Rendered, SharedRender, refuse_overrides, render_sharing};
 
 /// Renders that can be used again, bounded by an estimate of their bytes; the least recently used go first.
 ///
@@ -15,6 +15,8 @@ use crate::{Context, RenderError, Rendered, SharedRender, refuse_overrides, rend
 pub struct RenderCache {
     state: Mutex<State>,
     capacity: usize,
+    /// What kustomizations have read: many lie on one base.
+    files: windlass_kustomize::Cache,
 }
 
 #[derive(Default)]
@@ -27,6 +29,9 @@ struct State {
 /// Renders of one folder in one context that are kept at once: one per revision in use, which is one, and two while a commit goes
 /// round.
 const KEPT_PER_FOLDER: usize = 2;
+
+/// Which part of the capacity more is used for what kustomizations have read.
+const FILES_SHARE: usize = 8;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Parameters {
@@ -48,7 +53,11 @@ impl RenderCache {
     /// A cache that keeps about `capacity` bytes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { state: Mutex::default(), capacity }
+        Self {
+            state: Mutex::default(),
+            capacity,
+            files: windlass_kustomize::Cache::new(capacity / FILES_SHARE),
+        }
     }
 
     /// The render of a folder: a kept one if everything it read is unchanged in `tree`, else a new one.
@@ -85,7 +94,11 @@ impl RenderCache {
                 return Ok(candidate);
             }
         }
-        let rendered = SharedRender::new(render(tree, path, renderer, context)?);
+        let rendered = SharedRender::new(render_sharing(tree, path, renderer, context, Some(&self.files))?);
+        if rendered.fetched {
+            // No read set says whether what lies elsewhere is still the same.
+            return Ok(rendered);
+        }
         // Plain files are the same whatever the context.
         let of_context = (rendered.source_type != SourceType::Directory)
             .then(|| digest.unwrap_or_else(|| context.digest()));

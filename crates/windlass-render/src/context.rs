@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use gotemplate::World;
 use windlass_kube::Str;
+use windlass_kustomize::remote::Remote;
 use windlass_model::{Digest, Tree};
+
+use crate::build_options::KustomizeBuildOptions;
+use crate::charts::ChartFetcher;
 
 /// What a render may know beside the tree it renders. Plain files need none of it.
 pub struct Context<'a> {
@@ -17,8 +21,21 @@ pub struct Context<'a> {
     pub cluster: ClusterFacts,
     /// The trees of other sources, by the names under which value files may refer to them.
     pub references: BTreeMap<Str, &'a dyn Tree>,
+    /// How kustomizations are built.
+    pub kustomize: KustomizeBuildOptions,
+    /// What fetches things that sources name by an address; what has none is refused.
+    pub fetchers: Fetchers<'a>,
     /// Time and chance.
     pub world: &'a mut dyn World,
+}
+
+/// What fetches things that sources name by an address.
+#[derive(Clone, Copy, Default)]
+pub struct Fetchers<'a> {
+    /// Repositories and files that kustomizations name.
+    pub bases: Option<&'a dyn Remote>,
+    /// Charts that kustomizations name.
+    pub charts: Option<&'a dyn ChartFetcher>,
 }
 
 /// What templates may know of a cluster without asking it.
@@ -39,6 +56,8 @@ impl<'a> Context<'a> {
             namespace: Str::default(),
             cluster: ClusterFacts::default(),
             references: BTreeMap::new(),
+            kustomize: KustomizeBuildOptions::default(),
+            fetchers: Fetchers::default(),
             world,
         }
     }
@@ -50,6 +69,9 @@ impl<'a> Context<'a> {
             text.push('\n');
             text.push_str(api_version);
         }
+        let has = |is: bool| if is { 'y' } else { 'n' };
+        let fetchers = [has(self.fetchers.bases.is_some()), has(self.fetchers.charts.is_some())];
+        text.push_str(&format!("\n{:?}\n{fetchers:?}", self.kustomize));
         Digest::of_bytes(text.as_bytes())
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn render(
 }
 
 /// An error with all its causes.
-fn text_of(error: &dyn std::error::Error) -> String {
+pub(crate) fn text_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -17,7 +17,9 @@
 //! # Ok::<(), windlass_render::RenderError>(())
 //! ```
 
+mod build_options;
 mod cache;
+mod charts;
 mod context;
 mod directory;
 mod environment;
@@ -28,12 +30,16 @@ mod recording;
 
 use std::sync::Arc;
 
+pub use build_options::{BuildOptionError, KustomizeBuildOptions};
 pub use cache::RenderCache;
-pub use context::{ClusterFacts, Context};
+pub use charts::{ChartFetcher, KustomizeCharts};
+pub use context::{ClusterFacts, Context, Fetchers};
 pub use environment::Environment;
 pub use gotemplate::{Instant, NoWorld, World};
 pub use recording::{ReadSet, RecordingTree};
 use windlass_kube::Str;
+pub use windlass_kustomize::helm::ChartAddress;
+pub use windlass_kustomize::remote::{Remote, RepositoryAddress};
 use windlass_model::{
     Diagnostic, DirectoryOptions, EntryKind, Manifest, Renderer, SourceType, Tree, TreeError,
 };
@@ -51,6 +57,8 @@ pub struct Rendered {
     pub reads: ReadSet,
     /// What it depends on in the trees of other sources, by their names.
     pub reference_reads: Vec<(Str, ReadSet)>,
+    /// Whether something was fetched by an address in the source: another render can give another result.
+    pub fetched: bool,
 }
 
 /// Why a source gives nothing at all.
@@ -126,6 +134,18 @@ pub fn render(
     renderer: &Renderer,
     context: &mut Context<'_>,
 ) -> Result<Rendered, RenderError> {
+    render_sharing(tree, path, renderer, context, None)
+}
+
+/// [`render`], with what other kustomizations have read.
+fn render_sharing(
+    tree: &dyn Tree,
+    path: &str,
+    renderer: &Renderer,
+    context: &mut Context<'_>,
+    files: Option<&windlass_kustomize::Cache>,
+) -> Result<Rendered, RenderError> {
+    let mut fetched = false;
     let recording = RecordingTree::new(tree);
     let path = path.trim_matches('/');
     match recording.entry(path)? {
@@ -151,7 +171,9 @@ pub fn render(
             (SourceType::Helm, helm::render(&recording, path, options, context, &references)?)
         }
         Renderer::Kustomize(options) => {
-            (SourceType::Kustomize, kustomize::render(&recording, path, options)?)
+            let rendered = kustomize::render(&recording, path, options, context, files)?;
+            fetched = rendered.fetched;
+            (SourceType::Kustomize, (rendered.manifests, rendered.diagnostics))
         }
         Renderer::Directory(options) => {
             (SourceType::Directory, directory::render(&recording, path, options)?)
@@ -165,7 +187,14 @@ pub fn render(
         .map(|(name, tree)| (name, tree.into_reads()))
         .filter(|(_, reads)| !reads.is_empty())
         .collect();
-    Ok(Rendered { manifests, diagnostics, source_type, reads: recording.into_reads(), reference_reads })
+    Ok(Rendered {
+        manifests,
+        diagnostics,
+        source_type,
+        reads: recording.into_reads(),
+        reference_reads,
+        fetched,
+    })
 }
 
 /// What Argo CD 3.6 would take the folder for, if not for plain files: `util/app/discovery`.

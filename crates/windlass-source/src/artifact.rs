@@ -4,6 +4,7 @@ mod digest;
 mod docker_config;
 pub(crate) mod download;
 mod error;
+mod file;
 pub(crate) mod hub;
 mod limits;
 pub(crate) mod pack;
@@ -17,6 +18,7 @@ pub(crate) mod web;
 pub use digest::{ContentDigest, ParseContentDigestError};
 pub use docker_config::{DockerConfig, DockerConfigError};
 pub use error::ArtifactError;
+pub use file::FileAnswer;
 pub use hub::{ArtifactRepository, ArtifactStore};
 pub use limits::ArtifactLimits;
 pub use target::{

@@ -75,7 +75,8 @@ pub use archive::{ArchiveError, ArchiveLimits, ArchiveRoot};
 pub use artifact::{
     ArtifactError, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
     ArtifactScheme, ArtifactSnapshot, ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl,
-    ContentDigest, DockerConfig, DockerConfigError, LayerSelector, OciReference, ParseContentDigestError,
+    ContentDigest, DockerConfig, DockerConfigError, FileAnswer, LayerSelector, OciReference,
+    ParseContentDigestError,
 };
 pub use credentials::{
     Access, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy, Secret, Timeouts, Tls,

@@ -1,5 +1,6 @@
 //! `windlass render`: a local folder as the engine would render it, without any server.
 
+mod fetch;
 mod helm;
 mod kustomize;
 
@@ -64,9 +65,11 @@ Warnings go to stderr. Exit code: 0 when the chart was rendered, 1 when not.")]
 EXAMPLES
   windlass render kustomize overlays/production
   windlass render kustomize . --load-restrictor LoadRestrictionsNone --reorder none
+  windlass render kustomize . --enable-helm
+  windlass render kustomize 'https://github.com/org/repo//overlays/production?ref=v1' --allow-remote
 
 Warnings go to stderr. Exit code: 0 when the kustomization was built, 1 when not.")]
-    Kustomize(kustomize::KustomizeOptions),
+    Kustomize(Box<kustomize::KustomizeOptions>),
 }
 
 /// Renders and prints; the exit code is 1 when something could not be rendered.

@@ -5,6 +5,7 @@
 use windlass_kube::json_patch;
 use windlass_yaml::{Map, Value};
 
+use super::growth::MAX_OBJECT_NODES;
 use crate::error::{Error, Result};
 use crate::node::{Node, Scalar, Tag};
 
@@ -67,7 +68,7 @@ impl Patch {
         let patched =
             json_patch::apply(&document, &self.0).map_err(|error| Error::invalid(error.to_string()))?;
         match &patched {
-            Value::Object(map) => *node = from_map(map),
+            Value::Object(map) => *node = from_map(map, &mut Budget(MAX_OBJECT_NODES))?,
             Value::Null => *node = Node::map(),
             _ => {
                 let words = "json: cannot unmarshal array into Go value of type map[string]interface {}";
@@ -78,25 +79,44 @@ impl Patch {
     }
 }
 
-fn from_map(map: &Map) -> Node {
-    let members = map.iter().map(|(key, value)| {
-        let Node::Scalar(key) = from_value(&Value::String(key.clone())) else {
-            unreachable!("a text is a scalar");
-        };
-        (key, from_value(value))
-    });
-    Node::Mapping(members.collect())
+/// How many nodes may still be made: operations that copy may double an object each time.
+struct Budget(usize);
+
+impl Budget {
+    fn take(&mut self) -> Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| {
+            Error::limit(format!(
+                "the JSON patch makes an object of more than the limit MAX_OBJECT_NODES of {MAX_OBJECT_NODES} nodes"
+            ))
+        })?;
+        Ok(())
+    }
 }
 
-fn from_value(value: &Value) -> Node {
-    match value {
+fn from_map(map: &Map, budget: &mut Budget) -> Result<Node> {
+    budget.take()?;
+    let mut members = Vec::with_capacity(map.len());
+    for (key, value) in map.iter() {
+        let Node::Scalar(key) = Node::from_value(&Value::String(key.clone())) else {
+            unreachable!("a text is a scalar");
+        };
+        members.push((key, from_value(value, budget)?));
+    }
+    Ok(Node::Mapping(members))
+}
+
+fn from_value(value: &Value, budget: &mut Budget) -> Result<Node> {
+    budget.take()?;
+    Ok(match value {
         #[expect(clippy::cast_precision_loss, reason = "what Go's JSON decoder does with a number")]
         Value::Int(int) => number(*int as f64),
         Value::Float(float) => number(*float),
-        Value::Array(items) => Node::Sequence(items.iter().map(from_value).collect()),
-        Value::Object(map) => from_map(map),
+        Value::Array(items) => {
+            Node::Sequence(items.iter().map(|item| from_value(item, budget)).collect::<Result<_>>()?)
+        }
+        Value::Object(map) => return from_map(map, budget),
         other => Node::from_value(other),
-    }
+    })
 }
 
 /// A number as yaml.v3 prints a float.

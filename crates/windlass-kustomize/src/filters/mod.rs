@@ -6,6 +6,7 @@
 
 pub mod affix;
 pub mod field_spec;
+pub mod growth;
 pub mod images;
 pub mod json6902;
 pub mod labels;

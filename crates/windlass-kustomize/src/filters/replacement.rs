@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 use windlass_yaml::{Dialect, LoadOptions, YamlStyle};
 
+use super::growth::{Growth, weight};
 use super::path_match::{self, PathTree as _};
 use super::selector::SelectorRegex;
 use super::{path, print};
@@ -26,8 +27,12 @@ const DEFAULT_FIELD_PATH: &str = "metadata.name";
 /// Carries out replacements, one after the other.
 ///
 /// # Errors
-/// A source that is missing or ambiguous, a field that is missing, options that do not fit.
-pub fn apply<R: Replaceable>(replacements: &[Replacement], resources: &mut [R]) -> Result<()> {
+/// A source that is missing or ambiguous, a field that is missing, options that do not fit; more than `growth` allows.
+pub fn apply<R: Replaceable>(
+    replacements: &[Replacement],
+    resources: &mut [R],
+    growth: &Growth,
+) -> Result<()> {
     for replacement in replacements {
         if replacement.source.is_none() && replacement.source_value.is_none()
             || replacement.targets.is_empty()
@@ -37,7 +42,7 @@ pub fn apply<R: Replaceable>(replacements: &[Replacement], resources: &mut [R]) 
         let source = source_value(replacement, resources)?;
         for target in &replacement.targets {
             let default = TargetSelector::default();
-            apply_to(target.as_ref().unwrap_or(&default), &source, resources)?;
+            apply_to(target.as_ref().unwrap_or(&default), &source, resources, growth)?;
         }
     }
     Ok(())
@@ -136,7 +141,12 @@ fn refined(options: &FieldOptions, node: &Node) -> Result<Node> {
     Ok(Node::Scalar(scalar))
 }
 
-fn apply_to<R: Replaceable>(target: &TargetSelector, source: &Source, resources: &mut [R]) -> Result<()> {
+fn apply_to<R: Replaceable>(
+    target: &TargetSelector,
+    source: &Source,
+    resources: &mut [R],
+    growth: &Growth,
+) -> Result<()> {
     let Some(select) = &target.select else {
         return Err(Error::invalid("target must specify resources to select"));
     };
@@ -179,7 +189,7 @@ fn apply_to<R: Replaceable>(target: &TargetSelector, source: &Source, resources:
         for field_path in paths {
             // kyaml hands the source's node on, not a copy: a target that is the source changes the value.
             let value = source.value(resources);
-            write(resources[place].node_mut(), &value, field_path, target.options.as_ref())?;
+            write(resources[place].node_mut(), &value, field_path, target.options.as_ref(), growth)?;
         }
         resources[place].node_mut().settle_shared(&before);
     }
@@ -187,7 +197,15 @@ fn apply_to<R: Replaceable>(target: &TargetSelector, source: &Source, resources:
 }
 
 /// Writes a value into the fields that a path leads to.
-fn write(node: &mut Node, value: &Node, field_path: &str, options: Option<&FieldOptions>) -> Result<()> {
+fn write(
+    node: &mut Node,
+    value: &Node,
+    field_path: &str,
+    options: Option<&FieldOptions>,
+    growth: &Growth,
+) -> Result<()> {
+    let bytes = weight(value);
+    growth.charge(bytes, 1)?;
     let create = options.is_some_and(|options| options.create).then(|| value.kind());
     let parts = path::split_with_brackets(field_path, '.');
     if write_inside_text(node, value, &parts, create).is_ok() {
@@ -201,6 +219,7 @@ fn write(node: &mut Node, value: &Node, field_path: &str, options: Option<&Field
     if found.places.is_empty() && found.unseen == 0 {
         return Err(Error::invalid(missing()));
     }
+    growth.charge(bytes, found.places.len())?;
     for place in &found.places {
         set(path_match::at(node, place), value, options)?;
     }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// The names a kustomization's file may have, in the order they are tried.
 pub const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
+pub(crate) const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// The kind of a component.
@@ -124,9 +124,22 @@ impl Kustomization {
     /// Text that is not YAML, unknown fields, values of a wrong type, an empty kustomization, a wrong kind or
     /// version.
     pub fn load(text: &str, root: &str) -> Result<Loaded> {
+        Self::load_with(text, root, true)
+    }
+
+    /// Reads the text of a file in the folder `root` as Flux does: what is not known is passed over, and a
+    /// kustomization without resources is none that is empty.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load), less those of unknown fields and of an empty kustomization.
+    pub fn load_leniently(text: &str, root: &str) -> Result<Loaded> {
+        Self::load_with(text, root, false)
+    }
+
+    fn load_with(text: &str, root: &str, strict: bool) -> Result<Loaded> {
         let value = windlass_yaml::load(text)
             .map_err(|error| Error::invalid(format!("invalid Kustomization: {error}")))?;
-        let mut kustomization: Self = decode(&value, true)
+        let mut kustomization: Self = decode(&value, strict)
             .map_err(|problem| Error::invalid(format!("invalid Kustomization: {problem}")))?;
         let is_set = |key: &str| value.get(key).is_some_and(|value| !value.is_null());
         let warnings = DEPRECATED.iter().filter(|(field, ..)| is_set(field)).map(|(field, instead, how)| {
@@ -135,7 +148,10 @@ impl Kustomization {
             )
         });
         let warnings = warnings.collect();
-        if is_empty(&value) {
+        if !strict && kustomization.resources.is_empty() {
+            // Flux writes this so that kustomize does not find the file empty; it shows in what is built.
+            kustomization.build_metadata = vec!["originAnnotations".into()];
+        } else if is_empty(&value) {
             return Err(Error::invalid("kustomization.yaml is empty"));
         }
         kustomization.fix();

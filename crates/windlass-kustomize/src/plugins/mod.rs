@@ -26,7 +26,7 @@ use crate::filters::field_spec::FieldSpec;
 use crate::filters::images::ImageSetter;
 use crate::filters::namespace::{NamespaceSetting, Subjects};
 use crate::generators;
-use crate::helm;
+use crate::helm::ChartGenerator;
 use crate::kustomization::{
     Generator, HelmChart, HelmGlobals, Kustomization, ObjectMeta, Replacement, Replica, SecretGenerator,
 };
@@ -39,7 +39,7 @@ use crate::resource::Resource;
 pub(crate) enum Plugin {
     ConfigMap(Generator),
     Secret(SecretGenerator),
-    Helm(Box<helm::HelmRequest>),
+    Helm(Box<ChartGenerator>),
     IamPolicy(IamPolicyConfig),
     Annotations(AnnotationsConfig),
     Hash,
@@ -84,14 +84,14 @@ pub(crate) fn generators(
             };
         }
         let name = "HelmChartInflationGenerator";
-        let request = helm::request(&globals, &chart, loader, context).map_err(|error| {
+        let generator = ChartGenerator::new(&globals, &chart, loader, context).map_err(|error| {
             let mut config = chart.encode().unwrap_or_else(Value::object);
             if let Some(Value::Object(globals)) = globals.encode() {
                 config = Value::Object(merge(&globals, &config));
             }
             trouble(error, name, &config)
         })?;
-        plugins.push((Plugin::Helm(Box::new(request)), name));
+        plugins.push((Plugin::Helm(Box::new(generator)), name));
     }
     Ok(plugins)
 }
@@ -318,7 +318,8 @@ fn by_kind(kind: &str, value: &Value, loader: &Loader<'_>, context: &Context<'_>
         }),
         "HelmChartInflationGenerator" => from_value::<HelmGlobals>(value).and_then(|globals| {
             let chart: HelmChart = from_value(value)?;
-            helm::request(&globals, &chart, loader, context).map(|request| Plugin::Helm(Box::new(request)))
+            ChartGenerator::new(&globals, &chart, loader, context)
+                .map(|generator| Plugin::Helm(Box::new(generator)))
         }),
         "IAMPolicyGenerator" => from_value(value).map(Plugin::IamPolicy),
         "AnnotationsTransformer" => from_value(value).map(Plugin::Annotations),
@@ -416,7 +417,7 @@ impl Plugin {
         match self {
             Self::ConfigMap(generator) => one(generators::config_map(loader, generator)?),
             Self::Secret(generator) => one(generators::secret(loader, generator)?),
-            Self::Helm(request) => helm::render(request, loader, context),
+            Self::Helm(generator) => generator.generate(loader, context),
             Self::IamPolicy(policy) => one(iam_policy(policy)?),
             _ => Ok(ResMap::new()),
         }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::Plugin;
 use super::configurations::{JsonPatchConfig, PatchConfig, StrategicConfig};
 use crate::error::{Error, Result};
+use crate::filters::growth::{Growth, weight};
 use crate::filters::json6902;
 use crate::filters::openapi::Schema;
 use crate::filters::selector::{self, SelectorRegex};
@@ -197,7 +198,7 @@ pub(super) fn select(map: &ResMap, selector: &Selector, schema: &Schema) -> Resu
 }
 
 impl LoadedPatch {
-    pub(super) fn apply(&self, map: &mut ResMap, schema: &Schema) -> Result<()> {
+    pub(super) fn apply(&self, map: &mut ResMap, schema: &Schema, growth: &Growth) -> Result<()> {
         match &self.content {
             Content::Nothing => Ok(()),
             Content::Json(patch) => {
@@ -208,15 +209,15 @@ impl LoadedPatch {
                 for place in select(map, target, schema)? {
                     let resource = &mut map.resources_mut()[place];
                     resource.store_previous_id(schema);
-                    apply_json(resource, patch)?;
+                    apply_json(resource, patch, growth)?;
                 }
                 Ok(())
             }
-            Content::Strategic(patches) => self.merge(patches, map, schema),
+            Content::Strategic(patches) => self.merge(patches, map, schema, growth),
         }
     }
 
-    fn merge(&self, patches: &[Resource], map: &mut ResMap, schema: &Schema) -> Result<()> {
+    fn merge(&self, patches: &[Resource], map: &mut ResMap, schema: &Schema, growth: &Growth) -> Result<()> {
         if let Some(target) = &self.target {
             let [patch] = patches else {
                 let source = &self.source;
@@ -230,7 +231,7 @@ impl LoadedPatch {
                     go_quoted(&selector::shown(target))
                 ))
             })?;
-            return merge_into_all(map, &selected, patch, schema);
+            return merge_into_all(map, &selected, patch, schema, growth);
         }
         for patch in patches {
             let id = patch.original_id(schema);
@@ -245,17 +246,19 @@ impl LoadedPatch {
 }
 
 impl JsonPatch {
-    pub(super) fn apply(&self, map: &mut ResMap, schema: &Schema) -> Result<()> {
+    pub(super) fn apply(&self, map: &mut ResMap, schema: &Schema, growth: &Growth) -> Result<()> {
         for place in select(map, &self.target, schema)? {
-            apply_json(&mut map.resources_mut()[place], &self.patch)?;
+            apply_json(&mut map.resources_mut()[place], &self.patch, growth)?;
         }
         Ok(())
     }
 }
 
-fn apply_json(resource: &mut Resource, patch: &json6902::Patch) -> Result<()> {
+fn apply_json(resource: &mut Resource, patch: &json6902::Patch, growth: &Growth) -> Result<()> {
+    let before = weight(&resource.node);
     let memory = resource.memory.clone();
     resource.with_annotations(|node| patch.apply(node))?;
+    growth.charge(weight(&resource.node).saturating_sub(before), 1)?;
     // kustomize writes its own annotations again, whatever the patch did to them.
     resource.memory = memory;
     let annotations = resource.annotations();
@@ -263,17 +266,29 @@ fn apply_json(resource: &mut Resource, patch: &json6902::Patch) -> Result<()> {
 }
 
 /// Merges patches into the one resource that each names, as the field `patchesStrategicMerge` does.
-pub(super) fn merge_each(patches: &[Resource], map: &mut ResMap, schema: &Schema) -> Result<()> {
+pub(super) fn merge_each(
+    patches: &[Resource],
+    map: &mut ResMap,
+    schema: &Schema,
+    growth: &Growth,
+) -> Result<()> {
     for patch in patches {
         let place = map.by_id(&patch.original_id(schema), schema)?;
-        merge_into_all(map, &[place], patch, schema)?;
+        merge_into_all(map, &[place], patch, schema, growth)?;
     }
     Ok(())
 }
 
 /// Merges a patch into all selected resources; resources that share a selected one's identity are selected
 /// too.
-fn merge_into_all(map: &mut ResMap, selected: &[usize], patch: &Resource, schema: &Schema) -> Result<()> {
+fn merge_into_all(
+    map: &mut ResMap,
+    selected: &[usize],
+    patch: &Resource,
+    schema: &Schema,
+    growth: &Growth,
+) -> Result<()> {
+    growth.charge(weight(&patch.node), selected.len())?;
     let ids: HashSet<ResId> =
         selected.iter().map(|place| map.resources()[*place].current_id(schema)).collect();
     for resource in map.resources_mut() {

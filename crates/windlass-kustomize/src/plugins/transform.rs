@@ -21,6 +21,8 @@ impl Plugin {
     /// Changes resources.
     pub(crate) fn transform(&self, map: &mut ResMap, context: &Context<'_>) -> Result<()> {
         let schema = &context.schema();
+        let growth = &context.growth;
+        growth.charge(self.weight(), map.len())?;
         match self {
             Self::ConfigMap(_) | Self::Secret(_) | Self::Helm(_) | Self::IamPolicy(_) => Ok(()),
             Self::Annotations(own) => {
@@ -43,9 +45,9 @@ impl Plugin {
                 Ok(())
             }
             Self::Namespace(setting) => set_namespace(map, setting, schema),
-            Self::JsonPatch(patch) => patch.apply(map, schema),
-            Self::StrategicPatches(patches) => patches::merge_each(patches, map, schema),
-            Self::Patch(patch) => patch.apply(map, schema),
+            Self::JsonPatch(patch) => patch.apply(map, schema, growth),
+            Self::StrategicPatches(patches) => patches::merge_each(patches, map, schema, growth),
+            Self::Patch(patch) => patch.apply(map, schema, growth),
             Self::Prefix(own) => add_prefix(map, own, schema),
             Self::Suffix(own) => add_suffix(map, own, schema),
             Self::PrefixAndSuffix(prefix, suffix) => {
@@ -53,12 +55,31 @@ impl Plugin {
                 add_suffix(map, suffix, schema)
             }
             Self::Replacement(replacements) => {
-                replacement::apply(replacements, map.resources_mut())?;
+                replacement::apply(replacements, map.resources_mut(), growth)?;
                 map.drop_empties();
                 Ok(())
             }
             Self::Replicas(replica, specs) => set_replicas(map, replica, specs, schema),
             Self::ValueAdd(own) => add_value(map, own, schema),
+        }
+    }
+}
+
+impl Plugin {
+    /// How many bytes it writes onto an object, as far as that is the same for all.
+    fn weight(&self) -> usize {
+        let texts = |map: &std::collections::BTreeMap<SmolStr, SmolStr>| {
+            map.iter().map(|(key, value)| key.len() + value.len()).sum()
+        };
+        match self {
+            Self::Annotations(own) => texts(&own.annotations),
+            Self::Label(own) => texts(&own.labels),
+            Self::Namespace(own) => own.namespace.len(),
+            Self::Prefix(own) => own.prefix.len(),
+            Self::Suffix(own) => own.suffix.len(),
+            Self::PrefixAndSuffix(prefix, suffix) => prefix.prefix.len() + suffix.suffix.len(),
+            Self::ValueAdd(own) => own.value.len(),
+            _ => 0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 use windlass_kustomize::filters::field_spec::FieldSpec;
+use windlass_kustomize::filters::growth::Growth;
 use windlass_kustomize::filters::images::ImageSetter;
 use windlass_kustomize::filters::json6902::Patch;
 use windlass_kustomize::filters::namespace::{NamespaceSetting, Subjects};
@@ -151,7 +152,7 @@ fn apply(objects: &mut [Option<Object>], step: &Value) -> Result<()> {
                 places.push(idx);
             }
         }
-        let result = replacement::apply(&replacements, &mut present);
+        let result = replacement::apply(&replacements, &mut present, &Growth::default());
         for (idx, object) in places.into_iter().zip(present) {
             objects[idx] = Some(object);
         }

@@ -164,6 +164,10 @@ impl ArtifactStore {
         self.shared.web.io.interrupt();
     }
 
+    pub(super) fn web(&self) -> &Web {
+        &self.shared.web
+    }
+
     /// The rules that addresses are checked against.
     #[must_use]
     pub fn policy(&self) -> &Policy {

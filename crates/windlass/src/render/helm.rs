@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use gotemplate::{Functions, Limits, Str, TemplateSet, Value};
+use gotemplate::Str;
 use windlass_engine::SystemWorld;
 use windlass_helm::{
     Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Loaded, Overrides, PrintOptions,
-    Release, RenderError, RenderRequest, load_archive, load_folder,
+    Release, RenderError, RenderRequest, load_archive, load_folder, name_of_template,
 };
 use windlass_source::FolderTree;
 
@@ -77,7 +76,7 @@ pub(crate) struct HelmOptions {
 
 /// A major version of Helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Behaviour {
+pub(crate) enum Behaviour {
     /// Helm 3.
     #[value(name = "3")]
     Three,
@@ -86,12 +85,19 @@ enum Behaviour {
     Four,
 }
 
+impl Behaviour {
+    /// The version whose rules hold.
+    pub(crate) fn version(self) -> HelmVersion {
+        match self {
+            Self::Three => HelmVersion::V3,
+            Self::Four => HelmVersion::V4,
+        }
+    }
+}
+
 /// Renders and prints.
 pub(crate) fn run(options: &HelmOptions) -> Result<ExitCode> {
-    let helm = match options.helm {
-        Behaviour::Three => HelmVersion::V3,
-        Behaviour::Four => HelmVersion::V4,
-    };
+    let helm = options.helm.version();
     let mut capabilities = Capabilities::default_of(helm);
     if let Some(version) = &options.kube_version {
         capabilities.kube_version = KubeVersion::parse(version, helm)
@@ -141,21 +147,13 @@ fn name_and_chart(options: &HelmOptions) -> Result<(String, String)> {
     match (options.arguments.as_slice(), &options.name_template) {
         ([_, _], Some(_)) => bail!("cannot set --name-template and also specify a name"),
         ([name, chart], None) => Ok((name.clone(), chart.clone())),
-        ([chart], Some(template)) => Ok((template_name(template)?, chart.clone())),
+        ([chart], Some(template)) => {
+            let name = name_of_template(template, &mut SystemWorld::without_deadline())?;
+            Ok((name, chart.clone()))
+        }
         ([chart], None) => Ok((DEFAULT_NAME.to_owned(), chart.clone())),
         _ => bail!("name a chart, and before it a release"),
     }
-}
-
-fn template_name(template: &str) -> Result<String> {
-    const NAME: &str = "name-template";
-    let mut functions = Functions::builtin();
-    gotemplate::sprig::register(&mut functions);
-    let mut set = TemplateSet::new(functions);
-    set.parse(NAME, template)?;
-    let printed =
-        Arc::new(set).execute(NAME, &Value::Nil, Limits::default(), &mut SystemWorld::without_deadline())?;
-    Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
 fn overrides(options: &HelmOptions) -> Result<Overrides> {

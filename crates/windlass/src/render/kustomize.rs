@@ -6,16 +6,22 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
+use windlass_engine::SystemWorld;
 use windlass_kube::Str;
-use windlass_kustomize::{Options, Reorder, Services, build};
+use windlass_kustomize::helm::Helm;
+use windlass_kustomize::remote::Remote;
+use windlass_kustomize::{Options, Reorder, Services, build, build_address};
 use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
+use windlass_render::{ChartFetcher, KustomizeCharts};
 
+use super::fetch::Fetcher;
+use super::helm::Behaviour;
 use crate::output;
 
 /// Options of `windlass render kustomize`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KustomizeOptions {
-    /// The folder with the kustomization. Bases may lie anywhere on this machine.
+    /// The folder with the kustomization, or its address with --allow-remote. Bases may lie anywhere on this machine.
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// Whether files outside of a kustomization's folder may be read.
@@ -27,6 +33,21 @@ pub(crate) struct KustomizeOptions {
     /// Put the label app.kubernetes.io/managed-by onto every object.
     #[arg(long)]
     enable_managedby_label: bool,
+    /// Fetch what is named by an address: repositories, files and charts.
+    #[arg(long)]
+    allow_remote: bool,
+    /// Render charts.
+    #[arg(long)]
+    enable_helm: bool,
+    /// Whose behaviour is wanted of charts.
+    #[arg(long, value_enum, default_value_t = Behaviour::Four, value_name = "VERSION")]
+    helm: Behaviour,
+    /// An API that charts see beside the known ones: `monitoring.coreos.com/v1`.
+    #[arg(long, value_name = "VERSION")]
+    helm_api_versions: Vec<String>,
+    /// The version of Kubernetes that charts see.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "VERSION")]
+    helm_kube_version: String,
     /// Write the output to a file.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -54,17 +75,37 @@ enum Order {
 
 /// Builds and prints; the exit code is 1 when the kustomization could not be built.
 pub(crate) fn run(options: &KustomizeOptions) -> Result<ExitCode> {
-    let dir = std::fs::canonicalize(&options.dir)
-        .with_context(|| format!("the folder {} cannot be read", options.dir.display()))?;
-    let folder = dir.to_str().context("the folder's name is not Unicode")?.trim_start_matches('/');
     let build_options = Options {
         load_from_anywhere: options.load_restrictor == LoadRestrictor::None,
         reorder: if options.reorder == Order::None { Reorder::None } else { Reorder::Legacy },
         managed_by_label: options.enable_managedby_label,
+        helm_api_versions: options.helm_api_versions.clone(),
+        helm_kube_version: options.helm_kube_version.clone(),
         ..Options::default()
     };
-    let built =
-        build(&Disk, folder, &build_options, Services::default(), &[]).map_err(|error| anyhow!("{error}"))?;
+    let fetcher = Fetcher::default();
+    let mut world = SystemWorld::without_deadline();
+    let charts = KustomizeCharts::new(
+        options.helm.version(),
+        options.allow_remote.then_some(&fetcher as &dyn ChartFetcher),
+        &mut world,
+    );
+    let services = Services {
+        remote: options.allow_remote.then_some(&fetcher as &dyn Remote),
+        helm: options.enable_helm.then_some(&charts as &dyn Helm),
+        ..Services::default()
+    };
+    let address = options.dir.to_str().filter(|text| !options.dir.exists() && is_address(text));
+    let built = match address {
+        Some(address) => build_address(address, &build_options, services, &[]),
+        None => {
+            let dir = std::fs::canonicalize(&options.dir)
+                .with_context(|| format!("the folder {} cannot be read", options.dir.display()))?;
+            let folder = dir.to_str().context("the folder's name is not Unicode")?.trim_start_matches('/');
+            build(&Disk, folder, &build_options, services, &[])
+        }
+    };
+    let built = built.map_err(|error| anyhow!("{error}"))?;
     built.warnings.iter().for_each(|warning| output::note(warning));
     let text = built.resources.to_yaml().map_err(|error| anyhow!("{error}"))?;
     match &options.output {
@@ -74,6 +115,10 @@ pub(crate) fn run(options: &KustomizeOptions) -> Result<ExitCode> {
         None => output::print(&text)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_address(text: &str) -> bool {
+    windlass_kustomize::remote::parse(text).is_some()
 }
 
 /// This machine's files as a Tree. Builds ask what is there and what it says, never for digests.

@@ -1,0 +1,144 @@
+//! What kustomizations name by an address, fetched for one build: repositories, files and charts.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+use windlass_kustomize::remote::{Remote, RepositoryAddress, http_status};
+use windlass_kustomize::{Error, ErrorKind, MAX_FILE};
+use windlass_model::Tree;
+use windlass_render::{ChartAddress, ChartFetcher};
+use windlass_source::{
+    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactScheme, ArtifactStore, ArtifactTarget,
+    ArtifactUrl, Authentication, CredentialTemplates, FileAnswer, Freshness, KnownHosts, Limits, Policy,
+    RepositoryStore, RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, chain,
+};
+
+/// Fetches into a folder that goes away with it. Nothing is opened before the first address.
+#[derive(Default)]
+pub(crate) struct Fetcher {
+    stores: OnceLock<Result<Stores, String>>,
+}
+
+struct Stores {
+    repositories: RepositoryStore,
+    artifacts: ArtifactStore,
+    _folder: TempDir,
+}
+
+impl Stores {
+    fn open() -> Result<Self> {
+        let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+        // The user's own machine: what it reaches, the user may reach.
+        let policy = Policy::trusting();
+        Ok(Self {
+            repositories: RepositoryStore::open(
+                folder.path().join("git"),
+                policy.clone(),
+                Limits::default(),
+            )?,
+            artifacts: ArtifactStore::open(
+                folder.path().join("artifacts"),
+                policy,
+                ArtifactLimits::default(),
+            )?,
+            _folder: folder,
+        })
+    }
+}
+
+impl Fetcher {
+    fn stores(&self) -> Result<&Stores, String> {
+        let stores = self.stores.get_or_init(|| Stores::open().map_err(|error| format!("{error:#}")));
+        stores.as_ref().map_err(Clone::clone)
+    }
+
+    fn clone_repository(&self, address: &RepositoryAddress) -> Result<Arc<dyn Tree>, String> {
+        let url: RepositoryUrl = address.repository.parse().map_err(|error| chain(&error))?;
+        let connect = Timeouts::default().connect.min(address.timeout);
+        let access = Access {
+            timeouts: Timeouts { connect, silence: address.timeout },
+            ..if url.scheme() == Scheme::Ssh { own_ssh_access() } else { Access::default() }
+        };
+        let stores = self.stores()?;
+        let repository = stores.repositories.repository(&url, &access).map_err(|error| chain(&error))?;
+        // What kustomize hands to `git fetch`: never a range of versions.
+        let target = match address.reference.as_str() {
+            "" | "HEAD" => TargetRevision::Head,
+            text => match text.parse() {
+                Ok(commit) => TargetRevision::Commit(commit),
+                Err(_) => TargetRevision::Name(text.to_owned()),
+            },
+        };
+        let snapshot = repository.update_one(&target, Freshness::Shared).map_err(|error| chain(&error))?;
+        if !address.submodules {
+            return Ok(Arc::new(snapshot.tree));
+        }
+        let templates = CredentialTemplates::default();
+        let tree = stores.repositories.with_submodules(&repository, &snapshot, &templates, Freshness::Shared);
+        Ok(Arc::new(tree.map_err(|error| chain(&error))?))
+    }
+
+    fn answer(&self, url: &str) -> Result<FileAnswer, String> {
+        let url = ArtifactUrl::parse(url).map_err(|error| chain(&error))?;
+        self.stores()?.artifacts.file(&url, &Access::default(), MAX_FILE).map_err(|error| chain(&error))
+    }
+
+    fn pull(&self, address: &ChartAddress) -> Result<Arc<dyn Tree>, String> {
+        let url =
+            ArtifactUrl::parse(address.repository.trim_end_matches('/')).map_err(|error| chain(&error))?;
+        let kind = match url.scheme() {
+            ArtifactScheme::Oci => ArtifactKind::Oci,
+            _ => ArtifactKind::HelmRepository,
+        };
+        // Helm's `--devel` is this range; a version that is given goes over it.
+        let version = match address.version.as_str() {
+            "" if address.devel => ">0.0.0-0",
+            version => version,
+        };
+        let target = ArtifactTarget::Chart { name: address.name.to_string(), version: version.to_owned() };
+        let stores = self.stores()?;
+        let repository =
+            stores.artifacts.repository(&url, kind, &Access::default(), &ArtifactOptions::default());
+        let snapshot = repository
+            .and_then(|repository| repository.update_one(&target, Freshness::Shared))
+            .map_err(|error| chain(&error))?;
+        Ok(Arc::new(snapshot.tree))
+    }
+}
+
+/// The first of the user's keys, and the hosts that the user's ssh knows.
+fn own_ssh_access() -> Access {
+    const KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+    let Some(home) = std::env::var_os("HOME") else { return Access::default() };
+    let folder = PathBuf::from(home).join(".ssh");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let mut access = Access::default();
+    if let Some(key) = KEYS.iter().find_map(|name| read(name)) {
+        access.authentication = Authentication::SshKey { private_key: Secret::new(key), passphrase: None };
+    }
+    if let Some(known) = read("known_hosts") {
+        access.known_hosts = KnownHosts::Strict(known);
+    }
+    access
+}
+
+impl Remote for Fetcher {
+    fn repository(&self, address: &RepositoryAddress) -> windlass_kustomize::Result<Arc<dyn Tree>> {
+        self.clone_repository(address).map_err(|problem| Error::new(ErrorKind::Remote, problem))
+    }
+
+    fn file(&self, url: &str) -> windlass_kustomize::Result<Arc<[u8]>> {
+        match self.answer(url).map_err(|problem| Error::new(ErrorKind::Remote, problem))? {
+            FileAnswer::Found(bytes) => Ok(bytes.into()),
+            FileAnswer::Status(status, words) => Err(http_status(status, words)),
+        }
+    }
+}
+
+impl ChartFetcher for Fetcher {
+    fn chart(&self, address: &ChartAddress) -> Result<Arc<dyn Tree>, String> {
+        self.pull(address)
+    }
+}
