@@ -104,7 +104,8 @@ impl ResMap {
     pub fn append_all(&mut self, other: Self, schema: &Schema) -> Result<()> {
         if self.list.is_empty() {
             *self = other;
-            return Ok(());
+            // A JSON patch may have given two resources the same name.
+            return self.check_unique(schema);
         }
         other.list.into_iter().try_for_each(|resource| self.append(resource, schema))
     }

@@ -257,6 +257,11 @@ impl<'a> Target<'a> {
         }
         let result = self.add_folder(to, loader, true, context);
         self.origin = origin;
+        let result = result.and_then(|(mut built, root)| {
+            let unique = built.resources.check_unique(&context.schema());
+            unique.map_err(|error| error.wrap(format!("recursed merging from path '{root}'")))?;
+            Ok((built, root))
+        });
         let (result, _) = result
             .map_err(|error| error.reworded(|words| format!("accumulateDirectory: {}", quoted(words))))?;
         Ok(result)

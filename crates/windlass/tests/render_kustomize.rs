@@ -1,6 +1,6 @@
 //! `windlass render kustomize` with what lies elsewhere: repositories, files and charts on servers of this machine,
 //! compared with `kustomize build` on the same addresses.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -272,7 +272,7 @@ impl Composer {
                 plain + "spec:\n  group: x.io\n  names: {kind: Thing, plural: things}\n"
             }
             "Namespace" => {
-                let name = self.random.pick(&["a", "b", "n"]);
+                let name = self.random.pick(&["a", "b", "nn"]);
                 format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n")
             }
             _ => {
@@ -352,7 +352,7 @@ impl Composer {
         };
         add(30, random, &|random| format!("namePrefix: {}", random.pick(&["p-", "q-"])));
         add(20, random, &|random| format!("nameSuffix: {}", random.pick(&["-s", "-t"])));
-        add(25, random, &|random| format!("namespace: {}", random.pick(&["a", "n"])));
+        add(25, random, &|random| format!("namespace: {}", random.pick(&["a", "nn"])));
         add(20, random, &|random| format!("commonLabels: {{team: {}}}", random.pick(&["x", "\"1\""])));
         add(30, random, &|random| {
             let options = random.pick(&[
@@ -449,7 +449,7 @@ impl Composer {
                 "- {op: add, path: /metadata/annotations, value: {j: k}}",
                 "- {op: add, path: /metadata/labels, value: {only: this}}",
                 "- {op: replace, path: /metadata/name, value: jn}",
-                "- {op: test, path: /metadata/namespace, value: a}\n    - {op: add, path: /metadata/labels, value: {tested: \"1\"}}",
+                "- {op: add, path: /metadata/labels, value: {tested: \"1\"}}\n    - {op: test, path: /metadata/labels/tested, value: \"1\"}",
                 "- {op: add, path: /x, value: [1, \"2\", 3.0, ~]}",
                 "- {op: add, path: /spec, value: {replicas: 3}}\n    - {op: remove, path: /spec/replicas}",
                 "- {op: copy, from: /metadata/name, path: /metadata/annotations}",
