@@ -8,14 +8,17 @@ use std::fmt::Write as _;
 
 use windlass_argo::{Cluster, Lowered, Settings, finalizer_patch};
 use windlass_kube::{Object, Str, Value};
-use windlass_model::{Renderer, SourceSpec, Unit};
+use windlass_model::{Renderer, SourceKind, SourceSpec, Unit};
 
 /// What a person wants to see of a lowered Application, a line each; what is as by default is left out.
 fn shown(application: &Object, lowered: &Lowered) -> String {
     let mut text = String::new();
     let Lowered { unit, .. } = lowered;
-    for SourceSpec { repository, revision, tag_prefix, path, reference, renderer } in &unit.sources {
+    for SourceSpec { repository, kind, revision, tag_prefix, path, reference, renderer } in &unit.sources {
         write!(text, "source {repository} at {revision:?} in {path:?}").unwrap();
+        if *kind != SourceKind::Git {
+            write!(text, " {kind:?}").unwrap();
+        }
         if !tag_prefix.is_empty() {
             write!(text, " tags {tag_prefix}*").unwrap();
         }

@@ -19,13 +19,12 @@ use windlass_cluster::{ApiError, ClusterClient, Discovery, WatchEvent};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
 use windlass_model::{Desired, DesiredHook, Diagnostic, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
-use windlass_source::{Access, CredentialTemplates, KnownHosts, RepositoryStore, webhook};
-
-pub(crate) use declared::SECRET_TYPE as SECRET_TYPE_LABEL;
-pub use declared::repository_access;
+use windlass_source::webhook;
 
 use crate::clusters::{Asking, ClusterKey, ClusterSecret, ClusterState, LiveEvent};
 use crate::config::EngineConfig;
+use crate::credentials::Credentials;
+use crate::fetching::SourceStores;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::render_queue::RenderQueue;
@@ -51,7 +50,7 @@ pub(crate) enum Event {
     /// What a cluster serves.
     Discovered(ClusterKey, Result<Discovery, ApiError>),
     /// A Unit's sources were rendered.
-    Prepared(UnitId, u64, Box<Result<PreparedUnit, Vec<Diagnostic>>>),
+    Prepared(UnitId, u64, Box<PreparedUnit>),
     /// Dry runs of a Unit's objects are done.
     Checked(UnitId, u64, Vec<jobs::CheckedObject>),
     /// A plan was tried without effect.
@@ -72,10 +71,16 @@ pub(crate) struct PreparedUnit {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) source_types: Vec<SourceType>,
     pub(crate) revisions: Vec<Str>,
+    /// What tells the contents of the sources from others: [`Fetched::identity`](crate::fetching::Fetched::identity).
+    pub(crate) identities: Vec<Str>,
+    /// The sources whose files turned out to be damaged on disk.
+    pub(crate) damaged: Vec<SourceKey>,
     /// The revisions that the status says, if nothing that was read has changed since.
     pub(crate) unchanged_since: Option<Vec<Str>>,
     /// Paths outside of the sources' folders that were read: symbolic links lead there.
     pub(crate) read_paths: Vec<(SourceKey, Vec<Str>)>,
+    /// Whether nothing could be rendered; the diagnostics say why.
+    pub(crate) failed: bool,
 }
 
 /// Events handled before the Units they touch are looked at: one look then serves many events.
@@ -99,11 +104,11 @@ pub(crate) struct Core {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) units: HashMap<UnitId, Box<UnitState>>,
     pub(crate) projects: HashMap<Str, Project>,
-    pub(crate) repository_access: HashMap<Str, (Str, Access)>,
-    pub(crate) credential_templates: CredentialTemplates,
-    /// The keys of SSH servers that are known without a repository's Secret saying so.
-    pub(crate) known_hosts: KnownHosts,
-    /// Secrets that access or templates came from, so that a change can be told from a repetition.
+    /// What repositories are reached with.
+    pub(crate) credentials: Arc<Credentials>,
+    /// The ConfigMaps that are part of it.
+    pub(crate) credential_maps: BTreeMap<Str, Object>,
+    /// Secrets of repositories and clusters, so that a change can be told from a repetition.
     pub(crate) secrets: BTreeMap<Str, declared::ReadSecret>,
     pub(crate) cluster_secrets: HashMap<Str, ClusterSecret>,
     pub(crate) cluster_problems: HashMap<Str, String>,
@@ -151,14 +156,14 @@ impl Listed {
 pub(crate) struct Surroundings {
     pub(crate) config: EngineConfig,
     pub(crate) home: ClusterClient,
-    pub(crate) store: Arc<RepositoryStore>,
+    pub(crate) stores: Arc<SourceStores>,
     pub(crate) metrics: Metrics,
 }
 
 impl Core {
     /// Prepares the loop; events go through the sender.
     pub(crate) fn new(surroundings: Surroundings) -> (Self, mpsc::Receiver<Event>) {
-        let Surroundings { config, home, store, metrics } = surroundings;
+        let Surroundings { config, home, stores, metrics } = surroundings;
         let (events, received) = mpsc::channel(EVENT_BUFFER);
         let (updates, mut source_updates) = mpsc::channel(EVENT_BUFFER);
         let forward = events.clone();
@@ -180,7 +185,7 @@ impl Core {
             renders: Arc::new(RenderCache::new(config.render_cache_bytes)),
             render_queue: RenderQueue::new(config.concurrent_renders),
             call_permits: Arc::new(Semaphore::new(config.concurrent_calls.max(1))),
-            hub: SourceHub::new(store, polling, updates),
+            hub: SourceHub::new(stores, polling, updates),
             config,
             settings,
             setting_maps: HashMap::new(),
@@ -189,9 +194,8 @@ impl Core {
             events,
             units: HashMap::new(),
             projects: HashMap::new(),
-            repository_access: HashMap::new(),
-            credential_templates: CredentialTemplates::default(),
-            known_hosts: KnownHosts::default(),
+            credentials: Arc::default(),
+            credential_maps: BTreeMap::new(),
             secrets: BTreeMap::new(),
             cluster_secrets: HashMap::new(),
             cluster_problems: HashMap::new(),
@@ -248,7 +252,7 @@ impl Core {
             Event::Source(update) => self.on_source(update),
             Event::Push(push) => self.on_push(&push),
             Event::Discovered(cluster, result) => self.on_discovered(&cluster, result),
-            Event::Prepared(id, ticket, result) => self.on_prepared(&id, ticket, *result),
+            Event::Prepared(id, ticket, prepared) => self.on_prepared(&id, ticket, *prepared),
             Event::Checked(id, ticket, objects) => self.on_checked(&id, ticket, objects),
             Event::Verified(id, generation, refusals) => self.on_verified(&id, generation, refusals),
             Event::WaveDone(id, generation, results) => self.on_wave_done(&id, generation, results),

@@ -21,6 +21,8 @@ mod arrival;
 mod clusters;
 mod config;
 mod core;
+mod credentials;
+mod fetching;
 mod live;
 mod metrics;
 mod packed;
@@ -39,10 +41,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use windlass_cluster::{ClusterClient, Resource, WatchEvent, WatchScope};
 use windlass_model::Time;
-use windlass_source::{Limits, Policy, RepositoryStore, SourceError, webhook};
+use windlass_source::{Policy, SourceError, webhook};
 
-pub use crate::core::repository_access;
 pub use config::EngineConfig;
+pub use credentials::Credentials;
+pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};
 pub use rendering::{SourceTree, SystemWorld, render_sources};
@@ -56,7 +59,7 @@ pub const FIELD_MANAGER: &str = windlass_argo::FIELD_MANAGER;
 pub struct Engine {
     config: EngineConfig,
     client: ClusterClient,
-    store: Arc<RepositoryStore>,
+    stores: Arc<SourceStores>,
     metrics: Metrics,
 }
 
@@ -86,7 +89,7 @@ pub fn push_channel() -> (PushSender, PushReceiver) {
 }
 
 impl Engine {
-    /// Prepares an engine on the cluster that `client` speaks to; repositories are kept below `data`.
+    /// Prepares an engine on the cluster that `client` speaks to; what is fetched is kept below `data`.
     ///
     /// # Errors
     ///
@@ -98,8 +101,8 @@ impl Engine {
         metrics: Metrics,
     ) -> Result<Self, SourceError> {
         let policy = if config.allow_local_repositories { Policy::trusting() } else { Policy::default() };
-        let store = RepositoryStore::open(data.join("git"), policy, Limits::default())?;
-        Ok(Self { config, client, store: Arc::new(store), metrics })
+        let stores = Arc::new(SourceStores::open(data, policy)?);
+        Ok(Self { config, client, stores, metrics })
     }
 
     /// Runs until the future is dropped. `pushes` come from webhooks.
@@ -111,7 +114,7 @@ impl Engine {
         let (core, received) = Core::new(Surroundings {
             config: self.config.clone(),
             home: self.client.clone(),
-            store: self.store.clone(),
+            stores: self.stores.clone(),
             metrics: self.metrics.clone(),
         });
         let events = core.events.clone();
@@ -120,7 +123,7 @@ impl Engine {
             WatchScope { namespace: self.config.watch_namespace.clone(), ..WatchScope::default() };
         let here = WatchScope { namespace: namespace.clone(), ..WatchScope::default() };
         let secrets =
-            WatchScope { namespace: namespace.clone(), label_selector: core::SECRET_TYPE_LABEL.into() };
+            WatchScope { namespace: namespace.clone(), label_selector: credentials::SECRET_TYPE.into() };
         let group = windlass_argo::GROUP;
         let version = windlass_argo::VERSION;
         let applications = Resource::new(group, version, "Application", "applications", true);

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::clusters::ClusterState;
+use crate::core::jobs::comparable;
+use crate::credentials::Credentials;
+use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
+use crate::rendering::render_sources;
+use crate::target::ClusterTarget;
 use windlass_apply::Target;
 use windlass_argo::{Project, Settings, lower, project_name};
 use windlass_cluster::{ApiError, ClusterClient};
 use windlass_kube::{Object, ObjectRef, Value};
 use windlass_model::{ClusterRef, Diagnostic, Manifest, tracking};
 use windlass_plan::{Marks, prepare};
-use windlass_source::{
-    Access, Freshness, ParseUrlError, RepositoryStore, RepositoryUrl, SourceError, TargetRevision,
-};
-
-use crate::clusters::ClusterState;
-use crate::core::jobs::comparable;
-use crate::rendering::{SourceTree, render_sources};
-use crate::target::ClusterTarget;
 
 /// What a sync of one Application would change.
 #[derive(Debug, Clone)]
@@ -62,18 +60,9 @@ pub enum PreviewError {
     /// A call failed.
     #[error("the cluster could not be asked")]
     Api(#[from] ApiError),
-    /// The source cannot be had.
-    #[error("the source could not be read")]
-    Source(#[from] SourceError),
-    /// The address is none.
-    #[error("repoURL {url:?} cannot be used")]
-    Url {
-        /// As declared.
-        url: String,
-        /// What is wrong with it.
-        #[source]
-        problem: ParseUrlError,
-    },
+    /// A source cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// The source cannot be rendered.
     #[error("the source could not be rendered")]
     Render(#[from] windlass_render::RenderError),
@@ -85,19 +74,17 @@ pub enum PreviewError {
     Invalid(String),
 }
 
-/// Finds out what a sync of `application` would change, with credentials `access`.
-///
-/// Blocks on Git: call it where that may take a while.
+/// Finds out what a sync of `application` would change, with what `credentials` give it.
 ///
 /// # Errors
 ///
 /// [`PreviewError`] when nothing can be said at all.
 pub async fn preview(
     client: &ClusterClient,
-    store: &Arc<RepositoryStore>,
+    stores: &Arc<SourceStores>,
     application: &Object,
     project: Option<&Object>,
-    access: &Access,
+    credentials: &Arc<Credentials>,
     settings: &Settings,
 ) -> Result<Preview, PreviewError> {
     let project = match project {
@@ -114,20 +101,8 @@ pub async fn preview(
         return Err(PreviewError::OtherCluster);
     }
     let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
-    let mut snapshots = Vec::new();
-    for spec in &unit.sources {
-        let url = RepositoryUrl::parse(&spec.repository)
-            .map_err(|problem| PreviewError::Url { url: spec.repository.to_string(), problem })?;
-        let repository = store.repository(&url, access)?;
-        let target = TargetRevision::parse(&spec.revision, &spec.tag_prefix);
-        let targets = std::collections::BTreeSet::from([target]);
-        let mut answers = repository.update_async(targets, Freshness::New).await;
-        let Some((_, snapshot)) = answers.pop_first() else { continue };
-        let snapshot = snapshot?;
-        snapshots.push((snapshot.revision.commit.to_string(), snapshot.tree));
-    }
-    let trees: Vec<SourceTree<'_>> =
-        snapshots.iter().map(|(commit, tree)| SourceTree { commit, tree }).collect();
+    let fetched = fetch_sources(stores, credentials, &lowered).await?;
+    let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
     let rendered = render_sources(&lowered, &trees, &target.discovery, |idx, tree, renderer, context| {
         windlass_render::render(tree, &unit.sources[idx].path, renderer, context)
     })?;
@@ -137,7 +112,7 @@ pub async fn preview(
         manifests.extend(rendered.manifests);
         diagnostics.extend(rendered.diagnostics);
     }
-    let revisions = snapshots.iter().map(|(commit, _)| commit.clone()).collect();
+    let revisions = fetched.iter().map(|source| source.revision().to_string()).collect();
     let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(&target.discovery, gvk);
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);

@@ -9,24 +9,26 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_kube::Str;
 use windlass_source::{
-    Access, Freshness, GitTree, PollInterval, Refused, Repository, RepositoryStore, RepositoryUrl, Scheme,
-    SourceError, TargetRevision, chain,
+    Access, Freshness, PollInterval, Refused, Repository, RepositoryUrl, Scheme, SourceError, chain,
 };
+
+use crate::credentials::Credentials;
+use crate::fetching::{Fetched, Place, SourceStores, Target};
 
 /// Which state of which repository is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SourceKey {
-    /// The repository's address in its normal form.
+    /// What tells the repository from others: [`Place::name`].
     pub(crate) repository: Str,
     /// What is followed in it.
-    pub(crate) target: TargetRevision,
+    pub(crate) target: Target,
 }
 
 /// What is known of a source.
 #[derive(Clone, Default)]
 pub(crate) struct SourceState {
     /// The newest revision that could be had.
-    pub(crate) latest: Option<ResolvedSource>,
+    pub(crate) latest: Option<Fetched>,
     /// Why the last attempt failed, if it did. The latest revision is still used.
     pub(crate) problem: Option<Str>,
     /// The newest refresh that what is known here is an answer to.
@@ -36,15 +38,6 @@ pub(crate) struct SourceState {
 /// Numbers the refreshes of a repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RefreshTicket(u64);
-
-/// A revision with its files.
-#[derive(Clone)]
-pub(crate) struct ResolvedSource {
-    /// The commit.
-    pub(crate) commit: Str,
-    /// Its files.
-    pub(crate) tree: Arc<GitTree>,
-}
 
 /// News of a source.
 pub(crate) struct SourceUpdate {
@@ -56,10 +49,10 @@ pub(crate) struct SourceUpdate {
 
 /// A revision, and what changed since the one before.
 pub(crate) struct SourceNews {
-    pub(crate) resolved: ResolvedSource,
+    pub(crate) resolved: Fetched,
     /// The files that differ from the revision before; `None` when everything may.
     pub(crate) changed: Option<Vec<Str>>,
-    /// Whether the commit is another one than before.
+    /// Whether the content is another one than before.
     pub(crate) is_new: bool,
 }
 
@@ -69,15 +62,21 @@ const MOST_CHANGED_PATHS: usize = 20_000;
 /// The first pause after a failed attempt; doubled each time, up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_secs(3);
 
+/// What is on disk and damaged is not fetched again sooner than this after the last time: the disk may be at fault.
+const REPAIR_PAUSE: Duration = Duration::from_secs(30);
+
 enum Command {
-    Follow(TargetRevision),
-    Unfollow(TargetRevision),
+    Follow(Target),
+    Unfollow(Target),
     Refresh(RefreshTicket),
+    Repair,
+    Credentials(Arc<Credentials>),
 }
 
 /// Owns the conversations.
 pub(crate) struct SourceHub {
-    store: Arc<RepositoryStore>,
+    stores: Arc<SourceStores>,
+    credentials: Arc<Credentials>,
     polling: PollInterval,
     updates: mpsc::Sender<SourceUpdate>,
     repositories: HashMap<Str, Followed>,
@@ -85,47 +84,56 @@ pub(crate) struct SourceHub {
 
 struct Followed {
     commands: mpsc::UnboundedSender<Command>,
-    url: RepositoryUrl,
+    place: Place,
     access: Access,
-    followers: HashMap<TargetRevision, usize>,
+    followers: HashMap<Target, usize>,
     refreshes: RefreshTicket,
 }
 
 impl SourceHub {
     pub(crate) fn new(
-        store: Arc<RepositoryStore>,
+        stores: Arc<SourceStores>,
         polling: PollInterval,
         updates: mpsc::Sender<SourceUpdate>,
     ) -> Self {
-        Self { store, polling, updates, repositories: HashMap::new() }
+        let credentials = Arc::default();
+        Self { stores, credentials, polling, updates, repositories: HashMap::new() }
+    }
+
+    /// Submodules are reached with these from now on.
+    pub(crate) fn set_credentials(&mut self, credentials: &Arc<Credentials>) {
+        self.credentials = credentials.clone();
+        for followed in self.repositories.values() {
+            let _ = followed.commands.send(Command::Credentials(credentials.clone()));
+        }
     }
 
     /// Follows a source, or counts one more follower of it.
-    pub(crate) fn follow(&mut self, url: &RepositoryUrl, access: &Access, key: &SourceKey) {
-        let store = &self.store;
-        let (polling, updates) = (self.polling, &self.updates);
-        let followed = self.repositories.entry(key.repository.clone()).or_insert_with(|| {
-            start(
-                store.clone(),
-                polling,
-                updates.clone(),
-                url.clone(),
-                access.clone(),
-                key.repository.clone(),
-            )
-        });
+    pub(crate) fn follow(&mut self, place: &Place, access: &Access, key: &SourceKey) {
+        let start = || {
+            start(Conversation {
+                stores: self.stores.clone(),
+                credentials: self.credentials.clone(),
+                polling: self.polling,
+                updates: self.updates.clone(),
+                place: place.clone(),
+                access: access.clone(),
+                name: key.repository.clone(),
+                targets: BTreeSet::new(),
+                latest: HashMap::new(),
+                failures: 0,
+                round: 0,
+                answered: RefreshTicket::default(),
+                repaired: None,
+                n_repairs: 0,
+            })
+        };
+        let followed = self.repositories.entry(key.repository.clone()).or_insert_with(start);
         if followed.access != *access {
             // New credentials: begin anew with them, following what was followed.
             let followers = std::mem::take(&mut followed.followers);
             let refreshes = followed.refreshes;
-            *followed = start(
-                store.clone(),
-                polling,
-                updates.clone(),
-                url.clone(),
-                access.clone(),
-                key.repository.clone(),
-            );
+            *followed = start();
             for target in followers.keys() {
                 let _ = followed.commands.send(Command::Follow(target.clone()));
             }
@@ -165,69 +173,65 @@ impl SourceHub {
         followed.refreshes
     }
 
+    /// Fetches a repository again whose files on disk turned out to be damaged.
+    pub(crate) fn repair(&self, repository: &str) {
+        if let Some(followed) = self.repositories.get(repository) {
+            let _ = followed.commands.send(Command::Repair);
+        }
+    }
+
     /// Gives back memory that reading needed.
     pub(crate) fn release_readers(&self) {
-        self.store.release_readers();
+        self.stores.release_readers();
     }
 
-    /// A repository that is followed.
+    /// A Git repository that is followed.
     pub(crate) fn repository(&self, name: &str) -> Option<Arc<Repository>> {
         let followed = self.repositories.get(name)?;
-        self.store.repository(&followed.url, &followed.access).ok()
+        let Place::Git(url) = &followed.place else { return None };
+        self.stores.repository(url, &followed.access).ok()
     }
 
-    /// The repositories that are followed.
+    /// The Git repositories that are followed.
     pub(crate) fn repositories(&self) -> impl Iterator<Item = (&Str, &RepositoryUrl)> {
-        self.repositories.iter().map(|(name, followed)| (name, &followed.url))
+        self.repositories.iter().filter_map(|(name, followed)| match &followed.place {
+            Place::Git(url) => Some((name, url)),
+            Place::Artifacts { .. } => None,
+        })
     }
 }
 
-fn start(
-    store: Arc<RepositoryStore>,
-    polling: PollInterval,
-    updates: mpsc::Sender<SourceUpdate>,
-    url: RepositoryUrl,
-    access: Access,
-    name: Str,
-) -> Followed {
+fn start(conversation: Conversation) -> Followed {
     let (commands, received) = mpsc::unbounded_channel();
-    let conversation = Conversation {
-        store,
-        polling,
-        updates,
-        url: url.clone(),
-        access: access.clone(),
-        name,
-        targets: BTreeSet::new(),
-        latest: HashMap::new(),
-        failures: 0,
-        round: 0,
-        answered: RefreshTicket::default(),
-    };
+    let (place, access) = (conversation.place.clone(), conversation.access.clone());
     tokio::spawn(conversation.run(received));
-    Followed { commands, url, access, followers: HashMap::new(), refreshes: RefreshTicket::default() }
+    Followed { commands, place, access, followers: HashMap::new(), refreshes: RefreshTicket::default() }
 }
 
 /// One repository's conversation; ends when its commands' sender is dropped.
 struct Conversation {
-    store: Arc<RepositoryStore>,
+    stores: Arc<SourceStores>,
+    credentials: Arc<Credentials>,
     polling: PollInterval,
     updates: mpsc::Sender<SourceUpdate>,
-    url: RepositoryUrl,
+    place: Place,
     access: Access,
     name: Str,
-    targets: BTreeSet<TargetRevision>,
-    latest: HashMap<TargetRevision, ResolvedSource>,
+    targets: BTreeSet<Target>,
+    latest: HashMap<Target, Fetched>,
     failures: u32,
     round: u64,
     answered: RefreshTicket,
+    /// When damage on disk was last repaired, and how often.
+    repaired: Option<Instant>,
+    n_repairs: u32,
 }
 
 impl Conversation {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut next = Instant::now() + self.polling.interval;
         loop {
-            let mut wanted: BTreeSet<TargetRevision> = BTreeSet::new();
+            let mut wanted: BTreeSet<Target> = BTreeSet::new();
             let mut freshness = Freshness::Shared;
             let command = tokio::select! {
                 command = commands.recv() => match command {
@@ -256,6 +260,22 @@ impl Conversation {
                         wanted.clone_from(&self.targets);
                         freshness = Freshness::New;
                     }
+                    Command::Repair => {
+                        if self.repaired.is_none_or(|at| at.elapsed() >= REPAIR_PAUSE) {
+                            tracing::warn!(repository = %self.name, "what is on disk is damaged and is fetched again");
+                            self.repaired = Some(Instant::now());
+                            wanted.clone_from(&self.targets);
+                            freshness = Freshness::New;
+                        }
+                    }
+                    Command::Credentials(credentials) => {
+                        self.credentials = credentials;
+                        // What could not be had may be had with them.
+                        if self.failures > 0 {
+                            wanted.clone_from(&self.targets);
+                            freshness = Freshness::New;
+                        }
+                    }
                 }
                 command = None;
             }
@@ -276,27 +296,27 @@ impl Conversation {
     }
 
     /// Asks for `targets` and tells the news; answers whether all could be had. `Err` when nobody listens.
-    async fn update(&mut self, targets: BTreeSet<TargetRevision>, freshness: Freshness) -> Result<bool, ()> {
-        let answers = match self.store.repository(&self.url, &self.access) {
-            Ok(repository) => {
-                let span = tracing::debug_span!("source_update", repository = %self.name);
-                repository.update_async(targets, freshness).instrument(span).await
-            }
-            Err(error) => targets.into_iter().map(|target| (target, Err(error.clone()))).collect(),
-        };
+    async fn update(&mut self, targets: BTreeSet<Target>, freshness: Freshness) -> Result<bool, ()> {
+        let span = tracing::debug_span!("source_update", repository = %self.name);
+        let stores = self.stores.clone();
+        let (place, access, credentials) = (&self.place, &self.access, &self.credentials);
+        let asking = stores.update(place, access, credentials, targets, freshness, &self.latest);
+        let answers = asking.instrument(span).await;
         let mut all_ok = true;
         for (target, answer) in answers {
             let key = SourceKey { repository: self.name.clone(), target: target.clone() };
             let news = match answer {
-                Ok(snapshot) => {
-                    let resolved = ResolvedSource {
-                        commit: snapshot.revision.commit.to_string().into(),
-                        tree: Arc::new(snapshot.tree),
-                    };
+                Ok(mut resolved) => {
+                    if self.latest.get(&target).is_some_and(|before| before.files.is_damaged()) {
+                        // What was rendered of the same content before is looked at again.
+                        self.n_repairs += 1;
+                    }
+                    resolved.n_repairs = self.n_repairs;
                     let before = self.latest.insert(target, resolved.clone());
-                    let is_new = before.as_ref().is_none_or(|before| before.commit != resolved.commit);
+                    let is_new =
+                        before.as_ref().is_none_or(|before| before.identity() != resolved.identity());
                     let changed = match before {
-                        Some(before) if is_new => changes(before.tree, resolved.tree.clone()).await,
+                        Some(before) if is_new => changes(before, resolved.clone()).await,
                         Some(_) => Some(Vec::new()),
                         None => None,
                     };
@@ -325,7 +345,10 @@ fn advised(error: &SourceError) -> Str {
     }
 }
 
-async fn changes(before: Arc<GitTree>, after: Arc<GitTree>) -> Option<Vec<Str>> {
-    let compare = move || after.changes_since(&before, MOST_CHANGED_PATHS).ok().flatten();
+async fn changes(before: Fetched, after: Fetched) -> Option<Vec<Str>> {
+    if before.revision == after.revision || before.files.is_damaged() {
+        return None;
+    }
+    let compare = move || after.files.changes_since(&before.files, MOST_CHANGED_PATHS);
     tokio::task::spawn_blocking(compare).await.ok().flatten()
 }

@@ -172,9 +172,11 @@ pub(crate) enum RunKind {
 
 /// What the sources of a Unit declare.
 pub(crate) struct RenderedUnit {
-    /// The commits it was rendered from, one per source.
+    /// The revisions it was rendered from, one per source.
     pub(crate) revisions: Vec<Str>,
-    /// The commits that are shown: those that the status says already, if nothing that is read changed since.
+    /// What tells their contents from others, in the same order.
+    pub(crate) identities: Vec<Str>,
+    /// The revisions that are shown: those that the status says already, if nothing that is read changed since.
     pub(crate) shown: Vec<Str>,
     /// The digest of what was asked for at the time.
     pub(crate) asked: Digest,

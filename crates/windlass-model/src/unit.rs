@@ -40,7 +40,10 @@ pub struct Unit {
 pub struct SourceSpec {
     /// The repository's URL as declared.
     pub repository: Str,
-    /// What is followed: a branch, tag, commit, version range, `HEAD`; empty means `HEAD`.
+    /// What the repository is.
+    pub kind: SourceKind,
+    /// What is followed: a branch, tag, commit, version range, `HEAD`; empty means `HEAD`. Of a chart a version or a
+    /// range, of an artifact a tag, a digest or a range.
     pub revision: Str,
     /// Only tags with this prefix count when a version range is resolved.
     pub tag_prefix: Str,
@@ -56,8 +59,27 @@ impl SourceSpec {
     /// Whether nothing is rendered from it: it is only there for others to refer to.
     #[must_use]
     pub fn is_only_referred_to(&self) -> bool {
-        !self.reference.is_empty() && self.path.is_empty()
+        !self.reference.is_empty() && self.path.is_empty() && self.kind == SourceKind::Git
     }
+}
+
+/// What a source's repository is, and what of it is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// A Git repository.
+    #[default]
+    Git,
+    /// A repository of Helm charts. The root of its files is the chart.
+    Chart {
+        /// The chart's name; of a registry the path below the address.
+        name: Str,
+        /// Whether the repository is a registry, and no address with an `index.yaml`.
+        registry: bool,
+        /// Whether credentials also go to other hosts that the index names.
+        pass_credentials: bool,
+    },
+    /// An artifact of a registry.
+    Artifact,
 }
 
 /// Where a Unit's objects go.

@@ -10,7 +10,7 @@ use windlass_model::TreeError;
 
 use crate::links::{self, Nodes as _};
 use crate::members::{Folder, Member, RawKind};
-use crate::tree::{GitTree, store};
+use crate::tree::GitTree;
 
 /// What stands at a path on one side, links followed.
 type Side = Option<(RawKind, ObjectId)>;
@@ -126,7 +126,7 @@ impl Search<'_> {
         id: Option<ObjectId>,
     ) -> Result<Option<Arc<Folder>>, TreeError> {
         let Some(id) = id else { return Ok(None) };
-        self.trees[side].objects.folder(id).map(Some).map_err(|error| store(path, &error))
+        self.trees[side].objects.folder(id).map(Some).map_err(|error| self.trees[side].broken(path, &error))
     }
 
     /// What a path leads to. A link that leads nowhere is nothing; one that leads out or around is only itself.

@@ -72,6 +72,9 @@ pub struct Access {
     pub known_hosts: KnownHosts,
     /// Whether credentials may go over plain `http://`. Off, because anyone on the way can read them there.
     pub credentials_over_http: bool,
+    /// Talks to a registry over plain http (Argo CD's `insecureOCIForceHttp`, Flux's `insecure`, Helm's
+    /// `--plain-http`).
+    pub plain_http: bool,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -167,7 +170,7 @@ impl Default for Timeouts {
 }
 
 /// Credentials for many repositories, found by the longest prefix of the address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CredentialTemplates {
     templates: Vec<(String, Access)>,
 }
@@ -175,19 +178,21 @@ pub struct CredentialTemplates {
 impl CredentialTemplates {
     /// Adds credentials for every repository whose address begins with `prefix`, such as `https://github.com/org`.
     pub fn insert(&mut self, prefix: &str, access: Access) {
-        let normalised = RepositoryUrl::parse(prefix).map_or_else(
-            // A prefix that is only a host is no repository address.
-            |_| {
-                prefix
-                    .trim()
-                    .trim_end_matches('/')
-                    .trim_start_matches("ssh://")
-                    .trim_start_matches("oci://")
-                    .to_lowercase()
-            },
-            |url| url.normalised().to_string(),
-        );
-        self.templates.push((normalised, access));
+        let prefix = prefix.trim();
+        // A prefix that is only a host is no repository address, and neither is one of a registry.
+        let place = prefix.trim_end_matches('/').trim_start_matches("ssh://").trim_start_matches("oci://");
+        let place = place.to_lowercase();
+        match RepositoryUrl::parse(prefix) {
+            Ok(url) => {
+                let normalised = url.normalised().to_string();
+                // `localhost:5000/charts` may be a place in a registry as well as one that scp would reach.
+                if !place.contains("://") && !place.contains('@') && place != normalised {
+                    self.templates.push((place, access.clone()));
+                }
+                self.templates.push((normalised, access));
+            }
+            Err(_) => self.templates.push((place, access)),
+        }
     }
 
     /// The credentials of the longest prefix that fits `url`.
@@ -213,7 +218,7 @@ impl CredentialTemplates {
     /// As [`for_url`](Self::for_url), for the address of a chart repository or a registry.
     #[must_use]
     pub fn for_artifact(&self, url: &ArtifactUrl) -> Option<&Access> {
-        self.longest(&url.normalised())
+        self.longest(&url.normalised().to_lowercase())
     }
 }
 
@@ -259,6 +264,21 @@ mod tests {
             let found = templates.for_url(&url.parse().unwrap()).map(|access| match &access.authentication {
                 Authentication::Basic { username, .. } => username.as_str(),
                 _ => unreachable!(),
+            });
+            assert_eq!(found, expected, "{url}");
+        }
+        templates.insert("oci://r.example/Org", named("registry"));
+        templates.insert("localhost:5000/charts", named("local"));
+        for (url, expected) in [
+            ("https://H/Org/charts", Some("org")),
+            ("oci://r.example/Org/web", Some("registry")),
+            ("oci://r.example/other/web", None),
+            ("oci://localhost:5000/charts", Some("local")),
+            ("oci://h/org", None),
+        ] {
+            let found = templates.for_artifact(&url.parse().unwrap()).map(|access| {
+                let Authentication::Basic { username, .. } = &access.authentication else { unreachable!() };
+                username.as_str()
             });
             assert_eq!(found, expected, "{url}");
         }

@@ -89,6 +89,6 @@ pub use repository::{CommitMetadata, Repository, Snapshot};
 pub use revision::{CommitId, MIN_SHORT_COMMIT_DIGITS, ParseCommitIdError, Revision, TargetRevision};
 pub use schedule::{PollInterval, Polls};
 pub use store::{Limits, RepositoryStore};
-pub use submodules::CompositeTree;
+pub use submodules::{AccessTo, CompositeTree};
 pub use tree::GitTree;
 pub use url::{MAX_URL_BYTES, ParseUrlError, RepositoryUrl, Scheme};

@@ -33,6 +33,8 @@ pub(crate) struct Objects {
     caches: Arc<ReadCaches>,
     /// Set when a newer database has taken this one's place: the last reader removes the folder.
     superseded: AtomicBool,
+    /// Set when something that was fetched could not be read.
+    damaged: AtomicBool,
 }
 
 impl Objects {
@@ -66,6 +68,7 @@ impl Objects {
             id: DatabaseId(OPENED.fetch_add(1, Ordering::Relaxed)),
             caches: caches.clone(),
             superseded: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
         })
     }
 
@@ -122,9 +125,11 @@ impl Objects {
         self.with(|repository| Ok(repository.find_header(id)?.size()))
     }
 
-    /// The bytes of a file.
-    pub(crate) fn blob(&self, id: ObjectId) -> gix::Result<Vec<u8>> {
-        self.with(|repository| Ok(repository.find_blob(id)?.take_data()))
+    /// The bytes of a file, checked against its id. `None` when they are others.
+    pub(crate) fn blob(&self, id: ObjectId) -> gix::Result<Option<Vec<u8>>> {
+        let bytes = self.with(|repository| gix::Result::Ok(repository.find_blob(id)?.take_data()))?;
+        let found = gix::objs::compute_hash(id.kind(), gix::objs::Kind::Blob, &bytes);
+        Ok(found.is_ok_and(|found| found == id).then_some(bytes))
     }
 
     /// How many packs there are on disk.
@@ -154,6 +159,16 @@ impl Objects {
         }
         let _ = fs::remove_file(self.path.join("shallow.lock"));
         Ok(())
+    }
+
+    /// Whether something that was fetched could not be read.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something that was fetched could not be read.
+    pub(crate) fn set_damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// Marks the database as replaced; its folder goes when its last reader does.

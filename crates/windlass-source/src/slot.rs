@@ -57,7 +57,11 @@ impl Slot {
     pub(crate) fn objects(&self, repository: &RepositoryUrl) -> Result<Arc<Objects>, SourceError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(objects) = &current.objects {
-            return Ok(objects.clone());
+            if !objects.is_damaged() {
+                return Ok(objects.clone());
+            }
+            tracing::warn!(%repository, "the fetched objects are damaged and are fetched again");
+            self.give_up(&mut current);
         }
         let objects = if self.local {
             Arc::new(Objects::open_foreign(&self.folder, &self.caches).map_err(|error| {
@@ -148,8 +152,15 @@ impl Slot {
         if self.local {
             return self.reopen_local();
         }
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(objects) = current.objects.take() {
+        self.give_up(&mut self.current.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn give_up(&self, current: &mut Current) {
+        let given_up = current.objects.take();
+        if self.local {
+            return;
+        }
+        if let Some(objects) = given_up {
             objects.supersede();
         }
         current.commits.clear();

@@ -9,7 +9,7 @@ use gix::ObjectId;
 use windlass_kube::Str;
 use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 
-use crate::credentials::{Access, CredentialTemplates};
+use crate::credentials::Access;
 use crate::error::{Message, SourceError};
 use crate::flight::Freshness;
 use crate::links::{self, Nodes};
@@ -29,6 +29,9 @@ const MAX_SUBMODULES: usize = 256;
 
 /// Longest `.gitmodules` read; 256 entries take some 40 kB.
 const MAX_MODULES_BYTES: u64 = 1 << 20;
+
+/// Says what the submodule at an address is reached with, given what would be used without further ado.
+pub type AccessTo<'a> = &'a dyn Fn(&RepositoryUrl, Access) -> Access;
 
 /// The files of a commit and of its submodules.
 ///
@@ -53,9 +56,9 @@ pub(crate) struct Place {
 impl RepositoryStore {
     /// Fetches the submodules of a snapshot, theirs included, and joins their files to its own.
     ///
-    /// A submodule is reached with the credentials of the longest prefix in `templates`, or with those of the
-    /// repository that names it where both are on one host, or with none. A relative address is relative to that
-    /// repository's. Only a local repository may have local submodules.
+    /// A submodule is reached with what `access_to` answers for its address. That is told what the repository that
+    /// names it is reached with where both are on one host, and anonymous access elsewhere. A relative address is
+    /// relative to that repository's. Only a local repository may have local submodules.
     ///
     /// # Errors
     ///
@@ -64,11 +67,11 @@ impl RepositoryStore {
         &self,
         repository: &Repository,
         snapshot: &Snapshot,
-        templates: &CredentialTemplates,
+        access_to: AccessTo<'_>,
         freshness: Freshness,
     ) -> Result<CompositeTree, SourceError> {
         let mut collection =
-            Collection { store: self, templates, freshness, parts: Vec::new(), mounts: HashMap::new() };
+            Collection { store: self, access_to, freshness, parts: Vec::new(), mounts: HashMap::new() };
         let part = collection.add(snapshot.tree.clone());
         collection.visit(part, repository, 0)?;
         Ok(CompositeTree { parts: Arc::new(collection.parts), mounts: Arc::new(collection.mounts) })
@@ -77,7 +80,7 @@ impl RepositoryStore {
 
 struct Collection<'a> {
     store: &'a RepositoryStore,
-    templates: &'a CredentialTemplates,
+    access_to: AccessTo<'a>,
     freshness: Freshness,
     parts: Vec<GitTree>,
     mounts: HashMap<(usize, String), usize>,
@@ -130,13 +133,13 @@ impl Collection<'_> {
 
     fn access_for(&self, url: &RepositoryUrl, parent: &Repository) -> Access {
         let own = parent.url();
-        if let Some(access) = self.templates.for_url(url) {
-            return access.clone();
-        }
-        if (url.scheme(), url.host(), url.port()) == (own.scheme(), own.host(), own.port()) {
-            return parent.access().clone();
-        }
-        Access { timeouts: parent.access().timeouts, ..Access::default() }
+        let is_same_host = (url.scheme(), url.host(), url.port()) == (own.scheme(), own.host(), own.port());
+        let inherited = if is_same_host {
+            parent.access().clone()
+        } else {
+            Access { timeouts: parent.access().timeouts, ..Access::default() }
+        };
+        (self.access_to)(url, inherited)
     }
 }
 
@@ -183,6 +186,24 @@ fn resolve(parent: &RepositoryUrl, address: &str) -> Option<RepositoryUrl> {
 }
 
 impl CompositeTree {
+    /// Whether the commit has submodules.
+    #[must_use]
+    pub fn has_submodules(&self) -> bool {
+        !self.mounts.is_empty()
+    }
+
+    /// Whether a submodule of the commit itself stands at `path`.
+    #[must_use]
+    pub fn is_submodule(&self, path: &str) -> bool {
+        self.mounts.contains_key(&(0, path.to_string()))
+    }
+
+    /// Whether reading has found damage in one of the databases.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.parts.iter().any(GitTree::is_damaged)
+    }
+
     /// The files of the commit itself, without its submodules.
     #[must_use]
     pub fn own(&self) -> &GitTree {

@@ -43,7 +43,7 @@ impl GitTree {
 
     /// The names in a folder, in Git's order.
     pub(crate) fn names(&self, folder: ObjectId) -> Result<Vec<Str>, TreeError> {
-        let members = self.objects.folder(folder).map_err(|error| store("folder", &error))?;
+        let members = self.objects.folder(folder).map_err(|error| self.broken("folder", &error))?;
         Ok(members.iter().map(|member| Str::from(member.name())).collect())
     }
 
@@ -54,12 +54,33 @@ impl GitTree {
         path: &str,
         limit: u64,
     ) -> Result<Option<Arc<[u8]>>, TreeError> {
-        let size = self.objects.size(id).map_err(|error| store(path, &error))?;
+        let size = self.objects.size(id).map_err(|error| self.broken(path, &error))?;
         if size > limit {
             return Err(TreeError::TooLarge { path: path.into(), size, limit });
         }
-        let bytes = self.objects.blob(id).map_err(|error| store(path, &error))?;
-        Ok(Some(bytes.into()))
+        self.bytes(id, path).map(|bytes| Some(bytes.into()))
+    }
+
+    fn bytes(&self, id: ObjectId, path: &str) -> Result<Vec<u8>, TreeError> {
+        let bytes = self.objects.blob(id).map_err(|error| self.broken(path, &error))?;
+        bytes.ok_or_else(|| {
+            self.objects.set_damaged();
+            let source = "what is on disk is not what was stored".into();
+            TreeError::Store { path: path.into(), source }
+        })
+    }
+
+    /// Whether reading has found damage in the database. [`Repository::discard_objects`](crate::Repository) makes the
+    /// next update fetch anew.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.objects.is_damaged()
+    }
+
+    /// Notes that the database is damaged.
+    pub(crate) fn broken(&self, path: &str, error: &gix::Error) -> TreeError {
+        self.objects.set_damaged();
+        TreeError::Store { path: path.into(), source: crate::transport::flatten(error).into() }
     }
 
     /// The digest of the whole Tree.
@@ -83,16 +104,16 @@ impl Nodes for GitTree {
     }
 
     fn member(&self, folder: &ObjectId, name: &str) -> Result<Option<(RawKind, ObjectId)>, TreeError> {
-        let members = self.objects.folder(*folder).map_err(|error| store(name, &error))?;
+        let members = self.objects.folder(*folder).map_err(|error| self.broken(name, &error))?;
         Ok(members.find(name).map(|member| (member.kind, member.id)))
     }
 
     fn link_target(&self, id: &ObjectId) -> Result<String, TreeError> {
-        let size = self.objects.size(*id).map_err(|error| store("link", &error))?;
+        let size = self.objects.size(*id).map_err(|error| self.broken("link", &error))?;
         if size > MAX_LINK_BYTES {
             return Err(TreeError::TooLarge { path: "symbolic link".into(), size, limit: MAX_LINK_BYTES });
         }
-        let target = self.objects.blob(*id).map_err(|error| store("link", &error))?;
+        let target = self.bytes(*id, "link")?;
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 }
@@ -109,7 +130,7 @@ impl Tree for GitTree {
         if folder.kind != RawKind::Directory {
             return Ok(None);
         }
-        let members = self.objects.folder(folder.id).map_err(|error| store(path, &error))?;
+        let members = self.objects.folder(folder.id).map_err(|error| self.broken(path, &error))?;
         let mut listed = Vec::with_capacity(members.len());
         for member in members.iter() {
             let name = member.name();
@@ -149,8 +170,4 @@ fn entry(kind: RawKind, id: ObjectId) -> Entry {
         RawKind::Submodule => EntryKind::Submodule,
     };
     Entry { kind, digest: Digest::from_foreign(id.as_bytes()) }
-}
-
-pub(crate) fn store(path: &str, error: &gix::Error) -> TreeError {
-    TreeError::Store { path: path.into(), source: crate::transport::flatten(error).into() }
 }

@@ -3,7 +3,7 @@
 use windlass_kube::{Str, Value};
 use windlass_model::{
     DirectoryOptions, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, KustomizeTarget,
-    Renderer, SourceSpec,
+    Renderer, SourceKind, SourceSpec,
 };
 
 use crate::Project;
@@ -76,28 +76,55 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
         ));
     }
     for (set, what) in [
-        (!source.chart.is_empty(), "chart needs Helm repositories"),
         (is_set(source.plugin.as_deref()), "plugin needs config management plugins"),
         (jsonnet_is_set(source.directory.as_deref()), "directory.jsonnet needs the Jsonnet renderer"),
-        (source.repo_url.starts_with("oci://"), "repoURL needs OCI registries"),
     ] {
         if set {
             refuse(format!("{at}.{what}, which this version does not have: nothing is deployed"));
         }
     }
     let renderer = renderer(source, at, refuse);
-    let path = path(&source.path).unwrap_or_else(|why| {
+    let kind = kind(source);
+    // A chart is rendered as a whole, whatever the path says.
+    let path = match &kind {
+        SourceKind::Chart { .. } => Ok(Str::default()),
+        SourceKind::Git | SourceKind::Artifact => path(&source.path),
+    };
+    let path = path.unwrap_or_else(|why| {
         refuse(why);
         Str::default()
     });
     SourceSpec {
         repository: source.repo_url.clone(),
+        kind,
         revision: source.target_revision.clone(),
         tag_prefix: source.tag_prefix.clone(),
         path,
         reference: source.reference.clone(),
         renderer,
     }
+}
+
+/// What the repository is, by Argo CD 3.6's rules (`IsOCI`, `IsHelm`, `IsHelmOciRepo`): `oci://` is an artifact, a
+/// chart at an address without scheme is in a registry.
+///
+/// Argo CD leaves the chart's name out of account at `oci://`; there it is the end of the address or leads on from it.
+fn kind(source: &Source) -> SourceKind {
+    let chart = |registry: bool| SourceKind::Chart {
+        name: source.chart.clone(),
+        registry,
+        pass_credentials: source.helm.as_deref().is_some_and(|helm| helm.pass_credentials),
+    };
+    if let Some(place) = source.repo_url.strip_prefix("oci://") {
+        let place = place.trim_end_matches('/');
+        let is_named = place.strip_suffix(source.chart.as_str()).is_some_and(|rest| rest.ends_with('/'));
+        return if source.chart.is_empty() || is_named { SourceKind::Artifact } else { chart(true) };
+    }
+    if source.chart.is_empty() {
+        return SourceKind::Git;
+    }
+    let is_web = ["https://", "http://"].iter().any(|scheme| source.repo_url.starts_with(scheme));
+    chart(!is_web)
 }
 
 /// An empty block says as little as none.

@@ -10,8 +10,8 @@ use windlass_plan::{Comparison, compare};
 
 use super::Core;
 use crate::clusters::{ClusterKey, ClusterState, connect};
+use crate::fetching::Fetched;
 use crate::live::Known;
-use crate::source_hub::ResolvedSource;
 use crate::unit_state::{Activity, UnitState, live_state};
 
 /// What comparing the Unit with its target gave.
@@ -204,7 +204,7 @@ impl Core {
     }
 
     /// The newest revisions of all sources; reports why not, if one was never had.
-    pub(super) fn resolved_sources(&mut self, unit: &mut UnitState) -> Option<Vec<ResolvedSource>> {
+    pub(super) fn resolved_sources(&mut self, unit: &mut UnitState) -> Option<Vec<Fetched>> {
         let mut resolved = Vec::with_capacity(unit.sources.len());
         let mut trouble = Vec::new();
         for key in &unit.sources {
@@ -239,14 +239,14 @@ impl Core {
         &self,
         unit: &mut UnitState,
         cluster: &ClusterKey,
-        resolved: &[ResolvedSource],
+        resolved: &[Fetched],
     ) -> bool {
         let discovery = self.clusters.get(cluster).map_or(0, |state| state.discovery_version);
         let asked = unit.lowered_digest;
         let Some(rendered) = &unit.rendered else { return false };
         rendered.asked == asked
             && rendered.discovery == discovery
-            && rendered.revisions.iter().eq(resolved.iter().map(|source| &source.commit))
+            && rendered.identities.iter().cloned().eq(resolved.iter().map(Fetched::identity))
     }
 
     /// Watches every kind that the Unit declares or had; answers whether all of their states are known.

@@ -3,34 +3,26 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
 use windlass_argo::{Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name};
 use windlass_cluster::WatchEvent;
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, UnitId};
-use windlass_source::{
-    Access, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy, RepositoryUrl, Secret,
-    TargetRevision,
-};
 
 use super::Core;
 use crate::clusters::ClusterSecret;
+use crate::credentials::{self, Credentials, RepositorySecret, SECRET_TYPE};
+use crate::fetching::locate;
 use crate::source_hub::SourceKey;
 use crate::unit_state::{UnitState, asked_digest, operation_digest};
 
 /// The kind of the declaring objects.
 pub(crate) const APPLICATION_KIND: &str = "Application";
 
-/// The label that says what a Secret of the control plane is for.
-pub(crate) const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
-
 /// What a Secret of the control plane holds.
 #[derive(Clone, PartialEq)]
 pub(crate) enum ReadSecret {
-    /// Access to one repository: its normal address, the project it is for, and the access.
-    Repository(Str, Str, Box<Access>),
-    /// Access to every repository below an address.
-    Template(Str, Box<Access>),
+    /// Access to a repository, or to all below an address.
+    Repository(Box<RepositorySecret>),
     /// A target cluster.
     Cluster(Box<ClusterSecret>),
 }
@@ -164,29 +156,26 @@ impl Core {
         let mut keys = Vec::with_capacity(specs.len());
         let mut problems = Vec::new();
         for (idx, spec) in specs.iter().enumerate() {
-            let url = match RepositoryUrl::parse(&spec.repository) {
-                Ok(url) => url,
+            let revision = overrides.get(idx).filter(|text| !text.is_empty()).unwrap_or(&spec.revision);
+            let (place, target) = match locate(spec, revision) {
+                Ok(found) => found,
                 Err(error) => {
                     let message = format!("repoURL cannot be used: {error}");
                     problems.push(Diagnostic::new(DiagnosticKind::InvalidSpec, message));
                     continue;
                 }
             };
-            let revision = overrides.get(idx).filter(|text| !text.is_empty()).unwrap_or(&spec.revision);
-            let key = SourceKey {
-                repository: url.normalised().into(),
-                target: TargetRevision::parse(revision, &spec.tag_prefix),
-            };
-            keys.push((key, url, spec.path.clone()));
+            let key = SourceKey { repository: place.name(), target };
+            keys.push((key, place, spec.path.clone()));
         }
         let old: Vec<SourceKey> = std::mem::take(&mut unit.sources);
         let old_paths = std::mem::take(&mut unit.source_paths);
         for (key, path) in old.iter().zip(&old_paths) {
             self.unregister_reader(key, path, id);
         }
-        for (key, url, path) in keys {
-            let access = self.access_for(&url, &unit);
-            self.hub.follow(&url, &access, &key);
+        for (key, place, path) in keys {
+            let access = self.credentials.for_place(&place, &unit.lowered.permissions.project);
+            self.hub.follow(&place, &access, &key);
             self.sources.entry(key.clone()).or_default();
             self.readers
                 .entry(key.clone())
@@ -224,14 +213,6 @@ impl Core {
         }
     }
 
-    fn access_for(&self, url: &RepositoryUrl, unit: &UnitState) -> Access {
-        let project = unit.lowered.permissions.project.as_str();
-        let own = self.repository_access.get(url.normalised());
-        let own = own.filter(|(for_project, _)| for_project.is_empty() || for_project == project);
-        let found = own.map(|(_, access)| access).or_else(|| self.credential_templates.for_url(url)).cloned();
-        with_known_hosts(found, &self.known_hosts)
-    }
-
     pub(super) fn on_project(&mut self, event: WatchEvent) {
         match event {
             WatchEvent::Applied(object) => {
@@ -258,9 +239,9 @@ impl Core {
                     self.setting_maps.insert(name.into(), object.clone());
                     self.take_settings();
                 }
-                "argocd-ssh-known-hosts-cm" => {
-                    self.known_hosts = KnownHosts::Strict(object.str_at(&["data", "ssh_known_hosts"]).into());
-                    self.rebind_all();
+                name @ (credentials::KNOWN_HOSTS_MAP | credentials::CERTIFICATES_MAP) => {
+                    self.credential_maps.insert(name.into(), object.clone());
+                    self.take_credentials();
                 }
                 _ => {}
             },
@@ -268,6 +249,9 @@ impl Core {
             WatchEvent::Deleted(object) => {
                 if self.setting_maps.remove(object.name()).is_some() {
                     self.take_settings();
+                }
+                if self.credential_maps.remove(object.name()).is_some() {
+                    self.take_credentials();
                 }
             }
             WatchEvent::Listing => {}
@@ -321,20 +305,10 @@ impl Core {
             Some(read) => self.secrets.insert(name, read),
             None => self.secrets.remove(&name),
         };
-        self.repository_access.clear();
-        self.credential_templates = CredentialTemplates::default();
         let mut clusters = HashMap::new();
         for read in self.secrets.values() {
-            match read {
-                ReadSecret::Repository(url, project, access) => {
-                    self.repository_access.insert(url.clone(), (project.clone(), access.as_ref().clone()));
-                }
-                ReadSecret::Template(prefix, access) => {
-                    self.credential_templates.insert(prefix, access.as_ref().clone());
-                }
-                ReadSecret::Cluster(secret) => {
-                    clusters.insert(secret.server.clone(), secret.as_ref().clone());
-                }
+            if let ReadSecret::Cluster(secret) = read {
+                clusters.insert(secret.server.clone(), secret.as_ref().clone());
             }
         }
         if clusters != self.cluster_secrets {
@@ -343,10 +317,21 @@ impl Core {
             self.cluster_secrets = clusters;
             self.lower_again(|_| true);
         }
-        self.rebind_all();
+        self.take_credentials();
     }
 
-    fn rebind_all(&mut self) {
+    /// Puts together what repositories are reached with, and reaches for them anew where that changed.
+    fn take_credentials(&mut self) {
+        let secrets = self.secrets.values().filter_map(|read| match read {
+            ReadSecret::Repository(secret) => Some(secret.as_ref()),
+            ReadSecret::Cluster(_) => None,
+        });
+        let credentials = Credentials::new(secrets, self.credential_maps.values());
+        if credentials == *self.credentials {
+            return;
+        }
+        self.credentials = Arc::new(credentials);
+        self.hub.set_credentials(&self.credentials);
         let ids: Vec<UnitId> = self.units.keys().cloned().collect();
         for id in ids {
             self.bind_sources(&id);
@@ -368,96 +353,11 @@ impl UnitState {
     }
 }
 
-/// The access to the repository at `url` that Secrets of the control plane give the Applications of `project`, by
-/// the rules of a running engine. Secrets that cannot be used count for nothing.
-#[must_use]
-pub fn repository_access(
-    secrets: &[Object],
-    known_hosts: &KnownHosts,
-    url: &RepositoryUrl,
-    project: &str,
-) -> Access {
-    let mut templates = CredentialTemplates::default();
-    let mut own = None;
-    for read in secrets.iter().filter_map(|secret| read_secret(secret).ok()) {
-        match read {
-            ReadSecret::Repository(address, for_project, access)
-                if address == url.normalised() && (for_project.is_empty() || for_project == project) =>
-            {
-                own = Some(*access);
-            }
-            ReadSecret::Template(prefix, access) => templates.insert(&prefix, *access),
-            ReadSecret::Repository(..) | ReadSecret::Cluster(_) => {}
-        }
-    }
-    with_known_hosts(own.or_else(|| templates.for_url(url).cloned()), known_hosts)
-}
-
-/// The access that was found, or anonymous access; where it knows no hosts of its own, those everyone knows.
-fn with_known_hosts(found: Option<Access>, known_hosts: &KnownHosts) -> Access {
-    let mut access = found.unwrap_or_default();
-    if access.known_hosts == KnownHosts::default() {
-        access.known_hosts = known_hosts.clone();
-    }
-    access
-}
-
 fn read_secret(object: &Object) -> Result<ReadSecret, String> {
-    let data = decoded(object)?;
-    let text = |key: &str| {
-        data.get(key).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).filter(|text| !text.is_empty())
-    };
+    let data = credentials::decoded(object)?;
     let kind = object.label(SECRET_TYPE).unwrap_or_default();
     if kind == "cluster" {
         return ClusterSecret::read(&data).map(Box::new).map(ReadSecret::Cluster);
     }
-    if !matches!(kind, "repository" | "repo-creds") {
-        return Err(format!("a secret of type {kind:?} is not used"));
-    }
-    let url = text("url").ok_or("it has no url")?;
-    let is_true = |key: &str| text(key).as_deref() == Some("true");
-    let authentication = match (text("sshPrivateKey"), text("bearerToken"), text("password")) {
-        (Some(key), _, _) => Authentication::SshKey { private_key: Secret::new(key), passphrase: None },
-        (None, Some(token), _) => Authentication::Bearer(Secret::new(token)),
-        (None, None, Some(password)) => Authentication::Basic {
-            username: text("username").unwrap_or_default(),
-            password: Secret::new(password),
-        },
-        (None, None, None) => Authentication::Anonymous,
-    };
-    let mut access = Access { authentication, ..Access::default() };
-    access.tls.insecure_skip_verify = is_true("insecure");
-    access.credentials_over_http = is_true("insecure");
-    if let (Some(certificate), Some(key)) = (text("tlsClientCertData"), text("tlsClientCertKey")) {
-        access.tls.client = Some(ClientCertificate { certificate, key: Secret::new(key) });
-    }
-    access.tls.authorities = text("tlsCaData");
-    if let Some(proxy) = text("proxy") {
-        access.proxy = Some(Proxy { url: Secret::new(proxy), no_proxy: text("noProxy").unwrap_or_default() });
-    }
-    if let Some(known) = text("sshKnownHosts") {
-        access.known_hosts = KnownHosts::Strict(known);
-    } else if is_true("insecure") {
-        access.known_hosts = KnownHosts::AcceptAny;
-    }
-    if kind == "repo-creds" {
-        return Ok(ReadSecret::Template(url.into(), Box::new(access)));
-    }
-    let parsed = RepositoryUrl::parse(&url).map_err(|error| format!("its url cannot be used: {error}"))?;
-    let project = text("project").unwrap_or_default();
-    Ok(ReadSecret::Repository(parsed.normalised().into(), project.into(), Box::new(access)))
-}
-
-fn decoded(secret: &Object) -> Result<HashMap<Str, Arc<[u8]>>, String> {
-    let data = secret.at(&["data"]).and_then(Value::as_object);
-    data.into_iter()
-        .flat_map(windlass_kube::Map::iter)
-        .map(|(key, value)| {
-            let text = value.as_str().unwrap_or_default();
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(text)
-                .map_err(|_| format!("its {key} is not base64"))?;
-            Ok((key.clone(), bytes.into()))
-        })
-        .collect()
+    RepositorySecret::read(kind, &data).map(Box::new).map(ReadSecret::Repository)
 }

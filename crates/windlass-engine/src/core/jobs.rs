@@ -15,9 +15,10 @@ use windlass_source::Repository;
 
 use super::{Core, Event, PreparedUnit};
 use crate::clusters::{ClusterKey, ClusterState};
+use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
 use crate::rendering::{SourceTree, render_sources};
-use crate::source_hub::{ResolvedSource, SourceKey};
+use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
 
@@ -34,7 +35,7 @@ pub(crate) struct CheckedObject {
 /// What a preparation needs; it runs on a blocking thread.
 struct Preparation {
     lowered: Arc<windlass_argo::Lowered>,
-    sources: Vec<(SourceKey, ResolvedSource)>,
+    sources: Vec<(SourceKey, Fetched)>,
     renders: Arc<RenderCache>,
     target: ClusterTarget,
     told: Option<ToldRevisions>,
@@ -43,17 +44,13 @@ struct Preparation {
 /// The revisions that the status named when this process began, with the repositories they are in.
 struct ToldRevisions {
     revisions: Vec<Str>,
-    repositories: Vec<Arc<Repository>>,
+    /// `None` for what is no Git repository: of charts and artifacts, older versions are not looked at.
+    repositories: Vec<Option<Arc<Repository>>>,
 }
 
 impl Core {
     /// Renders the sources of a Unit and makes the objects ready for its target.
-    pub(super) fn prepare(
-        &mut self,
-        unit: &mut UnitState,
-        cluster: &ClusterKey,
-        resolved: Vec<ResolvedSource>,
-    ) {
+    pub(super) fn prepare(&mut self, unit: &mut UnitState, cluster: &ClusterKey, resolved: Vec<Fetched>) {
         let Some(state) = self.clusters.get(cluster) else { return };
         let preparation = Preparation {
             told: self.told_revisions(unit, &resolved),
@@ -75,41 +72,47 @@ impl Core {
                 return;
             }
             let _entered = span.enter();
-            let run = std::panic::AssertUnwindSafe(|| preparation.run());
+            let mut prepared = preparation.begin();
+            let run = std::panic::AssertUnwindSafe(|| preparation.run(preparation.begin()));
             let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
                 let message = "rendering failed with a bug of ours; the log has its place";
                 Err(vec![Diagnostic::new(DiagnosticKind::Render, message)])
             });
-            let _ = events.blocking_send(Event::Prepared(id, ticket, Box::new(result)));
+            match result {
+                Ok(whole) => prepared = whole,
+                Err(diagnostics) => {
+                    prepared.diagnostics = diagnostics;
+                    prepared.failed = true;
+                }
+            }
+            prepared.damaged = preparation.damaged();
+            let _ = events.blocking_send(Event::Prepared(id, ticket, Box::new(prepared)));
         });
     }
 
     /// The revisions that the status named before this process began, as long as nothing was rendered in it: a branch
     /// that moved on while the process was down is no news to the Units whose files are the same.
-    fn told_revisions(&self, unit: &UnitState, resolved: &[ResolvedSource]) -> Option<ToldRevisions> {
+    fn told_revisions(&self, unit: &UnitState, resolved: &[Fetched]) -> Option<ToldRevisions> {
         let revisions = &unit.previous.revisions;
         let is_first =
             unit.rendered.is_none() && unit.previous.same_sources && unit.lowered.refresh.is_none();
-        let moved = revisions.iter().ne(resolved.iter().map(|source| &source.commit));
+        let moved = revisions.iter().ne(resolved.iter().map(|source| &source.revision));
         if !is_first || !moved || revisions.len() != resolved.len() {
             return None;
         }
-        let repositories: Option<Vec<_>> =
-            unit.sources.iter().map(|key| self.hub.repository(&key.repository)).collect();
-        Some(ToldRevisions { revisions: revisions.clone(), repositories: repositories? })
+        let repositories = unit.sources.iter().map(|key| self.hub.repository(&key.repository)).collect();
+        Some(ToldRevisions { revisions: revisions.clone(), repositories })
     }
 
-    pub(super) fn on_prepared(
-        &mut self,
-        id: &UnitId,
-        ticket: u64,
-        result: Result<PreparedUnit, Vec<Diagnostic>>,
-    ) {
-        self.metrics.renders.get_or_create(&ResultLabel::of(result.is_ok())).inc();
+    pub(super) fn on_prepared(&mut self, id: &UnitId, ticket: u64, prepared: PreparedUnit) {
+        self.metrics.renders.get_or_create(&ResultLabel::of(!prepared.failed)).inc();
+        for key in &prepared.damaged {
+            self.hub.repair(&key.repository);
+        }
         self.rest_at = Some(Instant::now() + super::REST_AFTER);
         let Some(mut unit) = self.units.remove(id) else { return };
         if matches!(unit.activity, Activity::Preparing(current) if current == ticket) {
-            self.take_prepared(&mut unit, result);
+            self.take_prepared(&mut unit, prepared);
             self.idle(&mut unit);
             if let Some((run, wave)) = unit.held.take() {
                 // Whether it goes on is told apart when the Unit is looked at.
@@ -120,35 +123,14 @@ impl Core {
         self.units.insert(id.clone(), unit);
     }
 
-    fn take_prepared(&mut self, unit: &mut UnitState, result: Result<PreparedUnit, Vec<Diagnostic>>) {
+    fn take_prepared(&mut self, unit: &mut UnitState, prepared: PreparedUnit) {
         let cluster = self.cluster_key(unit);
         let discovery = cluster
             .as_ref()
             .and_then(|key| self.clusters.get(key))
             .map_or(0, |state| state.discovery_version);
-        let revisions: Vec<Str> = unit
-            .sources
-            .iter()
-            .filter_map(|key| self.sources.get(key)?.latest.as_ref().map(|latest| latest.commit.clone()))
-            .collect();
         let asked = unit.lowered_digest;
         let before = unit.rendered.take();
-        let (prepared, failed) = match result {
-            Ok(prepared) => (prepared, false),
-            Err(diagnostics) => {
-                let nothing = PreparedUnit {
-                    desired: Vec::new(),
-                    hooks: Vec::new(),
-                    skipped: Vec::new(),
-                    diagnostics,
-                    source_types: Vec::new(),
-                    revisions,
-                    unchanged_since: None,
-                    read_paths: Vec::new(),
-                };
-                (nothing, true)
-            }
-        };
         self.set_extra_reads(unit, &prepared.read_paths);
         let receipts: std::collections::HashMap<ObjectRef, windlass_model::Receipt> = before
             .iter()
@@ -189,6 +171,7 @@ impl Core {
         let rendered = RenderedUnit {
             shown: prepared.unchanged_since.unwrap_or_else(|| prepared.revisions.clone()),
             revisions: prepared.revisions,
+            identities: prepared.identities,
             asked,
             discovery,
             source_types: prepared.source_types,
@@ -199,7 +182,7 @@ impl Core {
             digest,
             bodies: Some(prepared.desired),
             hooks: prepared.hooks,
-            failed,
+            failed: prepared.failed,
         };
         if unit.synced.is_none() && unit.was_synced_at(&rendered.shown) {
             // The status of an earlier process says so.
@@ -314,35 +297,51 @@ impl UnitState {
 }
 
 impl Preparation {
-    fn run(self) -> Result<PreparedUnit, Vec<Diagnostic>> {
-        let unit = &self.lowered.unit;
-        let mut manifests: Vec<Manifest> = Vec::new();
-        let mut prepared = PreparedUnit {
+    /// What is known before anything is rendered.
+    fn begin(&self) -> PreparedUnit {
+        PreparedUnit {
             desired: Vec::new(),
             hooks: Vec::new(),
             skipped: Vec::new(),
             diagnostics: Vec::new(),
             source_types: Vec::new(),
-            revisions: Vec::new(),
+            revisions: self.sources.iter().map(|(_, source)| source.revision.clone()).collect(),
+            identities: self.sources.iter().map(|(_, source)| source.identity()).collect(),
+            damaged: Vec::new(),
             unchanged_since: None,
             read_paths: Vec::new(),
-        };
+            failed: false,
+        }
+    }
+
+    /// The sources whose files turned out to be damaged.
+    fn damaged(&self) -> Vec<SourceKey> {
+        let damaged = self.sources.iter().filter(|(_, source)| source.files.is_damaged());
+        damaged.map(|(key, _)| key.clone()).collect()
+    }
+
+    fn run(&self, mut prepared: PreparedUnit) -> Result<PreparedUnit, Vec<Diagnostic>> {
+        let unit = &self.lowered.unit;
+        let mut manifests: Vec<Manifest> = Vec::new();
         let mut unchanged = self.told.is_some();
         let trees: Vec<SourceTree<'_>> = self
             .sources
             .iter()
-            .map(|(_, source)| SourceTree { commit: &source.commit, tree: source.tree.as_ref() })
+            .map(|(_, source)| SourceTree { commit: &source.revision, tree: source.files.tree() })
             .collect();
         let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut Context<'_>| {
             let (key, _): &(SourceKey, _) = &self.sources[idx];
-            self.renders.render(&key.repository, tree, &unit.sources[idx].path, renderer, context)
+            let place = match key.target.chart() {
+                Some(chart) => format!("{} {chart}", key.repository).into(),
+                None => key.repository.clone(),
+            };
+            self.renders.render(&place, tree, &unit.sources[idx].path, renderer, context)
         };
         let rendered = render_sources(&self.lowered, &trees, &self.target.discovery, render)
             .map_err(|error| vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))])?;
-        for (source_idx, ((spec, (key, source)), rendered)) in
+        for (source_idx, ((spec, (key, _)), rendered)) in
             unit.sources.iter().zip(&self.sources).zip(rendered).enumerate()
         {
-            prepared.revisions.push(source.commit.clone());
             let Some(rendered) = rendered else {
                 prepared.source_types.push(SourceType::Reference);
                 continue;
@@ -360,7 +359,8 @@ impl Preparation {
             }
             manifests.extend(rendered.manifests.iter().cloned());
         }
-        prepared.unchanged_since = self.told.filter(|_| unchanged).map(|told| told.revisions);
+        prepared.unchanged_since =
+            self.told.as_ref().filter(|_| unchanged).map(|told| told.revisions.clone());
         let discovery = &self.target.discovery;
         let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(discovery, gvk);
         let ready = prepare(unit, &self.lowered.permissions, &manifests, scope, &Marks::ARGO);
@@ -376,10 +376,11 @@ impl Preparation {
     /// Whether what was read of a source reads the same at the revision that the status names.
     fn is_unchanged(&self, source_idx: usize, reads: &ReadSet) -> bool {
         let Some(told) = &self.told else { return false };
-        let (revision, repository) = (&told.revisions[source_idx], &told.repositories[source_idx]);
-        if *revision == self.sources[source_idx].1.commit {
+        let revision = &told.revisions[source_idx];
+        if *revision == self.sources[source_idx].1.revision {
             return true;
         }
+        let Some(repository) = &told.repositories[source_idx] else { return false };
         // A commit that is no longer here cannot be compared with; then its name is news.
         let tree = revision.parse().ok().and_then(|revision| repository.tree(revision).ok().flatten());
         tree.is_some_and(|tree| reads.holds_in(&tree).unwrap_or(false))

@@ -20,8 +20,6 @@ pub enum ArtifactKind {
 /// How a repository of artifacts is reached, beside its [`Access`](crate::Access).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArtifactOptions {
-    /// Talks to a registry over plain http (Flux's `insecure`, Helm's `--plain-http`).
-    pub plain_http: bool,
     /// Sends the credentials of a Helm repository also to other hosts that its index names (Helm's
     /// `--pass-credentials`). A redirect never carries them to another host.
     pub pass_credentials: bool,

@@ -40,6 +40,15 @@ impl ArtifactUrl {
     ///
     /// [`ParseUrlError`] says what is wrong without repeating the address.
     pub fn parse(text: &str) -> Result<Self, ParseUrlError> {
+        let url = Self::parse_place(text)?;
+        if url.scheme == ArtifactScheme::Oci && url.path().is_empty() {
+            Err(ParseUrlError::NoPath)
+        } else {
+            Ok(url)
+        }
+    }
+
+    fn parse_place(text: &str) -> Result<Self, ParseUrlError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(ParseUrlError::Empty);
@@ -71,13 +80,11 @@ impl ArtifactUrl {
         url.set_fragment(None);
         let trimmed = url.path().trim_end_matches('/').to_string();
         url.set_path(&trimmed);
-        if scheme == ArtifactScheme::Oci && trimmed.is_empty() {
-            return Err(ParseUrlError::NoPath);
-        }
         Ok(Self { scheme, url, user, password })
     }
 
-    /// Parses the address of a registry as Argo CD writes it for `enableOCI` repositories: `oci://` may be missing.
+    /// Parses the address of a registry as Argo CD writes it for `enableOCI` repositories: `oci://` may be missing, and
+    /// so may the path, which the charts' names then begin with.
     ///
     /// # Errors
     ///
@@ -85,7 +92,7 @@ impl ArtifactUrl {
     pub fn parse_registry(text: &str) -> Result<Self, ParseUrlError> {
         let text = text.trim();
         let bare = text.strip_prefix("oci://").unwrap_or(text);
-        Self::parse(&format!("oci://{bare}"))
+        Self::parse_place(&format!("oci://{bare}"))
     }
 
     /// How it is reached.
@@ -199,6 +206,7 @@ mod tests {
         let url = ArtifactUrl::parse("https://u%40x:p%3A@h/a").unwrap();
         assert_eq!((url.user(), url.password().map(Secret::expose)), (Some("u@x"), Some("p:")));
         assert_eq!(ArtifactUrl::parse_registry("h/x").unwrap(), ArtifactUrl::parse("oci://h/x").unwrap());
+        assert_eq!(ArtifactUrl::parse_registry("h:5000").unwrap().to_string(), "oci://h:5000");
     }
 
     #[test]

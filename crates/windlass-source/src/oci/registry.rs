@@ -43,12 +43,13 @@ impl Registry {
         options: &ArtifactOptions,
         shared: Arc<Shared>,
     ) -> Result<Self, SourceError> {
-        let path = if below.is_empty() { url.path().to_string() } else { format!("{}/{below}", url.path()) };
+        let path =
+            [url.path(), below].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
         let shown = if below.is_empty() { url.to_string() } else { format!("{url}/{below}") };
         if !is_repository(&path) {
             return Err(protocol(&shown, "its path cannot be the name of a repository in a registry"));
         }
-        let scheme = if options.plain_http { "http" } else { "https" };
+        let scheme = if access.plain_http { "http" } else { "https" };
         // The registry of Docker Hub has a host of its own.
         let host = match url.authority().as_str() {
             "docker.io" | "index.docker.io" => "registry-1.docker.io".to_string(),

@@ -211,9 +211,10 @@ fn an_index_may_keep_its_charts_in_a_registry() {
     let url = format!("{}:1.0.0", registry.url("library/web"));
     server.put("index.yaml", index(&[("web", "1.0.0", &url, "")]));
     let rig = Rig::new();
-    let options = ArtifactOptions { plain_http: true, ..ArtifactOptions::default() };
+    let options = ArtifactOptions::default();
+    let access = Access { plain_http: true, ..ada() };
     let url = server.base_url().parse().unwrap();
-    let charts = rig.store.repository(&url, ArtifactKind::HelmRepository, &ada(), &options).unwrap();
+    let charts = rig.store.repository(&url, ArtifactKind::HelmRepository, &access, &options).unwrap();
     assert_eq!(
         text_at(&update(&charts, &chart("web", "")).unwrap(), "values.yaml").unwrap(),
         "replicas: 1\n"

@@ -51,9 +51,9 @@ impl Rig {
     }
 
     fn registry(&self, url: &str, access: &Access) -> Arc<ArtifactRepository> {
-        let options =
-            ArtifactOptions { plain_http: access.tls == Tls::default(), ..ArtifactOptions::default() };
-        self.store.repository(&url.parse().unwrap(), ArtifactKind::Oci, access, &options).unwrap()
+        let access = Access { plain_http: access.tls == Tls::default(), ..access.clone() };
+        let options = ArtifactOptions::default();
+        self.store.repository(&url.parse().unwrap(), ArtifactKind::Oci, &access, &options).unwrap()
     }
 
     fn archive(&self, url: &str, access: &Access) -> Arc<ArtifactRepository> {

@@ -200,3 +200,44 @@ fn damage_on_disk_is_repaired_by_fetching_again() {
     assert_eq!(before.tree.digest(), after.tree.digest());
     assert_eq!(text_at(&before, "file").as_deref(), Some("content"));
 }
+
+#[test]
+fn damaged_files_are_noticed_and_fetched_again() {
+    let server = GitServer::start().unwrap();
+    let git = server.repository("app").unwrap();
+    git.write("main", "noise", noise(100_000)).unwrap();
+    let rig = Rig::new();
+    let repository = rig.anonymous(&server.url("app"));
+    let snapshot = update(&repository, "main").unwrap();
+    let mut folders = vec![rig.folder.path().to_path_buf()];
+    let mut packs = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|extension| extension == "pack") {
+                packs.push(entry.path());
+            }
+        }
+    }
+    let [pack] = packs.as_slice() else { panic!("expected one pack, there are {packs:?}") };
+    let mut bytes = std::fs::read(pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(pack).unwrap();
+    std::fs::write(pack, bytes).unwrap();
+    // The next process finds it so.
+    drop((snapshot, repository));
+    let rig = rig.restarted();
+    let repository = rig.anonymous(&server.url("app"));
+    let damaged = update(&repository, "main").unwrap();
+    assert!(!damaged.tree.is_damaged());
+    let error = windlass_model::Tree::read(&damaged.tree, "noise", 1 << 20).unwrap_err();
+    assert!(matches!(error, windlass_model::TreeError::Store { .. }), "{error}");
+    assert!(damaged.tree.is_damaged());
+    let again = update(&repository, "main").unwrap();
+    assert_eq!(again.revision.commit, damaged.revision.commit);
+    let read = windlass_model::Tree::read(&again.tree, "noise", 1 << 20).unwrap().unwrap();
+    assert_eq!(read.len(), 100_000);
+    assert!(!again.tree.is_damaged());
+}

@@ -41,6 +41,15 @@ impl Rig {
         self.store.repository(&url.parse().unwrap(), access).unwrap()
     }
 
+    /// The same folder, opened by the next process.
+    fn restarted(self) -> Self {
+        let Self { store, folder } = self;
+        drop(store);
+        let path = folder.path().join("store");
+        let store = RepositoryStore::open(path, Policy::trusting(), Limits::default()).unwrap();
+        Self { store, folder }
+    }
+
     fn anonymous(&self, url: &str) -> Arc<Repository> {
         self.repository(url, &Access::default())
     }

@@ -2,7 +2,7 @@
 
 use windlass_model::{EntryKind, Tree};
 use windlass_source::{
-    Access, Authentication, CredentialTemplates, Freshness, Policy, Scheme, SourceError, chain,
+    Access, Authentication, CredentialTemplates, Freshness, Policy, RepositoryUrl, Scheme, SourceError, chain,
 };
 use windlass_testing::{GitServer, Repository as GitRepository};
 
@@ -64,7 +64,9 @@ fn files_of_submodules_are_read_as_in_a_checkout() {
     let rig = Rig::new();
     let repository = rig.repository(&server.url("org/app"), &ada());
     let snapshot = update(&repository, "main").unwrap();
-    let tree = rig.store.with_submodules(&repository, &snapshot, &templates, Freshness::New).unwrap();
+    let access_to = |url: &RepositoryUrl, own: Access| templates.for_url(url).cloned().unwrap_or(own);
+    let tree = rig.store.with_submodules(&repository, &snapshot, &access_to, Freshness::New).unwrap();
+    assert!(tree.has_submodules() && tree.is_submodule("vendor/lib") && !tree.is_submodule("unnamed"));
     for (path, expected) in [
         ("top.yaml", Some("top")),
         ("vendor/lib/chart/values.yaml", Some("a: 1")),
@@ -90,12 +92,11 @@ fn files_of_submodules_are_read_as_in_a_checkout() {
     assert!(tree.is_link("vendor/lib/up").unwrap() && !tree.is_link("vendor/lib").unwrap());
     assert!(tree.entry("../x").is_err());
     // Without credentials for the other host none are sent there, not even ours.
-    let none = CredentialTemplates::default();
     elsewhere.forget_requests();
     let rig = Rig::new();
     let repository = rig.repository(&server.url("org/app"), &ada());
     let snapshot = update(&repository, "main").unwrap();
-    let error = rig.store.with_submodules(&repository, &snapshot, &none, Freshness::New).unwrap_err();
+    let error = rig.store.with_submodules(&repository, &snapshot, &|_, own| own, Freshness::New).unwrap_err();
     assert!(matches!(error, SourceError::AuthenticationFailed { anonymous: true, .. }), "{}", chain(&error));
     assert!(elsewhere.requests().iter().all(|request| !request.authenticated));
 }
@@ -117,12 +118,7 @@ fn hostile_submodules_are_refused() {
             .unwrap();
         let repository = rig.anonymous(&server.url("app"));
         let snapshot = update(&repository, "main").unwrap();
-        let tree = rig.store.with_submodules(
-            &repository,
-            &snapshot,
-            &CredentialTemplates::default(),
-            Freshness::New,
-        );
+        let tree = rig.store.with_submodules(&repository, &snapshot, &|_, own| own, Freshness::New);
         tree.unwrap_err()
     };
     let path = secret.file_url();

@@ -39,15 +39,14 @@ pub(super) struct DiffOptions {
 pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
     let application = source::at_revision(&application, options.revision.as_deref());
-    let url = source::first_url(&application)?;
-    let (access, project, settings) = tokio::try_join!(
-        source::access(session, &application, &url),
+    let (credentials, project, settings) = tokio::try_join!(
+        source::credentials(session),
         source::project(session, &application),
         source::settings(session),
     )?;
     let store = options.source.store()?;
     let previewing =
-        preview(&session.client, &store.store, &application, project.as_ref(), &access, &settings);
+        preview(&session.client, &store.stores, &application, project.as_ref(), &credentials, &settings);
     let found = tokio::select! {
         found = previewing => found.with_context(|| format!("what a sync of {} would change cannot be told", options.name))?,
         // The temporary store goes on the way out.

@@ -1,14 +1,12 @@
 //! `windlass app manifests`.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use windlass_argo::{Project, ProjectProblem, lower, project_name};
-use windlass_engine::{SourceTree, render_sources};
+use windlass_engine::{FetchedSource, fetch_sources, render_sources};
 use windlass_kube::Object;
-use windlass_source::{Freshness, RepositoryUrl, TargetRevision};
 
 use super::Session;
 use super::source::{self, SourceOptions};
@@ -106,25 +104,14 @@ async fn declared(
     };
     let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
     let store = repositories.store()?;
+    let credentials = source::credentials(session).await?;
     let discovery = session
         .client
         .discover()
         .await
         .map_err(|error| session.explained(error, "what the cluster serves"))?;
-    let mut snapshots = Vec::new();
-    for spec in &lowered.unit.sources {
-        let url = RepositoryUrl::parse(&spec.repository)
-            .with_context(|| format!("repoURL {:?} cannot be used", spec.repository))?;
-        let access = source::access(session, application, &url).await?;
-        let repository = store.store.repository(&url, &access)?;
-        let target = TargetRevision::parse(&spec.revision, &spec.tag_prefix);
-        let mut answers = repository.update_async(BTreeSet::from([target]), Freshness::New).await;
-        let Some((_, snapshot)) = answers.pop_first() else { continue };
-        let snapshot = snapshot.with_context(|| format!("{} could not be read", spec.repository))?;
-        snapshots.push((snapshot.revision.commit.to_string(), snapshot.tree));
-    }
-    let trees: Vec<SourceTree<'_>> =
-        snapshots.iter().map(|(commit, tree)| SourceTree { commit, tree }).collect();
+    let fetched = fetch_sources(&store.stores, &credentials, &lowered).await?;
+    let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
     let rendered = render_sources(&lowered, &trees, &discovery, |idx, tree, renderer, context| {
         let path = &lowered.unit.sources[idx].path;
         windlass_render::render(tree, path, renderer, context)

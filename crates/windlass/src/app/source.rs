@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use windlass_argo::{Settings, project_name};
 use windlass_cluster::Resource;
+use windlass_engine::{Credentials, SourceStores};
 use windlass_kube::{Object, Value};
-use windlass_source::{Access, KnownHosts, Limits, Policy, RepositoryStore, RepositoryUrl};
+use windlass_source::Policy;
 
 use super::Session;
 use crate::up::Scratch;
@@ -25,7 +26,7 @@ const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
 
 /// A store of repositories in a folder that goes with it.
 pub(super) struct TemporaryStore {
-    pub(super) store: Arc<RepositoryStore>,
+    pub(super) stores: Arc<SourceStores>,
     _folder: Scratch,
 }
 
@@ -33,9 +34,9 @@ impl SourceOptions {
     pub(super) fn store(self) -> Result<TemporaryStore> {
         let folder = Scratch::new()?;
         let policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
-        let store = RepositoryStore::open(folder.path.join("git"), policy, Limits::default())
+        let stores = SourceStores::open(&folder.path, policy)
             .context("the temporary store for repositories could not be made")?;
-        Ok(TemporaryStore { store: Arc::new(store), _folder: folder })
+        Ok(TemporaryStore { stores: Arc::new(stores), _folder: folder })
     }
 }
 
@@ -54,8 +55,8 @@ pub(super) async fn project(session: &Session, application: &Object) -> Result<O
     find(session, &projects, project_name(application)).await
 }
 
-/// Access to the repository at `url`, as the engine would have it.
-pub(super) async fn access(session: &Session, application: &Object, url: &RepositoryUrl) -> Result<Access> {
+/// What repositories are reached with, as the engine would have it.
+pub(super) async fn credentials(session: &Session) -> Result<Arc<Credentials>> {
     let secrets = Resource::new("", "v1", "Secret", "secrets", true);
     let secrets = session
         .client
@@ -63,19 +64,11 @@ pub(super) async fn access(session: &Session, application: &Object, url: &Reposi
         .await
         .map_err(|error| session.explained(error, "Secrets with access to repositories"))?;
     let maps = Resource::new("", "v1", "ConfigMap", "configmaps", true);
-    let known_hosts = match find(session, &maps, "argocd-ssh-known-hosts-cm").await? {
-        Some(map) => KnownHosts::Strict(map.str_at(&["data", "ssh_known_hosts"]).into()),
-        None => KnownHosts::default(),
-    };
-    Ok(windlass_engine::repository_access(&secrets, &known_hosts, url, project_name(application)))
-}
-
-/// The address of the Application's first source.
-pub(super) fn first_url(application: &Object) -> Result<RepositoryUrl> {
-    let spec = application.at(&["spec"]).cloned().unwrap_or_default();
-    let sources = super::session::sources(&spec);
-    let url = sources.first().and_then(|source| source.str_at(&["repoURL"])).unwrap_or_default();
-    RepositoryUrl::parse(url).with_context(|| format!("repoURL {url:?} cannot be used"))
+    let mut settings = Vec::new();
+    for name in ["argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"] {
+        settings.extend(find(session, &maps, name).await?);
+    }
+    Ok(Arc::new(Credentials::read(&secrets, &settings)))
 }
 
 /// The Application as if it named another revision; with several sources, the first of them does.

@@ -11,8 +11,8 @@ use windlass_model::Tree;
 use windlass_render::{ChartAddress, ChartFetcher};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactScheme, ArtifactStore, ArtifactTarget,
-    ArtifactUrl, Authentication, CredentialTemplates, FileAnswer, Freshness, KnownHosts, Limits, Policy,
-    RepositoryStore, RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, chain,
+    ArtifactUrl, Authentication, FileAnswer, Freshness, KnownHosts, Limits, Policy, RepositoryStore,
+    RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, chain,
 };
 
 /// Fetches into a folder that goes away with it. Nothing is opened before the first address.
@@ -75,8 +75,8 @@ impl Fetcher {
         if !address.submodules {
             return Ok(Arc::new(snapshot.tree));
         }
-        let templates = CredentialTemplates::default();
-        let tree = stores.repositories.with_submodules(&repository, &snapshot, &templates, Freshness::Shared);
+        let access_to = |_: &RepositoryUrl, own: Access| own;
+        let tree = stores.repositories.with_submodules(&repository, &snapshot, &access_to, Freshness::Shared);
         Ok(Arc::new(tree.map_err(|error| chain(&error))?))
     }
 

@@ -262,6 +262,32 @@ impl Plane {
         }
     }
 
+    /// Overwrites bytes in every pack of Git objects that Windlass has on disk.
+    pub(crate) fn damage_packs(&self) {
+        let mut folders = vec![self.folder.path().join("data")];
+        let mut n_damaged = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let path = entry.path();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "pack") {
+                    let mut bytes = std::fs::read(&path).unwrap();
+                    let end = bytes.len() - 20;
+                    // What is beyond the header and the commit.
+                    bytes[end / 3..end].iter_mut().for_each(|byte| *byte ^= 0x55);
+                    // In place: the file is mapped.
+                    let mut permissions = entry.metadata().unwrap().permissions();
+                    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+                    std::fs::set_permissions(&path, permissions).unwrap();
+                    std::fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&bytes).unwrap();
+                    n_damaged += 1;
+                }
+            }
+        }
+        assert!(n_damaged > 0, "there are no packs to damage");
+    }
+
     /// Starts another Windlass with the same arguments, but for its data directory.
     pub(crate) fn second_controller(&self) -> Process {
         let mut arguments = self.arguments.clone();

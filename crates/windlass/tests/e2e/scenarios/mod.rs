@@ -2,6 +2,7 @@
 
 pub(crate) mod bad_days;
 pub(crate) mod bad_input;
+pub(crate) mod charts;
 pub(crate) mod deletion;
 pub(crate) mod hooks;
 pub(crate) mod install;

@@ -1,0 +1,296 @@
+//! What repositories are reached with: Secrets and settings of the control plane.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use windlass_kube::{Object, Str, Value};
+use windlass_source::{
+    Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy,
+    RepositoryUrl, Secret,
+};
+
+use crate::fetching::Place;
+
+/// The label that says what a Secret of the control plane is for.
+pub(crate) const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
+
+/// The ConfigMap with the keys of SSH servers that are known without a repository's Secret saying so.
+pub(crate) const KNOWN_HOSTS_MAP: &str = "argocd-ssh-known-hosts-cm";
+
+/// The ConfigMap with the authorities of servers, by host.
+pub(crate) const CERTIFICATES_MAP: &str = "argocd-tls-certs-cm";
+
+/// Who may read which repository, by the rules of a running engine.
+///
+/// A repository's own Secret goes before one for all addresses that begin alike, and one for a project goes before
+/// one for everybody.
+#[derive(Clone, Default, PartialEq)]
+pub struct Credentials {
+    /// By place, with the project that each is for; empty is every project.
+    own: HashMap<String, Vec<(Str, Access)>>,
+    templates: CredentialTemplates,
+    known_hosts: KnownHosts,
+    /// PEM certificates of the authorities of a host.
+    certificates: BTreeMap<String, String>,
+}
+
+impl Credentials {
+    /// Reads the Secrets of the control plane, and its ConfigMaps `argocd-ssh-known-hosts-cm` and
+    /// `argocd-tls-certs-cm` among `settings`. Secrets that cannot be used count for nothing.
+    #[must_use]
+    pub fn read(secrets: &[Object], settings: &[Object]) -> Self {
+        let read = |secret: &Object| {
+            let kind = secret.label(SECRET_TYPE).unwrap_or_default();
+            RepositorySecret::read(kind, &decoded(secret).ok()?).ok()
+        };
+        let secrets: Vec<RepositorySecret> = secrets.iter().filter_map(read).collect();
+        Self::new(secrets.iter(), settings)
+    }
+
+    pub(crate) fn new<'a>(
+        secrets: impl Iterator<Item = &'a RepositorySecret>,
+        settings: impl IntoIterator<Item = &'a Object>,
+    ) -> Self {
+        let mut credentials = Self::default();
+        for secret in secrets {
+            if secret.is_template {
+                credentials.templates.insert(&secret.url, secret.access.clone());
+                continue;
+            }
+            for place in places(&secret.url) {
+                let own = (secret.project.clone(), secret.access.clone());
+                credentials.own.entry(place).or_default().push(own);
+            }
+        }
+        for map in settings {
+            match map.name() {
+                KNOWN_HOSTS_MAP => {
+                    credentials.known_hosts =
+                        KnownHosts::Strict(map.str_at(&["data", "ssh_known_hosts"]).into());
+                }
+                CERTIFICATES_MAP => {
+                    let data = map.at(&["data"]).and_then(Value::as_object);
+                    let pairs = data.into_iter().flat_map(windlass_kube::Map::iter);
+                    credentials.certificates = pairs
+                        .filter_map(|(host, pem)| Some((host.to_lowercase(), pem.as_str()?.to_string())))
+                        .collect();
+                }
+                _ => {}
+            }
+        }
+        credentials
+    }
+
+    /// What Applications of `project` reach a place with.
+    pub(crate) fn for_place(&self, place: &Place, project: &str) -> Access {
+        let (name, template) = match place {
+            Place::Git(url) => (git_place(url), self.templates.for_url(url)),
+            Place::Artifacts { url, .. } => (artifact_place(url), self.templates.for_artifact(url)),
+        };
+        let found = self.own(&name, project).or(template).cloned();
+        self.at_host(place.host(), found.unwrap_or_default())
+    }
+
+    /// What the submodule at `url` is reached with, where `inherited` would be used otherwise. Only credentials for
+    /// every project count: a repository is fetched once for all of them.
+    pub(crate) fn for_submodule(&self, url: &RepositoryUrl, inherited: Access) -> Access {
+        let found = self.own(&git_place(url), "").or_else(|| self.templates.for_url(url)).cloned();
+        self.at_host(url.host(), found.unwrap_or(inherited))
+    }
+
+    fn own(&self, place: &str, project: &str) -> Option<&Access> {
+        let own = self.own.get(place)?;
+        let of = |wanted: &str| own.iter().find(|(project, _)| project == wanted).map(|(_, access)| access);
+        of(project).or_else(|| of(""))
+    }
+
+    /// Where access knows no hosts and no authorities of its own, those everyone knows.
+    fn at_host(&self, host: &str, mut access: Access) -> Access {
+        if access.known_hosts == KnownHosts::default() {
+            access.known_hosts = self.known_hosts.clone();
+        }
+        if access.tls.authorities.is_none() {
+            access.tls.authorities = self.certificates.get(host).cloned();
+        }
+        access
+    }
+}
+
+/// The names that a repository at `url` is looked up by.
+fn places(url: &str) -> Vec<String> {
+    let git = RepositoryUrl::parse(url).ok().map(|url| git_place(&url));
+    let is_web = url.starts_with("https://") || url.starts_with("http://");
+    let artifacts = if is_web { ArtifactUrl::parse(url) } else { ArtifactUrl::parse_registry(url) };
+    git.into_iter().chain(artifacts.ok().map(|url| artifact_place(&url))).collect()
+}
+
+fn git_place(url: &RepositoryUrl) -> String {
+    format!("git {}", url.normalised())
+}
+
+fn artifact_place(url: &ArtifactUrl) -> String {
+    format!("artifacts {}", url.normalised().to_lowercase())
+}
+
+/// A Secret for one repository, or for every repository below an address.
+#[derive(Clone, PartialEq)]
+pub(crate) struct RepositorySecret {
+    url: String,
+    /// Empty is every project.
+    project: Str,
+    is_template: bool,
+    access: Access,
+}
+
+impl RepositorySecret {
+    /// Reads a Secret's decoded data; `kind` is its [`SECRET_TYPE`].
+    pub(crate) fn read(kind: &str, data: &HashMap<Str, Arc<[u8]>>) -> Result<Self, String> {
+        let text = |key: &str| {
+            let text = data.get(key).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            text.filter(|text| !text.is_empty())
+        };
+        if !matches!(kind, "repository" | "repo-creds") {
+            return Err(format!("a secret of type {kind:?} is not used"));
+        }
+        let is_template = kind == "repo-creds";
+        let url = text("url").ok_or("it has no url")?.trim().to_string();
+        if !is_template && places(&url).is_empty() {
+            return Err("its url cannot be used".into());
+        }
+        let is_true = |key: &str| text(key).as_deref() == Some("true");
+        let authentication = match (text("sshPrivateKey"), text("bearerToken"), text("password")) {
+            (Some(key), _, _) => Authentication::SshKey { private_key: Secret::new(key), passphrase: None },
+            (None, Some(token), _) => Authentication::Bearer(Secret::new(token)),
+            (None, None, Some(password)) => Authentication::Basic {
+                username: text("username").unwrap_or_default(),
+                password: Secret::new(password),
+            },
+            (None, None, None) => Authentication::Anonymous,
+        };
+        let mut access = Access { authentication, ..Access::default() };
+        access.tls.insecure_skip_verify = is_true("insecure");
+        access.plain_http = is_true("insecureOCIForceHttp");
+        access.credentials_over_http = is_true("insecure") || access.plain_http;
+        if let (Some(certificate), Some(key)) = (text("tlsClientCertData"), text("tlsClientCertKey")) {
+            access.tls.client = Some(ClientCertificate { certificate, key: Secret::new(key) });
+        }
+        access.tls.authorities = text("tlsCaData");
+        if let Some(proxy) = text("proxy") {
+            let no_proxy = text("noProxy").unwrap_or_default();
+            access.proxy = Some(Proxy { url: Secret::new(proxy), no_proxy });
+        }
+        if let Some(known) = text("sshKnownHosts") {
+            access.known_hosts = KnownHosts::Strict(known);
+        } else if is_true("insecure") || is_true("insecureIgnoreHostKey") {
+            access.known_hosts = KnownHosts::AcceptAny;
+        }
+        let project = text("project").unwrap_or_default().into();
+        Ok(Self { url, project, is_template, access })
+    }
+}
+
+/// The data of a Secret.
+pub(crate) fn decoded(secret: &Object) -> Result<HashMap<Str, Arc<[u8]>>, String> {
+    let data = secret.at(&["data"]).and_then(Value::as_object);
+    data.into_iter()
+        .flat_map(windlass_kube::Map::iter)
+        .map(|(key, value)| {
+            let text = value.as_str().unwrap_or_default();
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .map_err(|_| format!("its {key} is not base64"))?;
+            Ok((key.clone(), bytes.into()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_model::{SourceKind, SourceSpec};
+
+    use super::*;
+    use crate::fetching::locate;
+
+    fn secret(kind: &str, data: &[(&str, &str)]) -> RepositorySecret {
+        let data = data.iter().map(|(key, value)| (Str::from(*key), value.as_bytes().into())).collect();
+        RepositorySecret::read(kind, &data).unwrap()
+    }
+
+    fn place(repository: &str, chart: Option<&str>) -> Place {
+        let is_web = repository.starts_with("http");
+        let kind = match chart {
+            Some(name) => SourceKind::Chart { name: name.into(), registry: !is_web, pass_credentials: false },
+            None if repository.starts_with("oci://") => SourceKind::Artifact,
+            None => SourceKind::Git,
+        };
+        let spec = SourceSpec {
+            repository: repository.into(),
+            kind,
+            revision: Str::default(),
+            tag_prefix: Str::default(),
+            path: Str::default(),
+            reference: Str::default(),
+            renderer: windlass_model::Renderer::Detect,
+        };
+        locate(&spec, "").unwrap().0
+    }
+
+    #[test]
+    fn the_most_particular_secret_is_used() {
+        let named = |name, url| vec![("url", url), ("username", name), ("password", "p")];
+        let mut of_project = named("project", "https://h/org/app.git");
+        of_project.push(("project", "shop"));
+        let secrets = [
+            secret("repository", &of_project),
+            secret("repository", &named("own", "https://h/org/app.git")),
+            secret("repository", &named("charts", "https://charts.example.org/Stable/")),
+            secret("repository", &named("bare", "registry.example.org/Charts")),
+            secret("repository", &named("oci", "oci://r.example.org/app")),
+            secret("repo-creds", &named("template", "https://h")),
+            secret("repo-creds", &named("registries", "r.example.org")),
+        ];
+        let credentials = Credentials::new(secrets.iter(), []);
+        for (url, chart, project, expected) in [
+            ("https://h/org/app", None, "shop", "project"),
+            ("https://h/org/app", None, "other", "own"),
+            ("https://h/org/other", None, "shop", "template"),
+            ("https://h/org/charts", Some("web"), "shop", "template"),
+            ("https://charts.example.org/Stable", Some("web"), "", "charts"),
+            ("https://charts.example.org/else", Some("web"), "", "nobody"),
+            ("registry.example.org/Charts", Some("web"), "", "bare"),
+            ("oci://registry.example.org/Charts", Some("web"), "", "bare"),
+            ("oci://r.example.org/app", None, "", "oci"),
+            ("oci://r.example.org/other", None, "", "registries"),
+        ] {
+            let found = credentials.for_place(&place(url, chart), project);
+            let name = match &found.authentication {
+                Authentication::Basic { username, .. } => username.as_str(),
+                _ => "nobody",
+            };
+            assert_eq!(name, expected, "{url} {chart:?} {project}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_found_by_host() {
+        let map = windlass_kube::value!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-tls-certs-cm"},
+            "data": {"charts.example.org": "PEM"},
+        });
+        let map = Object::try_new(map).unwrap();
+        let own = secret("repository", &[("url", "https://charts.example.org/own"), ("tlsCaData", "OWN")]);
+        let credentials = Credentials::new([own].iter(), [&map]);
+        for (url, expected) in [
+            ("https://charts.example.org/x", Some("PEM")),
+            ("https://charts.example.org:8443/x", Some("PEM")),
+            ("https://charts.example.org/own", Some("OWN")),
+            ("https://other.example.org/x", None),
+        ] {
+            let found = credentials.for_place(&place(url, Some("web")), "");
+            assert_eq!(found.tls.authorities.as_deref(), expected, "{url}");
+            let found = credentials.for_place(&place(url, None), "");
+            assert_eq!(found.tls.authorities.as_deref(), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Fetches what Units come from: Git repositories with their submodules, charts, artifacts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use windlass_argo::Lowered;
+use windlass_kube::Str;
+use windlass_model::{SourceKind, SourceSpec, Tree};
+use windlass_source::{
+    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRevision, ArtifactStore, ArtifactTarget,
+    ArtifactTree, ArtifactUrl, CompositeTree, Freshness, GitTree, LayerSelector, Limits, OciReference,
+    ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Snapshot, SourceError, TargetRevision,
+};
+
+use crate::credentials::Credentials;
+use crate::rendering::SourceTree;
+
+/// Everything that was fetched, in one folder.
+pub struct SourceStores {
+    git: RepositoryStore,
+    artifacts: ArtifactStore,
+}
+
+impl SourceStores {
+    /// Opens the stores below `folder`, creating what is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when the folder cannot be used, or another process uses it.
+    pub fn open(folder: &Path, policy: Policy) -> Result<Self, SourceError> {
+        Ok(Self {
+            git: RepositoryStore::open(folder.join("git"), policy.clone(), Limits::default())?,
+            artifacts: ArtifactStore::open(folder.join("artifacts"), policy, ArtifactLimits::default())?,
+        })
+    }
+
+    /// Gives back memory that reading needed.
+    pub(crate) fn release_readers(&self) {
+        self.git.release_readers();
+    }
+
+    /// The Git repository at a place.
+    pub(crate) fn repository(
+        &self,
+        url: &RepositoryUrl,
+        access: &Access,
+    ) -> Result<Arc<Repository>, SourceError> {
+        self.git.repository(url, access)
+    }
+
+    /// Finds out what each target of a place stands for now, and makes its files available.
+    ///
+    /// One conversation serves all targets. What is `known` already is answered as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future loses the answer; the transfer itself goes on and what it fetched is kept.
+    pub(crate) async fn update(
+        self: &Arc<Self>,
+        place: &Place,
+        access: &Access,
+        credentials: &Arc<Credentials>,
+        targets: BTreeSet<Target>,
+        freshness: Freshness,
+        known: &HashMap<Target, Fetched>,
+    ) -> BTreeMap<Target, Result<Fetched, SourceError>> {
+        match place {
+            Place::Git(url) => match self.git.repository(url, access) {
+                Ok(repository) => {
+                    let revisions = targets.iter().filter_map(Target::revision).cloned().collect();
+                    let answers = repository.update_async(revisions, freshness).await;
+                    let mut fetched = BTreeMap::new();
+                    for (revision, answer) in answers {
+                        let target = Target::Git(revision);
+                        let answer = match answer {
+                            Ok(snapshot) => {
+                                let known = known.get(&target).filter(|known| known.is_still(&snapshot));
+                                match known.cloned() {
+                                    Some(known) => Ok(known),
+                                    None => self.with_submodules(&repository, snapshot, credentials).await,
+                                }
+                            }
+                            Err(error) => Err(error),
+                        };
+                        fetched.insert(target, answer);
+                    }
+                    fetched
+                }
+                Err(error) => everyone(targets, &error),
+            },
+            Place::Artifacts { url, kind, options } => {
+                match self.artifacts.repository(url, *kind, access, options) {
+                    Ok(repository) => {
+                        let wanted = targets.iter().filter_map(Target::artifact).cloned().collect();
+                        let answers = repository.update_async(wanted, freshness).await;
+                        let fetched = answers.into_iter().map(|(target, answer)| {
+                            let answer = answer.map(|snapshot| {
+                                Fetched::artifact(&target, &snapshot.revision, snapshot.tree)
+                            });
+                            (Target::Artifact(target), answer)
+                        });
+                        fetched.collect()
+                    }
+                    Err(error) => everyone(targets, &error),
+                }
+            }
+        }
+    }
+
+    async fn with_submodules(
+        self: &Arc<Self>,
+        repository: &Arc<Repository>,
+        snapshot: Snapshot,
+        credentials: &Arc<Credentials>,
+    ) -> Result<Fetched, SourceError> {
+        let (stores, repository, credentials) = (self.clone(), repository.clone(), credentials.clone());
+        let cancelled = SourceError::Cancelled { repository: repository.url().to_string() };
+        let job = move || {
+            // Most have none, and are read without looking for them at every step.
+            if !snapshot.tree.entry(".gitmodules").is_ok_and(|found| found.is_some()) {
+                return Ok(Fetched::git(Files::Git(Arc::new(snapshot.tree))));
+            }
+            let access_to = |url: &RepositoryUrl, own: Access| credentials.for_submodule(url, own);
+            // A commit does not change: what is on disk of it is as new as can be.
+            let tree = stores.git.with_submodules(&repository, &snapshot, &access_to, Freshness::Shared)?;
+            Ok(Fetched::git(if tree.has_submodules() {
+                Files::WithSubmodules(Arc::new(tree))
+            } else {
+                Files::Git(Arc::new(snapshot.tree))
+            }))
+        };
+        tokio::task::spawn_blocking(job).await.unwrap_or(Err(cancelled))
+    }
+}
+
+fn everyone(
+    targets: BTreeSet<Target>,
+    error: &SourceError,
+) -> BTreeMap<Target, Result<Fetched, SourceError>> {
+    targets.into_iter().map(|target| (target, Err(error.clone()))).collect()
+}
+
+/// What is asked for news in one conversation.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// A Git repository.
+    Git(RepositoryUrl),
+    /// Charts or artifacts.
+    Artifacts {
+        /// Where.
+        url: ArtifactUrl,
+        /// What is there.
+        kind: ArtifactKind,
+        /// How it is asked.
+        options: ArtifactOptions,
+    },
+}
+
+impl Place {
+    /// What tells it from other places, for people too.
+    pub(crate) fn name(&self) -> Str {
+        match self {
+            Self::Git(url) => url.normalised().into(),
+            Self::Artifacts { url, kind: ArtifactKind::Oci, .. } => url.to_string().into(),
+            Self::Artifacts { url, options, .. } => {
+                let passing = if options.pass_credentials { " with credentials for all hosts" } else { "" };
+                format!("charts at {url}{passing}").into()
+            }
+        }
+    }
+
+    /// The host.
+    pub(crate) fn host(&self) -> &str {
+        match self {
+            Self::Git(url) => url.host(),
+            Self::Artifacts { url, .. } => url.host(),
+        }
+    }
+}
+
+/// Which state of a place is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// Of a Git repository.
+    Git(TargetRevision),
+    /// A chart or an artifact.
+    Artifact(ArtifactTarget),
+}
+
+impl Target {
+    fn revision(&self) -> Option<&TargetRevision> {
+        match self {
+            Self::Git(revision) => Some(revision),
+            Self::Artifact(_) => None,
+        }
+    }
+
+    fn artifact(&self) -> Option<&ArtifactTarget> {
+        match self {
+            Self::Artifact(artifact) => Some(artifact),
+            Self::Git(_) => None,
+        }
+    }
+
+    /// The revision as declared, after the name of a chart.
+    pub(crate) fn as_text(&self) -> String {
+        match self {
+            Self::Git(revision) => revision.as_text(),
+            Self::Artifact(ArtifactTarget::Chart { name, version }) => format!("{name} {version}"),
+            Self::Artifact(ArtifactTarget::Oci { reference: OciReference::Revision(text), .. }) => {
+                text.clone()
+            }
+            Self::Artifact(_) => String::new(),
+        }
+    }
+
+    /// The chart's name, where it is one of several charts at a place.
+    pub(crate) fn chart(&self) -> Option<&str> {
+        match self {
+            Self::Artifact(ArtifactTarget::Chart { name, .. }) => Some(name),
+            Self::Artifact(_) | Self::Git(_) => None,
+        }
+    }
+}
+
+/// Where a source is and what of it is meant, at `revision` instead of the declared one.
+///
+/// # Errors
+///
+/// [`ParseUrlError`] when the address is none.
+pub(crate) fn locate(spec: &SourceSpec, revision: &str) -> Result<(Place, Target), ParseUrlError> {
+    match &spec.kind {
+        SourceKind::Git => {
+            let url = RepositoryUrl::parse(&spec.repository)?;
+            Ok((Place::Git(url), Target::Git(TargetRevision::parse(revision, &spec.tag_prefix))))
+        }
+        SourceKind::Chart { name, registry, pass_credentials } => {
+            let (url, kind) = if *registry {
+                (ArtifactUrl::parse_registry(&spec.repository)?, ArtifactKind::Oci)
+            } else {
+                (ArtifactUrl::parse(&spec.repository)?, ArtifactKind::HelmRepository)
+            };
+            let options =
+                ArtifactOptions { pass_credentials: *pass_credentials, ..ArtifactOptions::default() };
+            let target = ArtifactTarget::Chart { name: name.to_string(), version: revision.to_string() };
+            Ok((Place::Artifacts { url, kind, options }, Target::Artifact(target)))
+        }
+        SourceKind::Artifact => {
+            let url = ArtifactUrl::parse(&spec.repository)?;
+            let options = ArtifactOptions::default();
+            let reference = OciReference::Revision(revision.to_string());
+            let target = ArtifactTarget::Oci { reference, layer: LayerSelector::Only };
+            Ok((Place::Artifacts { url, kind: ArtifactKind::Oci, options }, Target::Artifact(target)))
+        }
+    }
+}
+
+/// A revision with its files.
+#[derive(Clone)]
+pub(crate) struct Fetched {
+    /// As it is shown: a commit, a chart's version, an artifact's digest.
+    pub(crate) revision: Str,
+    /// What tells its content from every other.
+    content: Str,
+    /// How often its repository was fetched again because what was on disk was damaged.
+    pub(crate) n_repairs: u32,
+    /// Its files.
+    pub(crate) files: Files,
+}
+
+impl Fetched {
+    fn git(files: Files) -> Self {
+        let commit: Str = files.commit().map(|commit| commit.to_string()).unwrap_or_default().into();
+        Self { revision: commit.clone(), content: commit, n_repairs: 0, files }
+    }
+
+    /// What tells it from what was rendered before: other content, or the same read anew after damage.
+    pub(crate) fn identity(&self) -> Str {
+        match self.n_repairs {
+            0 => self.content.clone(),
+            n_repairs => format!("{} {n_repairs}", self.content).into(),
+        }
+    }
+
+    /// Charts are shown by their version and artifacts by their digest, as Argo CD 3.6 has it.
+    fn artifact(target: &ArtifactTarget, revision: &ArtifactRevision, tree: ArtifactTree) -> Self {
+        let version = match target {
+            ArtifactTarget::Chart { .. } => revision.version.clone(),
+            ArtifactTarget::Oci { .. } | ArtifactTarget::Archive { .. } => None,
+        };
+        Self {
+            revision: version.unwrap_or_else(|| revision.digest.to_string()).into(),
+            content: revision.to_string().into(),
+            n_repairs: 0,
+            files: Files::Artifact(tree),
+        }
+    }
+
+    fn is_still(&self, snapshot: &Snapshot) -> bool {
+        self.files.commit() == Some(snapshot.revision.commit) && !self.files.is_damaged()
+    }
+}
+
+/// The files of a source.
+#[derive(Clone)]
+pub(crate) enum Files {
+    /// Of a commit.
+    Git(Arc<GitTree>),
+    /// Of a commit and the submodules in it.
+    WithSubmodules(Arc<CompositeTree>),
+    /// Of a chart or an artifact.
+    Artifact(ArtifactTree),
+}
+
+impl Files {
+    /// The files as a Tree.
+    pub(crate) fn tree(&self) -> &dyn Tree {
+        match self {
+            Self::Git(tree) => tree.as_ref(),
+            Self::WithSubmodules(tree) => tree.as_ref(),
+            Self::Artifact(tree) => tree,
+        }
+    }
+
+    /// Whether reading has found out that what is on disk is not what was fetched.
+    pub(crate) fn is_damaged(&self) -> bool {
+        match self {
+            Self::Git(tree) => tree.is_damaged(),
+            Self::WithSubmodules(tree) => tree.is_damaged(),
+            Self::Artifact(tree) => tree.is_damaged(),
+        }
+    }
+
+    fn own(&self) -> Option<&GitTree> {
+        match self {
+            Self::Git(tree) => Some(tree),
+            Self::WithSubmodules(tree) => Some(tree.own()),
+            Self::Artifact(_) => None,
+        }
+    }
+
+    fn commit(&self) -> Option<windlass_source::CommitId> {
+        self.own().map(GitTree::commit)
+    }
+
+    /// The files that differ from `older`; `None` when everything may, or more than `limit` do.
+    pub(crate) fn changes_since(&self, older: &Self, limit: usize) -> Option<Vec<Str>> {
+        let changed = self.own()?.changes_since(older.own()?, limit).ok().flatten()?;
+        let is_submodule =
+            |files: &Self, path: &Str| matches!(files, Self::WithSubmodules(tree) if tree.is_submodule(path));
+        // What differs below a submodule is not looked at one by one.
+        let in_submodule = changed.iter().any(|path| is_submodule(self, path) || is_submodule(older, path));
+        (!in_submodule).then_some(changed)
+    }
+}
+
+/// One fetched source of a Unit.
+pub struct FetchedSource(Fetched);
+
+impl FetchedSource {
+    /// As it is shown: a commit, a chart's version, an artifact's digest.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.0.revision
+    }
+
+    /// What rendering takes.
+    #[must_use]
+    pub fn tree(&self) -> SourceTree<'_> {
+        SourceTree { commit: &self.0.revision, tree: self.0.files.tree() }
+    }
+}
+
+/// Why a source could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The address is none.
+    #[error("the repoURL of source {} cannot be used", .source_idx + 1)]
+    Url {
+        /// Which source, from 0 on.
+        source_idx: usize,
+        /// What is wrong with it.
+        #[source]
+        problem: ParseUrlError,
+    },
+    /// The source cannot be had.
+    #[error("the source could not be read")]
+    Source(#[from] SourceError),
+}
+
+/// Fetches every source of a Unit, as new as it is now, in the order in which they are declared.
+///
+/// # Errors
+///
+/// [`FetchError`] of the first that cannot be had.
+pub async fn fetch_sources(
+    stores: &Arc<SourceStores>,
+    credentials: &Arc<Credentials>,
+    lowered: &Lowered,
+) -> Result<Vec<FetchedSource>, FetchError> {
+    let mut fetched = Vec::with_capacity(lowered.unit.sources.len());
+    for (source_idx, spec) in lowered.unit.sources.iter().enumerate() {
+        let (place, target) =
+            locate(spec, &spec.revision).map_err(|problem| FetchError::Url { source_idx, problem })?;
+        let access = credentials.for_place(&place, &lowered.permissions.project);
+        let targets = BTreeSet::from([target]);
+        let known = HashMap::new();
+        let mut answers = stores.update(&place, &access, credentials, targets, Freshness::New, &known).await;
+        let cancelled = || Err(SourceError::Cancelled { repository: place.name().to_string() });
+        fetched.push(FetchedSource(answers.pop_first().map_or_else(cancelled, |(_, answer)| answer)?));
+    }
+    Ok(fetched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_found_by_what_they_are() {
+        let chart = |name: &str, registry| SourceKind::Chart {
+            name: name.into(),
+            registry,
+            pass_credentials: name == "passed",
+        };
+        for (repository, kind, name, chart, text) in [
+            ("https://h/Org/App.git", SourceKind::Git, "https://h/org/app", None, "1.x"),
+            ("https://h/charts/", chart("web", false), "charts at https://h/charts", Some("web"), "1.x"),
+            (
+                "https://h",
+                chart("passed", false),
+                "charts at https://h with credentials for all hosts",
+                Some("passed"),
+                "1.x",
+            ),
+            ("r:5000/charts", chart("web", true), "oci://r:5000/charts", Some("web"), "1.x"),
+            ("r.io", chart("org/web", true), "oci://r.io", Some("org/web"), "1.x"),
+            ("oci://r/app", SourceKind::Artifact, "oci://r/app", None, "1.x"),
+        ] {
+            let spec = SourceSpec {
+                repository: repository.into(),
+                kind,
+                revision: "1.x".into(),
+                tag_prefix: Str::default(),
+                path: Str::default(),
+                reference: Str::default(),
+                renderer: windlass_model::Renderer::Detect,
+            };
+            let (place, target) = locate(&spec, &spec.revision).unwrap();
+            assert_eq!((place.name().as_str(), target.chart()), (name, chart));
+            assert!(target.as_text().ends_with(text));
+        }
+    }
+}

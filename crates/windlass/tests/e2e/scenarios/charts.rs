@@ -1,0 +1,219 @@
+//! Applications whose source is no Git repository: charts of Helm repositories and registries, artifacts; submodules.
+
+use serde_json::{Value, json};
+use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, WebFault};
+
+use crate::plane::{Plane, Server, automated, config_map};
+
+const CHART_LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+const TAR_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A gzipped tar archive of these files.
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut archive = tar::Builder::new(encoder);
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, content.as_bytes()).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+/// A chart with one ConfigMap that says the chart's version and a value.
+fn chart(version: &str) -> Vec<u8> {
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  value: {{ .Values.value | quote }}\n  \
+                    version: {{ .Chart.Version | quote }}\n";
+    archive(&[
+        ("web/Chart.yaml", &format!("apiVersion: v2\nname: web\nversion: {version}\n")),
+        ("web/values.yaml", "value: chart\n"),
+        ("web/templates/web.yaml", template),
+    ])
+}
+
+fn publish(server: &FileServer, versions: &[&str]) {
+    let mut index = String::from("apiVersion: v1\nentries:\n  web:\n");
+    for version in versions {
+        server.put(&format!("charts/web-{version}.tgz"), chart(version));
+        index.push_str(&format!("  - name: web\n    version: {version}\n    urls: [web-{version}.tgz]\n"));
+    }
+    server.put("charts/index.yaml", index);
+}
+
+fn app_of(source: Value) -> Value {
+    let mut app = automated();
+    app["spec"]["source"] = source;
+    app
+}
+
+async fn until_synced(plane: &Plane, revision: &str) -> Value {
+    let is_synced = |app: &Value| {
+        let sync = &app["status"]["sync"];
+        sync["status"] == "Synced"
+            && (sync["revision"] == revision || sync["revisions"][0] == revision)
+            && app["status"]["operationState"]["phase"] == "Succeeded"
+    };
+    plane.until_app(&format!("a sync at {revision}"), is_synced).await
+}
+
+async fn until_data(plane: &Plane, key: &str, value: &str) {
+    let path = plane.path("configmaps/web");
+    plane.until(&path, &format!("{key} to be {value}"), |live| live["data"][key] == value).await;
+}
+
+/// A chart of a Helm repository with a password: a range follows its newest version, a wrong password is told, and
+/// while the repository is down what runs is healed.
+pub(crate) async fn chart_of_a_helm_repository(server: Server) {
+    let charts = FileServer::builder().basic_auth("ada", "s3cret-and-right").start().unwrap();
+    publish(&charts, &["1.0.0"]);
+    let plane = Plane::start(server).await;
+    let url = format!("{}/charts", charts.base_url());
+    let data = json!({
+        "type": "helm", "name": "charts", "url": url, "username": "ada", "password": "s3cret-but-wrong",
+        "insecure": "true",
+    });
+    plane.create_secret("charts", Some("repository"), data).await;
+    let source = json!({"repoURL": url, "path": null, "chart": "web", "targetRevision": "1.x"});
+    plane.create_app(app_of(source)).await;
+    let said = plane.until_condition("ComparisonError", &["did not accept the configured credentials"]).await;
+    assert!(!said.contains("s3cret"), "{said}");
+    let fix = json!({"stringData": {"password": "s3cret-and-right"}});
+    plane.api.merge(&plane.control_path("secrets/charts"), &fix).await.unwrap();
+    let app = until_synced(&plane, "1.0.0").await;
+    assert_eq!(app["status"]["sourceType"], "Helm");
+    until_data(&plane, "version", "1.0.0").await;
+    publish(&charts, &["1.0.0", "1.1.0", "2.0.0"]);
+    let app = until_synced(&plane, "1.1.0").await;
+    assert_eq!(app["status"]["history"][1]["source"]["chart"], "web");
+    until_data(&plane, "version", "1.1.0").await;
+    charts.fault("", usize::MAX, WebFault::Status(503));
+    plane.until_condition("ComparisonError", &["503"]).await;
+    let web = plane.path("configmaps/web");
+    plane.api.merge(&web, &json!({"data": {"value": "drifted"}})).await.unwrap();
+    until_data(&plane, "value", "chart").await;
+    charts.clear_faults();
+    plane.until_no_conditions().await;
+    let other =
+        json!({"spec": {"source": {"helm": {"valuesObject": {"value": "own"}}, "targetRevision": "2.0.0"}}});
+    plane.patch_app(other).await;
+    until_synced(&plane, "2.0.0").await;
+    until_data(&plane, "value", "own").await;
+    plane.patch_app(json!({"spec": {"source": {"targetRevision": "9.x"}}})).await;
+    plane.until_condition("ComparisonError", &["cannot get chart web 9.x", "none of its 3 versions"]).await;
+    plane.assert_exists(&web).await;
+}
+
+/// A chart of a registry that is named as Argo CD names it, with values from Git.
+pub(crate) async fn chart_of_a_registry(server: Server) {
+    let auth = RegistryAuth::Token("ada".into(), "s3cret-and-right".into());
+    let registry = OciRegistry::builder().auth(auth).start().unwrap();
+    registry.push("charts/web", "1.0.0", &[(CHART_LAYER, &chart("1.0.0"))], &[]).unwrap();
+    let plane = Plane::start(server).await;
+    let bare = registry.url("charts").trim_start_matches("oci://").to_string();
+    let data = json!({
+        "type": "helm", "name": "charts", "url": bare, "username": "ada", "password": "s3cret-and-right",
+        "enableOCI": "true", "insecureOCIForceHttp": "true",
+    });
+    plane.create_secret("charts", Some("repo-creds"), data).await;
+    plane.commit().file("env/prod.yaml", "value: git\n").submit().unwrap();
+    let mut app = automated();
+    app["spec"]["source"] = json!(null);
+    app["spec"]["sources"] = json!([
+        {"repoURL": bare, "chart": "web", "targetRevision": "~1",
+         "helm": {"releaseName": "web", "valueFiles": ["$values/env/prod.yaml"]}},
+        {"repoURL": plane.url(), "targetRevision": "main", "ref": "values"},
+    ]);
+    plane.create_app(app).await;
+    until_synced(&plane, "1.0.0").await;
+    until_data(&plane, "value", "git").await;
+    plane.commit().file("env/prod.yaml", "value: newer\n").submit().unwrap();
+    until_data(&plane, "value", "newer").await;
+    registry.push("charts/web", "1.2.0", &[(CHART_LAYER, &chart("1.2.0"))], &[]).unwrap();
+    until_synced(&plane, "1.2.0").await;
+    until_data(&plane, "version", "1.2.0").await;
+    // The commands read the same sources.
+    plane.verb(&["manifests", &plane.app, "--allow-local-repositories"]).exits(0).prints(&["newer", "1.2.0"]);
+    plane.verb(&["diff", &plane.app, "--allow-local-repositories"]).exits(0);
+}
+
+/// An artifact of a registry: a moved tag is a new digest, which is the revision.
+pub(crate) async fn artifact_of_a_registry(server: Server) {
+    let registry = OciRegistry::start().unwrap();
+    let push = |value: &str| {
+        let files = archive(&[("deploy/web.yaml", &config_map("web", value)), ("other/x.yaml", "a: b\n")]);
+        registry.push("team/app", "latest", &[(TAR_LAYER, &files)], &[]).unwrap()
+    };
+    let first = push("1");
+    let plane = Plane::start(server).await;
+    let url = registry.url("team/app");
+    let data = json!({"type": "oci", "name": "app", "url": url, "insecureOCIForceHttp": "true"});
+    plane.create_secret("app", Some("repository"), data).await;
+    plane.create_app(app_of(json!({"repoURL": url, "targetRevision": "latest"}))).await;
+    until_synced(&plane, &first).await;
+    until_data(&plane, "value", "1").await;
+    let second = push("2");
+    until_synced(&plane, &second).await;
+    until_data(&plane, "value", "2").await;
+    registry.fault("", usize::MAX, WebFault::Status(503));
+    plane.until_condition("ComparisonError", &["503"]).await;
+    plane.api.delete(&plane.path("configmaps/web")).await.unwrap();
+    until_data(&plane, "value", "2").await;
+    registry.clear_faults();
+    // Back, by digest.
+    plane.patch_app(json!({"spec": {"source": {"targetRevision": first}}})).await;
+    until_synced(&plane, &first).await;
+    until_data(&plane, "value", "1").await;
+}
+
+/// Submodules are part of the files, with credentials of their own; a commit that moves one is a new state.
+pub(crate) async fn submodules(server: Server) {
+    let elsewhere = GitServer::builder().basic_auth("bob", "hunter2").start().unwrap();
+    let library = elsewhere.repository("lib").unwrap();
+    let first = library.commit("main").file("web.yaml", config_map("web", "1")).submit().unwrap();
+    let plane = Plane::start(server).await;
+    let modules = format!("[submodule \"lib\"]\n\tpath = deploy/lib\n\turl = {}\n", elsewhere.url("lib"));
+    plane
+        .commit()
+        .file(".gitmodules", modules)
+        .file("deploy/kustomization.yaml", "resources: [lib/web.yaml]\n")
+        .submodule("deploy/lib", first.as_str())
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_condition("ComparisonError", &["requires credentials, and none are configured"]).await;
+    let data = json!({
+        "type": "git", "url": elsewhere.base_url(), "username": "bob", "password": "hunter2", "insecure": "true",
+    });
+    plane.create_secret("elsewhere", Some("repo-creds"), data).await;
+    until_data(&plane, "value", "1").await;
+    let second = library.commit("main").file("web.yaml", config_map("web", "2")).submit().unwrap();
+    let moved = plane.commit().submodule("deploy/lib", second.as_str()).submit().unwrap();
+    plane.until_synced(&moved).await;
+    until_data(&plane, "value", "2").await;
+}
+
+/// What is damaged on disk is fetched again, and nothing is taken away meanwhile.
+pub(crate) async fn damaged_files_are_fetched_again(server: Server) {
+    let plane = Plane::builder(server).durable().start().await;
+    let settings: String =
+        (0..200).map(|line| format!("  key{line}: text number {}\n", line * 7919)).collect();
+    let first = plane
+        .commit()
+        .file("deploy/web.yaml", config_map("web", "1"))
+        .file("later/web.yaml", config_map("web", "2"))
+        .file(
+            "later/more.yaml",
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: more}}\ndata:\n{settings}"),
+        )
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    plane.damage_packs();
+    plane.patch_app(json!({"spec": {"source": {"path": "later"}}})).await;
+    until_data(&plane, "value", "2").await;
+    plane.until_synced(&first).await;
+    plane.until_no_conditions().await;
+    plane.until_log(|log| log.contains("is damaged and is fetched again")).await;
+}
