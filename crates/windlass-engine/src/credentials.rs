@@ -171,6 +171,7 @@ impl RepositorySecret {
         let mut access = Access { authentication, ..Access::default() };
         access.tls.insecure_skip_verify = is_true("insecure");
         access.plain_http = is_true("insecureOCIForceHttp");
+        access.lfs = is_true("enableLfs");
         access.credentials_over_http = is_true("insecure") || access.plain_http;
         if let (Some(certificate), Some(key)) = (text("tlsClientCertData"), text("tlsClientCertKey")) {
             access.tls.client = Some(ClientCertificate { certificate, key: Secret::new(key) });

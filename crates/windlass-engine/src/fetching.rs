@@ -9,8 +9,9 @@ use windlass_kube::Str;
 use windlass_model::{SourceKind, SourceSpec, Tree};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRevision, ArtifactStore, ArtifactTarget,
-    ArtifactTree, ArtifactUrl, CompositeTree, Freshness, GitTree, LayerSelector, Limits, OciReference,
-    ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Snapshot, SourceError, TargetRevision,
+    ArtifactTree, ArtifactUrl, CompositeTree, Freshness, GitTree, LayerSelector, LfsTree, Limits,
+    OciReference, ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Snapshot, SourceError,
+    TargetRevision,
 };
 
 use crate::credentials::Credentials;
@@ -117,18 +118,23 @@ impl SourceStores {
         let (stores, repository, credentials) = (self.clone(), repository.clone(), credentials.clone());
         let cancelled = SourceError::Cancelled { repository: repository.url().to_string() };
         let job = move || {
+            let mut files = Files::Git(Arc::new(snapshot.tree.clone()));
             // Most have none, and are read without looking for them at every step.
-            if !snapshot.tree.entry(".gitmodules").is_ok_and(|found| found.is_some()) {
-                return Ok(Fetched::git(Files::Git(Arc::new(snapshot.tree))));
+            if snapshot.tree.entry(".gitmodules").is_ok_and(|found| found.is_some()) {
+                let access_to = |url: &RepositoryUrl, own: Access| credentials.for_submodule(url, own);
+                // A commit does not change: what is on disk of it is as new as can be.
+                let tree =
+                    stores.git.with_submodules(&repository, &snapshot, &access_to, Freshness::Shared)?;
+                if tree.has_submodules() {
+                    files = Files::WithSubmodules(Arc::new(tree));
+                }
             }
-            let access_to = |url: &RepositoryUrl, own: Access| credentials.for_submodule(url, own);
-            // A commit does not change: what is on disk of it is as new as can be.
-            let tree = stores.git.with_submodules(&repository, &snapshot, &access_to, Freshness::Shared)?;
-            Ok(Fetched::git(if tree.has_submodules() {
-                Files::WithSubmodules(Arc::new(tree))
-            } else {
-                Files::Git(Arc::new(snapshot.tree))
-            }))
+            if repository.access().lfs
+                && let Some(lfs) = files.shared().and_then(|tree| repository.with_lfs(tree))
+            {
+                files = Files::WithLfs(Arc::new(files), lfs);
+            }
+            Ok(Fetched::git(files))
         };
         tokio::task::spawn_blocking(job).await.unwrap_or(Err(cancelled))
     }
@@ -309,25 +315,38 @@ pub(crate) enum Files {
     Git(Arc<GitTree>),
     /// Of a commit and the submodules in it.
     WithSubmodules(Arc<CompositeTree>),
+    /// Of a commit, and what Git LFS keeps of it.
+    WithLfs(Arc<Files>, LfsTree),
     /// Of a chart or an artifact.
     Artifact(ArtifactTree),
 }
 
 impl Files {
+    fn shared(&self) -> Option<Arc<dyn Tree>> {
+        match self {
+            Self::Git(tree) => Some(tree.clone()),
+            Self::WithSubmodules(tree) => Some(tree.clone()),
+            Self::WithLfs(..) | Self::Artifact(_) => None,
+        }
+    }
+
     /// The files as a Tree.
     pub(crate) fn tree(&self) -> &dyn Tree {
         match self {
             Self::Git(tree) => tree.as_ref(),
             Self::WithSubmodules(tree) => tree.as_ref(),
+            Self::WithLfs(_, tree) => tree,
             Self::Artifact(tree) => tree,
         }
     }
 
-    /// Whether reading has found out that what is on disk is not what was fetched.
+    /// Whether something could not be read that may be there the next time: what is on disk is not what was fetched, or
+    /// what Git LFS keeps could not be had.
     pub(crate) fn is_damaged(&self) -> bool {
         match self {
             Self::Git(tree) => tree.is_damaged(),
             Self::WithSubmodules(tree) => tree.is_damaged(),
+            Self::WithLfs(files, tree) => files.is_damaged() || tree.has_failed(),
             Self::Artifact(tree) => tree.is_damaged(),
         }
     }
@@ -336,7 +355,16 @@ impl Files {
         match self {
             Self::Git(tree) => Some(tree),
             Self::WithSubmodules(tree) => Some(tree.own()),
+            Self::WithLfs(files, _) => files.own(),
             Self::Artifact(_) => None,
+        }
+    }
+
+    fn is_submodule(&self, path: &str) -> bool {
+        match self {
+            Self::WithSubmodules(tree) => tree.is_submodule(path),
+            Self::WithLfs(files, _) => files.is_submodule(path),
+            Self::Git(_) | Self::Artifact(_) => false,
         }
     }
 
@@ -347,10 +375,8 @@ impl Files {
     /// The files that differ from `older`; `None` when everything may, or more than `limit` do.
     pub(crate) fn changes_since(&self, older: &Self, limit: usize) -> Option<Vec<Str>> {
         let changed = self.own()?.changes_since(older.own()?, limit).ok().flatten()?;
-        let is_submodule =
-            |files: &Self, path: &Str| matches!(files, Self::WithSubmodules(tree) if tree.is_submodule(path));
         // What differs below a submodule is not looked at one by one.
-        let in_submodule = changed.iter().any(|path| is_submodule(self, path) || is_submodule(older, path));
+        let in_submodule = changed.iter().any(|path| self.is_submodule(path) || older.is_submodule(path));
         (!in_submodule).then_some(changed)
     }
 }

@@ -75,6 +75,8 @@ pub struct Access {
     /// Talks to a registry over plain http (Argo CD's `insecureOCIForceHttp`, Flux's `insecure`, Helm's
     /// `--plain-http`).
     pub plain_http: bool,
+    /// Whether files that Git LFS keeps beside a repository are wanted (Argo CD's `enableLfs`).
+    pub lfs: bool,
     /// How long to wait.
     pub timeouts: Timeouts,
 }

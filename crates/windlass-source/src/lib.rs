@@ -51,6 +51,7 @@ mod error;
 mod flight;
 mod folder;
 mod helm_repository;
+mod lfs;
 mod links;
 mod members;
 mod objects;
@@ -84,6 +85,7 @@ pub use credentials::{
 pub use error::{Cause, ErrorClass, SourceError, chain};
 pub use flight::Freshness;
 pub use folder::FolderTree;
+pub use lfs::LfsTree;
 pub use policy::{Policy, Refused};
 pub use repository::{CommitMetadata, Repository, Snapshot};
 pub use revision::{CommitId, MIN_SHORT_COMMIT_DIGITS, ParseCommitIdError, Revision, TargetRevision};

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::blocking_io::{Transport, http};
 
+use windlass_model::Tree;
+
 use crate::credentials::Access;
 use crate::error::{Message, SourceError};
 use crate::flight::{Flight, Freshness};
+use crate::lfs::{LfsClient, LfsTree};
 use crate::objects::{Ambiguous, Objects};
 use crate::refs::{self, Reference};
 use crate::revision::{CommitId, Resolved, Revision, TargetRevision};
@@ -59,6 +62,8 @@ pub struct Repository {
     listings: Flight<TargetRevision, Result<Revision, SourceError>>,
     /// Whether the server has let us in with these credentials: what others have fetched is not shown before.
     admitted: AtomicBool,
+    /// Begun when it is first needed.
+    lfs: OnceLock<Arc<LfsClient>>,
 }
 
 impl Repository {
@@ -71,6 +76,7 @@ impl Repository {
             updates: Flight::default(),
             listings: Flight::default(),
             admitted: AtomicBool::new(false),
+            lfs: OnceLock::new(),
         }
     }
 
@@ -204,6 +210,19 @@ impl Repository {
             })
         };
         objects.with(read).map(Some).map_err(|error| self.broken_store("read a commit of", &objects, &error))
+    }
+
+    /// The files of a commit with those that Git LFS keeps beside the repository, which are fetched when they are read.
+    ///
+    /// `tree` is of this repository. A repository on this machine has no LFS server, and its tree stays as it is: `None`.
+    #[must_use]
+    pub fn with_lfs(&self, tree: Arc<dyn Tree>) -> Option<LfsTree> {
+        let folder = self.slot.lfs_folder()?;
+        let client = self.lfs.get_or_init(|| {
+            let web = self.shared.web.clone();
+            Arc::new(LfsClient::new(self.url.clone(), self.access.clone(), web, folder))
+        });
+        Some(LfsTree::new(tree, client.clone()))
     }
 
     /// Throws away what was fetched, after reading it has failed. Trees that are open stay as they are.

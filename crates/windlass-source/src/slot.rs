@@ -53,6 +53,11 @@ impl Slot {
         Self { folder, local, caches, current: Mutex::default(), fetching: Mutex::default() }
     }
 
+    /// Where files that Git LFS keeps are kept; `None` for repositories of others.
+    pub(crate) fn lfs_folder(&self) -> Option<PathBuf> {
+        (!self.local).then(|| self.folder.join("lfs"))
+    }
+
     /// The object database, opened or created.
     pub(crate) fn objects(&self, repository: &RepositoryUrl) -> Result<Arc<Objects>, SourceError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::artifact::ArtifactLimits;
+use crate::artifact::web::Web;
 use crate::credentials::Access;
 use crate::error::SourceError;
 use crate::policy::Policy;
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) io: Arc<IoRuntime>,
     pub(crate) permits: Permits,
+    /// For what is fetched beside Git's own protocol.
+    pub(crate) web: Arc<Web>,
 }
 
 impl RepositoryStore {
@@ -73,14 +77,23 @@ impl RepositoryStore {
         let root = root.into();
         fs::create_dir_all(&root).map_err(|error| SourceError::store("create the folder", &root, error))?;
         let lock = store_lock::lock(&root)?;
+        let (policy, io) = (Arc::new(policy), Arc::<IoRuntime>::default());
+        let web = Web {
+            clients: Clients::default(),
+            io: io.clone(),
+            policy: policy.clone(),
+            limits: ArtifactLimits::default(),
+            permits: Permits::new(limits.conversations),
+        };
         Ok(Self {
             shared: Arc::new(Shared {
-                policy: Arc::new(policy),
+                policy,
                 limits,
                 caches: Arc::default(),
                 clients: Clients::default(),
-                io: Arc::default(),
+                io,
                 permits: Permits::new(limits.conversations),
+                web: Arc::new(web),
             }),
             repositories: Mutex::default(),
             slots: Mutex::default(),

@@ -16,6 +16,8 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     fmt, io,
@@ -151,6 +153,27 @@ impl GitServer {
         self.state.sent.load(Ordering::Relaxed)
     }
 
+    /// Keeps content for Git LFS. Returns the pointer to it, which is what a repository has in its place.
+    pub fn keep_lfs(&self, content: impl Into<Vec<u8>>) -> String {
+        let content: Vec<u8> = content.into();
+        let digits: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let size = content.len();
+        self.replace_lfs(&digits, content);
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{digits}\nsize {size}\n")
+    }
+
+    /// Puts other content in the place of what has the SHA-256 of these digits.
+    pub fn replace_lfs(&self, digits: &str, content: impl Into<Vec<u8>>) {
+        let mut kept = self.state.lfs.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(digits.to_owned(), Bytes::from(content.into()));
+    }
+
+    /// Sends those who ask for what Git LFS keeps to `/lfs/DIGITS` at this address, as hosts with a storage of their own
+    /// do.
+    pub fn keep_lfs_at(&self, base_url: &str) {
+        *self.state.lfs_storage.lock().unwrap_or_else(PoisonError::into_inner) = base_url.to_owned();
+    }
+
     /// Forgets the requests so far.
     pub fn forget_requests(&self) {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -245,9 +268,13 @@ impl GitServerBuilder {
             log: Mutex::default(),
             sent: AtomicU64::new(0),
             fault: Mutex::default(),
+            lfs: Mutex::default(),
+            lfs_storage: Mutex::default(),
         });
         let acceptor = background::runtime().spawn(accept(listener, Arc::clone(&state))).abort_handle();
-        Ok(GitServer { address, state, repositories: Mutex::default(), client, acceptor })
+        let server = GitServer { address, state, repositories: Mutex::default(), client, acceptor };
+        server.keep_lfs_at(&server.base_url());
+        Ok(server)
     }
 }
 
@@ -297,6 +324,10 @@ pub(super) struct State {
     log: Mutex<Vec<GitRequest>>,
     sent: AtomicU64,
     fault: Mutex<Option<Trouble>>,
+    /// What Git LFS keeps, by the digits of its SHA-256.
+    lfs: Mutex<BTreeMap<String, Bytes>>,
+    /// The address that it is downloaded below.
+    lfs_storage: Mutex<String>,
 }
 
 impl State {
@@ -446,6 +477,22 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> io::Result<Res
             return Ok(response);
         }
     };
+    if let Some(kept) = request.uri().path().strip_prefix("/lfs/").map(str::to_owned) {
+        let content = state.lfs.lock().unwrap_or_else(PoisonError::into_inner).get(&kept).cloned();
+        let response = match content {
+            Some(content) => whole(StatusCode::OK, content),
+            None => plain(StatusCode::NOT_FOUND, "there is no such object\n"),
+        };
+        record.status = response.status().as_u16();
+        state.record(record);
+        return Ok(response);
+    }
+    if request.uri().path().ends_with("/info/lfs/objects/batch") {
+        let asked = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
+        record.status = 200;
+        state.record(record);
+        return Ok(whole(StatusCode::OK, lfs_batch(&asked, &state)));
+    }
     let root: &Path = state.root.path();
     let outcome = backend::run(root, request, user.as_deref()).await?;
     record.fetch = outcome.fetch;
@@ -465,12 +512,37 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> io::Result<Res
     }))
 }
 
-/// An answer of one short text.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let body = Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
+/// What the batch API of Git LFS answers: where each object is, or that there is none.
+fn lfs_batch(asked: &[u8], state: &State) -> Bytes {
+    let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
+    let kept = state.lfs.lock().unwrap_or_else(PoisonError::into_inner);
+    let base = state.lfs_storage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let objects: Vec<Value> = asked["objects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|object| {
+            let oid = object["oid"].as_str().unwrap_or_default();
+            let known = json!({"download": {"href": format!("{base}/lfs/{oid}")}});
+            let missing = json!({"code": 404, "message": "there is no such object"});
+            match kept.contains_key(oid) {
+                true => json!({"oid": oid, "size": object["size"], "actions": known}),
+                false => json!({"oid": oid, "size": object["size"], "error": missing}),
+            }
+        })
+        .collect();
+    json!({"transfer": "basic", "objects": objects}).to_string().into()
+}
+
+fn whole(status: StatusCode, content: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(content).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
     response
+}
+
+/// An answer of one short text.
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    whole(status, Bytes::from_static(text.as_bytes()))
 }
 
 /// The same answer, whose body breaks off.

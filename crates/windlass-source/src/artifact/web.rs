@@ -47,7 +47,8 @@ pub(crate) struct Question<'a> {
     pub(crate) authorization: Option<HeaderValue>,
     /// Whether everybody can have what is sent as authorization: a public registry's token.
     pub(crate) is_public: bool,
-    pub(crate) form: Option<String>,
+    /// The media type and content of what is sent along.
+    pub(crate) body: Option<(&'static str, String)>,
 }
 
 impl<'a> Question<'a> {
@@ -60,7 +61,7 @@ impl<'a> Question<'a> {
             headers: HeaderMap::new(),
             authorization: None,
             is_public: false,
-            form: None,
+            body: None,
         }
     }
 
@@ -86,7 +87,7 @@ pub(crate) struct Reply<'a> {
 impl Web {
     /// Sends a request and follows redirects; the status may be any.
     pub(crate) fn ask(&self, question: Question<'_>) -> Result<Reply<'_>, SourceError> {
-        let Question { repository, access, method, mut url, headers, authorization, is_public, form } =
+        let Question { repository, access, method, mut url, headers, authorization, is_public, body } =
             question;
         let is_secret = authorization.is_some() && !is_public;
         let origin = url.origin();
@@ -106,10 +107,8 @@ impl Web {
                 headers.insert(AUTHORIZATION, authorization.clone());
             }
             let mut request = client.request(method.clone(), url.clone()).headers(headers);
-            if let Some(form) = &form {
-                request = request
-                    .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(form.clone());
+            if let Some((media_type, content)) = &body {
+                request = request.header(http::header::CONTENT_TYPE, *media_type).body(content.clone());
             }
             let silence = access.timeouts.silence;
             let response = match self.io.wait(silence, request.send()) {
@@ -119,8 +118,8 @@ impl Web {
             };
             let status = response.status();
             let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
-            // A form holds a credential: it goes nowhere else.
-            if !is_redirect || form.is_some() {
+            // What is sent along may hold a credential: it goes nowhere else.
+            if !is_redirect || body.is_some() {
                 let redirected_away = url.origin() != origin;
                 let repository = repository.to_string();
                 return Ok(Reply { web: self, repository, response, silence, began, redirected_away });

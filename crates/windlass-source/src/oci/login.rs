@@ -144,7 +144,8 @@ impl Login {
                     return Err(SourceError::ClearTextCredentials { repository: repository.to_string() });
                 }
                 question.method = reqwest::Method::POST;
-                question.form = form.query().map(str::to_string);
+                question.body =
+                    form.query().map(|form| ("application/x-www-form-urlencoded", form.to_string()));
             }
             None => {
                 let mut pairs = realm.query_pairs_mut();

@@ -91,7 +91,11 @@ impl HttpLink {
     }
 }
 
-fn authorization(repository: &RepositoryUrl, access: &Access) -> Result<Option<HeaderValue>, SourceError> {
+/// The header that the configured credentials make, and those in the address where none are configured.
+pub(crate) fn authorization(
+    repository: &RepositoryUrl,
+    access: &Access,
+) -> Result<Option<HeaderValue>, SourceError> {
     let basic = |user: &str, password: &str| {
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
     };

@@ -3,6 +3,7 @@
 
 mod access;
 mod crash;
+mod lfs;
 mod local;
 mod proxy;
 mod remote;

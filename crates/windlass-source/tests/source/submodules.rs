@@ -15,7 +15,7 @@ fn modules(entries: &[(&str, &str)]) -> String {
         .collect()
 }
 
-fn ada() -> Access {
+pub(crate) fn ada() -> Access {
     Access {
         authentication: Authentication::Basic { username: "ada".into(), password: "s3cret".into() },
         credentials_over_http: true,

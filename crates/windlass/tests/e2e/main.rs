@@ -86,6 +86,7 @@ on_both_servers! {
     charts::chart_of_a_registry,
     charts::artifact_of_a_registry,
     charts::submodules,
+    charts::files_that_git_lfs_keeps,
     charts::damaged_files_are_fetched_again,
     projects::project_forbids_the_source,
     projects::project_forbids_the_destination,

@@ -193,6 +193,26 @@ pub(crate) async fn submodules(server: Server) {
     until_data(&plane, "value", "2").await;
 }
 
+/// What Git LFS keeps is part of the files, where a Secret asks for it; what cannot be had is told and tried again.
+pub(crate) async fn files_that_git_lfs_keeps(server: Server) {
+    let plane = Plane::start(server).await;
+    let pointer = plane.git.keep_lfs(config_map("web", "1"));
+    let digits = pointer.split("sha256:").nth(1).unwrap().split_whitespace().next().unwrap();
+    plane.git.replace_lfs(digits, "damaged");
+    let data = json!({"type": "git", "url": plane.url(), "enableLfs": "true"});
+    plane.create_secret("lfs", Some("repository"), data).await;
+    let first = plane.commit().file("deploy/web.yaml", pointer.as_str()).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_condition("ComparisonError", &["LFS object", "has the digest"]).await;
+    plane.git.replace_lfs(digits, config_map("web", "1"));
+    plane.until_synced(&first).await;
+    until_data(&plane, "value", "1").await;
+    plane.until_no_conditions().await;
+    let second = plane.git.keep_lfs(config_map("web", "2"));
+    plane.commit().file("deploy/web.yaml", second.as_str()).submit().unwrap();
+    until_data(&plane, "value", "2").await;
+}
+
 /// What is damaged on disk is fetched again, and nothing is taken away meanwhile.
 pub(crate) async fn damaged_files_are_fetched_again(server: Server) {
     let plane = Plane::builder(server).durable().start().await;

@@ -1,0 +1,81 @@
+//! Git LFS: files whose content is beside the repository, fetched when they are read.
+
+mod client;
+mod pointer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use windlass_kube::Str;
+use windlass_model::{Entry, Tree, TreeError};
+
+pub(crate) use client::LfsClient;
+use pointer::{MAX_POINTER_BYTES, Pointer};
+
+/// Files of a repository, those that Git LFS keeps elsewhere included.
+///
+/// A file that is a pointer reads as what it points to, which is fetched when it is read for the first time, and kept.
+/// Whatever its attributes say, a file that looks like a pointer is one. Digests are those of the pointers, which name
+/// the content.
+#[derive(Clone)]
+pub struct LfsTree(Arc<Inner>);
+
+struct Inner {
+    tree: Arc<dyn Tree>,
+    client: Arc<LfsClient>,
+    failed: AtomicBool,
+}
+
+impl LfsTree {
+    pub(crate) fn new(tree: Arc<dyn Tree>, client: Arc<LfsClient>) -> Self {
+        Self(Arc::new(Inner { tree, client, failed: AtomicBool::new(false) }))
+    }
+
+    /// Whether the content of some file could not be had. It is asked for again each time it is read.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.0.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for LfsTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LfsTree({})", self.0.client.shown())
+    }
+}
+
+impl Tree for LfsTree {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        self.0.tree.entry(path)
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError> {
+        self.0.tree.list(path)
+    }
+
+    fn is_link(&self, path: &str) -> Result<bool, TreeError> {
+        self.0.tree.is_link(path)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
+        // The reader's limit is for the content, and a pointer may be longer than that.
+        let found = self.0.tree.read(path, limit.max(MAX_POINTER_BYTES))?;
+        let Some(bytes) = found else { return Ok(None) };
+        let size = bytes.len() as u64;
+        match Pointer::parse(&bytes) {
+            Some(pointer) if pointer.size > limit => {
+                Err(TreeError::TooLarge { path: path.into(), size: pointer.size, limit })
+            }
+            Some(pointer) => match self.0.client.content(&pointer) {
+                Ok(content) => Ok(Some(content.into())),
+                Err(error) => {
+                    self.0.failed.store(true, Ordering::Relaxed);
+                    Err(TreeError::Store { path: path.into(), source: Box::new(error) })
+                }
+            },
+            None if size > limit => Err(TreeError::TooLarge { path: path.into(), size, limit }),
+            None => Ok(Some(bytes)),
+        }
+    }
+}
