@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use windlass_kube::{Object, Str, Value};
 use windlass_source::{
-    Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy,
-    RepositoryUrl, Secret,
+    Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts,
+    Proxy, RepositoryUrl, Secret,
 };
 
 use crate::fetching::Place;
@@ -159,7 +159,27 @@ impl RepositorySecret {
             return Err("its url cannot be used".into());
         }
         let is_true = |key: &str| text(key).as_deref() == Some("true");
+        let github_app = match text("githubAppPrivateKey") {
+            None => None,
+            Some(private_key) => {
+                let number = |key: &str| match text(key) {
+                    None => Ok(None),
+                    Some(text) => {
+                        text.trim().parse().map(Some).map_err(|_| format!("its {key} is no number"))
+                    }
+                };
+                Some(Authentication::GitHubApp(Box::new(GitHubApp {
+                    app_id: number("githubAppID")?
+                        .ok_or("it has a githubAppPrivateKey and no githubAppID")?,
+                    installation_id: number("githubAppInstallationID")?.filter(|id| *id != 0),
+                    private_key: Secret::new(private_key),
+                    api_url: text("githubAppEnterpriseBaseUrl").unwrap_or_default(),
+                })))
+            }
+        };
         let authentication = match (text("sshPrivateKey"), text("bearerToken"), text("password")) {
+            // An App counts where there is nothing else, as in Argo CD 3.6.
+            (None, None, None) if github_app.is_some() => github_app.unwrap_or_default(),
             (Some(key), _, _) => Authentication::SshKey { private_key: Secret::new(key), passphrase: None },
             (None, Some(token), _) => Authentication::Bearer(Secret::new(token)),
             (None, None, Some(password)) => Authentication::Basic {
@@ -270,6 +290,25 @@ mod tests {
                 _ => "nobody",
             };
             assert_eq!(name, expected, "{url} {chart:?} {project}");
+        }
+    }
+
+    #[test]
+    fn a_github_app_is_read() {
+        let url = ("url", "https://github.example.org/org");
+        let app = [("githubAppID", "7"), ("githubAppInstallationID", "42"), ("githubAppPrivateKey", "PEM")];
+        let read = secret("repo-creds", &[&[url], &app[..]].concat());
+        let Authentication::GitHubApp(found) = &read.access.authentication else { panic!("no App") };
+        assert_eq!((found.app_id, found.installation_id, found.api_url.as_str()), (7, Some(42), ""));
+        let data = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| (Str::from(*key), value.as_bytes().into())).collect()
+        };
+        for (pairs, problem) in [
+            (vec![url, app[2]], "it has a githubAppPrivateKey and no githubAppID"),
+            (vec![url, app[2], ("githubAppID", "seven")], "its githubAppID is no number"),
+        ] {
+            let refused = RepositorySecret::read("repo-creds", &data(&pairs)).err();
+            assert_eq!(refused.as_deref(), Some(problem));
         }
     }
 

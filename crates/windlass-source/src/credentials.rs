@@ -99,6 +99,8 @@ pub enum Authentication {
     /// A token that a registry's token server takes in exchange for others (`identitytoken` of a docker
     /// configuration). For registries only.
     IdentityToken(Secret),
+    /// A GitHub App, whose token is bought when it is needed and renewed before it ends.
+    GitHubApp(Box<GitHubApp>),
     /// A private key for SSH: OpenSSH, PKCS#1, PKCS#8 or PuTTY format.
     SshKey {
         /// The key's text.
@@ -106,6 +108,19 @@ pub enum Authentication {
         /// What the key is encrypted with.
         passphrase: Option<Secret>,
     },
+}
+
+/// An App of GitHub, which buys tokens for an installation of it. Only for Git.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitHubApp {
+    /// The App's id.
+    pub app_id: u64,
+    /// The installation's id; `None` asks for the one that the repository is in.
+    pub installation_id: Option<u64>,
+    /// The App's private key, PEM.
+    pub private_key: Secret,
+    /// Where the API is, such as `https://github.example.org/api/v3`; empty for github.com.
+    pub api_url: String,
 }
 
 /// TLS settings of one repository.

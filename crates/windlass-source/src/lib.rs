@@ -50,6 +50,7 @@ mod credentials;
 mod error;
 mod flight;
 mod folder;
+mod github_app;
 mod helm_repository;
 mod lfs;
 mod links;
@@ -80,7 +81,8 @@ pub use artifact::{
     ParseContentDigestError,
 };
 pub use credentials::{
-    Access, Authentication, ClientCertificate, CredentialTemplates, KnownHosts, Proxy, Secret, Timeouts, Tls,
+    Access, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts, Proxy, Secret,
+    Timeouts, Tls,
 };
 pub use error::{Cause, ErrorClass, SourceError, chain};
 pub use flight::Freshness;

@@ -451,12 +451,19 @@ impl Repository {
         &self,
         targets: &BTreeSet<TargetRevision>,
     ) -> Result<(Session, Vec<Reference>), SourceError> {
-        let mut session = self.connect()?;
+        let mut session = self.connect().inspect_err(|error| self.forget_refused_token(error))?;
         let prefixes: BTreeSet<String> =
             targets.iter().flat_map(TargetRevision::reference_prefixes).collect();
-        let references = session.list(&prefixes.into_iter().collect::<Vec<_>>())?;
+        let listed = session.list(&prefixes.into_iter().collect::<Vec<_>>());
+        let references = listed.inspect_err(|error| self.forget_refused_token(error))?;
         self.admitted.store(true, Ordering::Relaxed);
         Ok((session, references))
+    }
+
+    fn forget_refused_token(&self, error: &SourceError) {
+        if matches!(error, SourceError::AuthenticationFailed { .. } | SourceError::Forbidden { .. }) {
+            self.shared.web.forget_token(&self.url, &self.access);
+        }
     }
 
     fn connect(&self) -> Result<Session, SourceError> {
@@ -467,11 +474,12 @@ impl Repository {
         let shared = &self.shared;
         let transport: Box<dyn Transport> = match self.url.scheme() {
             Scheme::Https | Scheme::Http => {
+                let access = shared.web.signed_in(&self.url, &self.access)?;
                 let link = HttpLink::new(
                     &shared.clients,
                     &shared.io,
                     &self.url,
-                    &self.access,
+                    &access,
                     &shared.policy,
                     failure.clone(),
                 )?;

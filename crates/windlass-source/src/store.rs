@@ -11,6 +11,7 @@ use crate::artifact::ArtifactLimits;
 use crate::artifact::web::Web;
 use crate::credentials::Access;
 use crate::error::SourceError;
+use crate::github_app::GitHubTokens;
 use crate::policy::Policy;
 use crate::read_caches::ReadCaches;
 use crate::repository::Repository;
@@ -84,6 +85,7 @@ impl RepositoryStore {
             policy: policy.clone(),
             limits: ArtifactLimits::default(),
             permits: Permits::new(limits.conversations),
+            github: GitHubTokens::default(),
         };
         Ok(Self {
             shared: Arc::new(Shared {

@@ -91,7 +91,7 @@ impl GitServer {
     /// The address of a repository, with the user and password that the server wants in it.
     pub fn url_with_credentials(&self, name: &str) -> String {
         match &self.state.access {
-            Access::Anyone | Access::Bearer(_) => self.url(name),
+            Access::Anyone | Access::Bearer(_) | Access::GitHubApp(_) => self.url(name),
             Access::Basic { user, password } => {
                 self.url(name).replacen("://", &format!("://{user}:{password}@"), 1)
             }
@@ -174,6 +174,21 @@ impl GitServer {
         *self.state.lfs_storage.lock().unwrap_or_else(PoisonError::into_inner) = base_url.to_owned();
     }
 
+    /// The signed statements that the API of GitHub was shown, in the order in which they came.
+    pub fn github_statements(&self) -> Vec<String> {
+        self.state.github.lock().unwrap_or_else(PoisonError::into_inner).statements.clone()
+    }
+
+    /// Forgets the statements so far.
+    pub fn forget_github_statements(&self) {
+        self.state.github.lock().unwrap_or_else(PoisonError::into_inner).statements.clear();
+    }
+
+    /// Takes back every token that the API of GitHub gave.
+    pub fn revoke_github_tokens(&self) {
+        self.state.github.lock().unwrap_or_else(PoisonError::into_inner).tokens.clear();
+    }
+
     /// Forgets the requests so far.
     pub fn forget_requests(&self) {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -226,6 +241,13 @@ impl GitServerBuilder {
         self
     }
 
+    /// Plays GitHub: lets in who has a token of this installation of an App. The API that gives such tokens is under
+    /// `/api/v3` of the same address; it takes any signed statement for a good one.
+    pub fn github_app(mut self, installation: u64) -> Self {
+        self.access = Access::GitHubApp(installation);
+        self
+    }
+
     /// Speaks TLS, with a certificate for `localhost` and `127.0.0.1` of an authority that nobody knows.
     pub fn tls(mut self) -> Self {
         self.tls = true;
@@ -270,6 +292,7 @@ impl GitServerBuilder {
             fault: Mutex::default(),
             lfs: Mutex::default(),
             lfs_storage: Mutex::default(),
+            github: Mutex::default(),
         });
         let acceptor = background::runtime().spawn(accept(listener, Arc::clone(&state))).abort_handle();
         let server = GitServer { address, state, repositories: Mutex::default(), client, acceptor };
@@ -328,9 +351,20 @@ pub(super) struct State {
     lfs: Mutex<BTreeMap<String, Bytes>>,
     /// The address that it is downloaded below.
     lfs_storage: Mutex<String>,
+    github: Mutex<GitHub>,
 }
 
 impl State {
+    /// Who the caller is: `Err` with the challenge when they are not let in.
+    fn check(&self, authorization: Option<&str>) -> Result<Option<String>, &'static str> {
+        let github = self.github.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_token = github.tokens.iter().any(|token| {
+            let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("x-access-token:{token}")));
+            authorization == Some(expected.as_str())
+        });
+        if is_token { Ok(Some("x-access-token".to_owned())) } else { self.access.check(authorization) }
+    }
+
     /// The fault for the next request.
     fn next_fault(&self) -> Option<Fault> {
         let mut trouble = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
@@ -374,6 +408,17 @@ enum Access {
         password: String,
     },
     Bearer(String),
+    /// Who has a token of this installation of a GitHub App.
+    GitHubApp(u64),
+}
+
+/// What the API of GitHub that a server plays knows.
+#[derive(Debug, Default)]
+struct GitHub {
+    /// The signed statements that came.
+    statements: Vec<String>,
+    tokens: Vec<String>,
+    n_tokens: usize,
 }
 
 impl Access {
@@ -390,6 +435,8 @@ impl Access {
                 let right = authorization.and_then(|value| value.strip_prefix("Bearer ")) == Some(token);
                 right.then(|| Some("bearer".to_owned())).ok_or("Bearer realm=\"git\"")
             }
+            // Tokens come and go: the state knows them.
+            Self::GitHubApp(_) => Err("Basic realm=\"git\""),
         }
     }
 }
@@ -400,6 +447,7 @@ impl fmt::Debug for Access {
             Self::Anyone => "Anyone",
             Self::Basic { .. } => "Basic",
             Self::Bearer(_) => "Bearer",
+            Self::GitHubApp(_) => "GitHubApp",
         })
     }
 }
@@ -467,7 +515,13 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> io::Result<Res
         }
         Some(Fault::CutAfter(_)) | None => {}
     }
-    let user = match state.access.check(Some(header("authorization").as_str())) {
+    if let Some(call) = request.uri().path().strip_prefix("/api/v3").map(str::to_owned) {
+        let response = github_api(&state, &call, &header("authorization"));
+        record.status = response.status().as_u16();
+        state.record(record);
+        return Ok(response);
+    }
+    let user = match state.check(Some(header("authorization").as_str())) {
         Ok(user) => user,
         Err(challenge) => {
             record.status = 401;
@@ -510,6 +564,31 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> io::Result<Res
         });
         counted.boxed_unsync()
     }))
+}
+
+/// The part of GitHub's API that gives tokens to Apps.
+fn github_api(state: &State, call: &str, authorization: &str) -> Response<Body> {
+    let Access::GitHubApp(installation) = state.access else {
+        return plain(StatusCode::NOT_FOUND, "this is not GitHub\n");
+    };
+    let mut github = state.github.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(statement) = authorization.strip_prefix("Bearer ") else {
+        return plain(StatusCode::UNAUTHORIZED, "a statement is required\n");
+    };
+    github.statements.push(statement.to_owned());
+    if call.starts_with("/repos/") && call.ends_with("/installation") {
+        return whole(StatusCode::OK, json!({"id": installation}).to_string().into());
+    }
+    if call != format!("/app/installations/{installation}/access_tokens") {
+        return plain(StatusCode::NOT_FOUND, "there is no such installation\n");
+    }
+    github.n_tokens += 1;
+    let token = format!("ghs_{}", github.n_tokens);
+    github.tokens.push(token.clone());
+    whole(
+        StatusCode::CREATED,
+        json!({"token": token, "expires_at": "2100-01-01T00:00:00Z"}).to_string().into(),
+    )
 }
 
 /// What the batch API of Git LFS answers: where each object is, or that there is none.

@@ -15,6 +15,7 @@ use super::web::{Web, protocol, refused};
 use crate::credentials::Access;
 use crate::error::SourceError;
 use crate::flight::{Flight, Freshness};
+use crate::github_app::GitHubTokens;
 use crate::helm_repository::HelmRepository;
 use crate::oci::OciRepository;
 use crate::policy::Policy;
@@ -85,6 +86,7 @@ impl ArtifactStore {
             policy: Arc::new(policy),
             limits,
             permits: Permits::new(limits.conversations),
+            github: GitHubTokens::default(),
         };
         Ok(Self {
             shared: Arc::new(Shared { web, trees, indexes }),

@@ -14,6 +14,7 @@ use super::url::{ArtifactUrl, check_web};
 use super::{ArtifactError, ContentDigest};
 use crate::credentials::{Access, Authentication};
 use crate::error::{Message, SourceError};
+use crate::github_app::GitHubTokens;
 use crate::policy::{Policy, Refused};
 use crate::store::Permits;
 use crate::transport::find_cause;
@@ -33,6 +34,7 @@ pub(crate) struct Web {
     pub(crate) policy: Arc<Policy>,
     pub(crate) limits: ArtifactLimits,
     pub(crate) permits: Permits,
+    pub(crate) github: GitHubTokens,
 }
 
 /// One request.

@@ -124,7 +124,8 @@ impl LfsClient {
             .map_err(|_| protocol(&shown, "its LFS server names an address that cannot be used"))?;
         check_place(&self.web, &shown, &url)?;
         let own_origin = Url::parse(&self.url.bare()).map(|own| own.origin());
-        let mut question = Question::get(&shown, &self.access, url.clone());
+        let access = self.web.signed_in(&self.url, &self.access)?;
+        let mut question = Question::get(&shown, &access, url.clone());
         for (name, value) in download.header.unwrap_or_default() {
             match HeaderName::try_from(&name) {
                 Ok(AUTHORIZATION) => question.authorization = Some(header(&shown, &value)?),
@@ -133,7 +134,7 @@ impl LfsClient {
             }
         }
         if question.authorization.is_none() && own_origin.is_ok_and(|own| own == url.origin()) {
-            question.authorization = authorization(&self.url, &self.access)?;
+            question.authorization = authorization(&self.url, &access)?;
         }
         let anonymous = question.authorization.is_none();
         let reply = self.web.ask(question)?;
@@ -185,9 +186,10 @@ impl LfsClient {
             hash_algo: "sha256",
             objects: [Wanted { oid: oid.clone(), size: pointer.size }],
         };
-        let mut question = Question::get(&shown, &self.access, url).with_header(ACCEPT, MEDIA_TYPE);
+        let access = self.web.signed_in(&self.url, &self.access)?;
+        let mut question = Question::get(&shown, &access, url).with_header(ACCEPT, MEDIA_TYPE);
         question.method = Method::POST;
-        question.authorization = authorization(&self.url, &self.access)?;
+        question.authorization = authorization(&self.url, &access)?;
         let text = serde_json::to_string(&batch)
             .map_err(|_| protocol(&shown, "a question to its LFS server cannot be written"))?;
         question.body = Some((MEDIA_TYPE, text));

@@ -102,14 +102,15 @@ pub(crate) fn authorization(
     let text = match &access.authentication {
         Authentication::Basic { username, password } => basic(username, password.expose()),
         Authentication::Bearer(token) => format!("Bearer {}", token.expose()),
-        Authentication::SshKey { .. } | Authentication::IdentityToken(_) | Authentication::Anonymous => {
-            match (repository.user(), repository.password()) {
-                (None, None) => return Ok(None),
-                (user, password) => {
-                    basic(user.unwrap_or_default(), password.map(|it| it.expose()).unwrap_or_default())
-                }
+        Authentication::SshKey { .. }
+        | Authentication::IdentityToken(_)
+        | Authentication::GitHubApp(_)
+        | Authentication::Anonymous => match (repository.user(), repository.password()) {
+            (None, None) => return Ok(None),
+            (user, password) => {
+                basic(user.unwrap_or_default(), password.map(|it| it.expose()).unwrap_or_default())
             }
-        }
+        },
     };
     let mut value = HeaderValue::try_from(text).map_err(|_| SourceError::InvalidAccess {
         repository: repository.to_string(),

@@ -165,18 +165,16 @@ async fn authenticate(
             let user = if username.is_empty() { address_user } else { username };
             (handle.authenticate_password(user, password.expose()).await.map_err(unreachable)?, false)
         }
-        Authentication::Bearer(_) | Authentication::IdentityToken(_) | Authentication::Anonymous => {
-            match repository.password() {
-                Some(password) => (
-                    handle
-                        .authenticate_password(address_user, password.expose())
-                        .await
-                        .map_err(unreachable)?,
-                    false,
-                ),
-                None => (handle.authenticate_none(address_user).await.map_err(unreachable)?, true),
-            }
-        }
+        Authentication::Bearer(_)
+        | Authentication::IdentityToken(_)
+        | Authentication::GitHubApp(_)
+        | Authentication::Anonymous => match repository.password() {
+            Some(password) => (
+                handle.authenticate_password(address_user, password.expose()).await.map_err(unreachable)?,
+                false,
+            ),
+            None => (handle.authenticate_none(address_user).await.map_err(unreachable)?, true),
+        },
     };
     match result {
         AuthResult::Success => Ok(()),

@@ -3,6 +3,7 @@
 
 mod access;
 mod crash;
+mod github_app;
 mod lfs;
 mod local;
 mod proxy;
