@@ -13,9 +13,12 @@ use crate::output::{self, Advised};
 /// What an Application asks for, by flags.
 #[derive(Debug, Clone, Default, Args)]
 struct SpecFlags {
-    /// The address of the Git repository.
+    /// The address of the Git repository, the Helm repository or the registry.
     #[arg(long, value_name = "URL")]
     repo: Option<String>,
+    /// The chart in a Helm repository or registry; --revision then is its version, or a range.
+    #[arg(long, value_name = "NAME", conflicts_with = "path")]
+    helm_chart: Option<String>,
     /// The folder in the repository.
     #[arg(long, value_name = "DIR")]
     path: Option<String>,
@@ -273,6 +276,7 @@ impl SpecFlags {
         let texts = [
             (&["source", "repoURL"][..], &self.repo),
             (&["source", "path"], &self.path),
+            (&["source", "chart"], &self.helm_chart),
             (&["source", "targetRevision"], &self.revision),
             (&["source", "directory", "include"], &self.directory_include),
             (&["source", "directory", "exclude"], &self.directory_exclude),
@@ -288,6 +292,13 @@ impl SpecFlags {
             if let Some(text) = text {
                 spec.set_at(path, text.as_str());
             }
+        }
+        // A source is a folder or a chart.
+        if self.helm_chart.is_some() {
+            spec.remove_at(&["source", "path"]);
+        }
+        if self.path.is_some() {
+            spec.remove_at(&["source", "chart"]);
         }
         if self.directory_recurse {
             spec.set_at(&["source", "directory", "recurse"], true);
@@ -365,6 +376,12 @@ mod tests {
                 "--repo u --path p --revision main --dest-namespace n",
                 r#"{"destination":{"namespace":"n"},"source":{"path":"p","repoURL":"u","targetRevision":"main"}}"#,
             ),
+            (
+                "{source: {repoURL: u, path: p}}",
+                "--helm-chart web --revision 1.x",
+                r#"{"source":{"chart":"web","repoURL":"u","targetRevision":"1.x"}}"#,
+            ),
+            ("{source: {chart: web}}", "--path p", r#"{"source":{"path":"p"}}"#),
             ("{}", "--auto-sync", r#"{"syncPolicy":{"automated":{}}}"#),
             ("{}", "--sync-policy auto", r#"{"syncPolicy":{"automated":{}}}"#),
             (
