@@ -82,6 +82,17 @@ impl Credentials {
         credentials
     }
 
+    /// Whether a place is reached with credentials that only Applications of `project` may use. What they read is
+    /// followed by itself then: others may not read it, or only with what is theirs.
+    pub(crate) fn are_of_project(&self, place: &Place, project: &str) -> bool {
+        let name = match place {
+            Place::Git(url) => git_place(url),
+            Place::Artifacts { url, .. } => artifact_place(url),
+        };
+        let mut own = self.own.get(&name).into_iter().flatten();
+        !project.is_empty() && own.any(|(of, _)| of == project)
+    }
+
     /// What Applications of `project` reach a place with.
     pub(crate) fn for_place(&self, place: &Place, project: &str) -> Access {
         let (name, template) = match place {
@@ -290,6 +301,8 @@ mod tests {
                 _ => "nobody",
             };
             assert_eq!(name, expected, "{url} {chart:?} {project}");
+            let of_project = credentials.are_of_project(&place(url, chart), project);
+            assert_eq!(of_project, expected == "project", "{url} {chart:?} {project}");
         }
     }
 

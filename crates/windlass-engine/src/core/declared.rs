@@ -165,7 +165,13 @@ impl Core {
                     continue;
                 }
             };
-            let key = SourceKey { repository: place.name(), target };
+            let project = &unit.lowered.permissions.project;
+            let repository = if self.credentials.are_of_project(&place, project) {
+                format!("{} for project {project}", place.name()).into()
+            } else {
+                place.name()
+            };
+            let key = SourceKey { repository, target };
             keys.push((key, place, spec.path.clone()));
         }
         let old: Vec<SourceKey> = std::mem::take(&mut unit.sources);
