@@ -20,8 +20,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-pub(crate) use manifests::in_form;
+pub(crate) use manifests::{declared_objects, in_form};
 pub(crate) use session::{Connection, Session};
+pub(crate) use source::SourceOptions;
 pub(crate) use tree::show as show_tree;
 
 use crate::output::{self, ColorOption};

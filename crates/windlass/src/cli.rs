@@ -69,10 +69,11 @@ EXAMPLES
 
 The same verbs work on the control plane of `windlass up` and on a cluster: they speak the Kubernetes API only.")]
     App(Box<crate::app::AppOptions>),
-    /// Render a local folder as the engine would, without any server.
+    /// Render a local folder, or what an Application in a file says, as the engine would, without any server.
     #[command(after_help = "\
 EXAMPLES
   windlass render deploy/
+  windlass render --app guestbook.yaml
   windlass render . --path deploy --recurse -o name
   windlass render deploy/ | kubectl diff -f -
 
@@ -187,7 +188,7 @@ impl Cli {
             }
             Command::Install(options) => crate::install::run(&options)?,
             Command::App(options) => return crate::app::run(*options).await,
-            Command::Render(options) => return crate::render::run(&options),
+            Command::Render(options) => return crate::render::run(&options).await,
             Command::Demo(options) => {
                 if let Err(error) = crate::demo::run(&options, &self.global).await {
                     crate::output::report(&error);

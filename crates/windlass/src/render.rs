@@ -1,5 +1,6 @@
 //! `windlass render`: a local folder as the engine would render it, without any server.
 
+mod application;
 mod fetch;
 mod helm;
 mod kustomize;
@@ -14,7 +15,7 @@ use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
 use windlass_source::FolderTree;
 use windlass_yaml::{LoadOptions, Position};
 
-use crate::app::in_form;
+use crate::app::{SourceOptions, in_form};
 use crate::output::{self, FormatOption};
 
 /// Options of `windlass render`.
@@ -24,8 +25,14 @@ pub(crate) struct RenderOptions {
     #[command(subcommand)]
     tool: Option<Tool>,
     /// The folder: the root of a repository, or the folder to render.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "app")]
     dir: Option<PathBuf>,
+    /// Render what the Application in this file says, fetched from where it says; - is standard input. The file may
+    /// also hold what it depends on: its project, and the control plane's Secrets and ConfigMaps.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "path", "recurse", "include", "exclude"])]
+    app: Option<PathBuf>,
+    #[command(flatten)]
+    sources: SourceOptions,
     /// The folder in it to render, as `spec.source.path` names it. Links may lead anywhere below DIR.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "DIR")]
     path: String,
@@ -73,11 +80,14 @@ Warnings go to stderr. Exit code: 0 when the kustomization was built, 1 when not
 }
 
 /// Renders and prints; the exit code is 1 when something could not be rendered.
-pub(crate) fn run(options: &RenderOptions) -> Result<ExitCode> {
+pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     match &options.tool {
         Some(Tool::Helm(options)) => return helm::run(options),
         Some(Tool::Kustomize(options)) => return kustomize::run(options),
         None => {}
+    }
+    if let Some(file) = &options.app {
+        return application::run(file, options.sources, options.format.output).await;
     }
     let dir = options.dir.as_deref().unwrap_or(Path::new("."));
     let tree =

@@ -1,11 +1,13 @@
 //! `windlass app manifests`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use windlass_argo::{Project, ProjectProblem, lower, project_name};
-use windlass_engine::{FetchedSource, fetch_sources, render_sources};
+use windlass_argo::{Lowered, Project, ProjectProblem, lower, project_name};
+use windlass_cluster::Discovery;
+use windlass_engine::{Credentials, FetchedSource, SourceStores, fetch_sources, render_sources};
 use windlass_kube::Object;
 
 use super::Session;
@@ -110,9 +112,19 @@ async fn declared(
         .discover()
         .await
         .map_err(|error| session.explained(error, "what the cluster serves"))?;
-    let fetched = fetch_sources(&store.stores, &credentials, &lowered).await?;
+    declared_objects(&store.stores, &credentials, &lowered, &discovery).await
+}
+
+/// What an Application declares, as its sources are now; and whether nothing was left out.
+pub(crate) async fn declared_objects(
+    stores: &Arc<SourceStores>,
+    credentials: &Arc<Credentials>,
+    lowered: &Lowered,
+    discovery: &Discovery,
+) -> Result<(Vec<Object>, bool)> {
+    let fetched = fetch_sources(stores, credentials, lowered).await?;
     let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
-    let rendered = render_sources(&lowered, &trees, &discovery, |idx, tree, renderer, context| {
+    let rendered = render_sources(lowered, &trees, discovery, |idx, tree, renderer, context| {
         let path = &lowered.unit.sources[idx].path;
         windlass_render::render(tree, path, renderer, context)
             .with_context(|| format!("{path} could not be rendered"))

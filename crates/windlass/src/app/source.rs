@@ -15,7 +15,7 @@ use crate::up::Scratch;
 
 /// Which repositories may be read from here.
 #[derive(Debug, Clone, Copy, Args)]
-pub(super) struct SourceOptions {
+pub(crate) struct SourceOptions {
     /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
     allow_local_repositories: bool,
@@ -25,13 +25,13 @@ pub(super) struct SourceOptions {
 const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
 
 /// A store of repositories in a folder that goes with it.
-pub(super) struct TemporaryStore {
-    pub(super) stores: Arc<SourceStores>,
+pub(crate) struct TemporaryStore {
+    pub(crate) stores: Arc<SourceStores>,
     _folder: Scratch,
 }
 
 impl SourceOptions {
-    pub(super) fn store(self) -> Result<TemporaryStore> {
+    pub(crate) fn store(self) -> Result<TemporaryStore> {
         let folder = Scratch::new()?;
         let policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
         let stores = SourceStores::open(&folder.path, policy)

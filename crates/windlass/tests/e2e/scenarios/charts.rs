@@ -160,6 +160,23 @@ pub(crate) async fn artifact_of_a_registry(server: Server) {
     plane.api.delete(&plane.path("configmaps/web")).await.unwrap();
     until_data(&plane, "value", "2").await;
     registry.clear_faults();
+    // Without a server the same comes of the same file.
+    let mut file = plane.app().await;
+    file["kind"] = json!("Application");
+    file["apiVersion"] = json!("argoproj.io/v1alpha1");
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "app", "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+        "stringData": {"type": "oci", "url": url, "insecureOCIForceHttp": "true"},
+    });
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("app.yaml");
+    std::fs::write(&path, format!("{file}\n---\n{secret}\n")).unwrap();
+    let path = path.to_str().unwrap();
+    plane
+        .windlass(&["render", "--app", path, "--allow-local-repositories"])
+        .exits(0)
+        .prints(&["value: \"2\""]);
     // Back, by digest.
     plane.patch_app(json!({"spec": {"source": {"targetRevision": first}}})).await;
     until_synced(&plane, &first).await;
