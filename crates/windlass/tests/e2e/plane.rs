@@ -328,11 +328,6 @@ impl Plane {
         self.windlass(&[&["app"], &connection[..], arguments].concat())
     }
 
-    /// How often this is in Windlass' log.
-    pub(crate) fn count_in_log(&self, text: &str) -> usize {
-        std::fs::read_to_string(self.windlass.log()).unwrap_or_default().matches(text).count()
-    }
-
     /// Waits until Windlass' log is as wanted.
     pub(crate) async fn until_log(&self, holds: impl Fn(&str) -> bool) {
         let attempt = || async {
