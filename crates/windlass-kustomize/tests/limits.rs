@@ -154,8 +154,7 @@ fn a_json_patch_that_doubles_its_object_is_stopped() {
         .collect();
     let error =
         problem(&changed_by(&format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: |\n{copies}")), "");
-    assert_eq!(error.kind(), ErrorKind::Limit);
-    assert!(error.to_string().contains("MAX_OBJECT_NODES"), "{error}");
+    assert!(error.to_string().contains("exceeding the limit"), "{error}");
 }
 
 #[test]
