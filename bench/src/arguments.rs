@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// Keep the embedded API's state on disk instead of in memory.
     #[arg(long)]
     pub(crate) on_disk: bool,
+    /// Folders with charts of others, measured beside our own by `helm`.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub(crate) charts: Vec<PathBuf>,
     /// Where the figures are written as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -58,6 +61,8 @@ pub(crate) enum What {
     Micro,
     /// Building kustomizations, against kustomize. Not part of everything: it takes minutes of kustomize's.
     Kustomize,
+    /// Rendering charts, against Helm. Not part of everything: it takes minutes of Helm's.
+    Helm,
 }
 
 /// Which API server.

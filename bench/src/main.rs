@@ -11,6 +11,7 @@ mod client;
 mod figures;
 mod floor;
 mod follow;
+mod helm;
 mod kustomize;
 mod machine;
 mod micro;
@@ -37,6 +38,9 @@ fn main() -> Result<()> {
     let mut report = figures::Report::new(&machine);
     if arguments.what == What::Kustomize {
         kustomize::run(&mut report, arguments.binary().ok().as_deref())?;
+    }
+    if arguments.what == What::Helm {
+        helm::run(&mut report, arguments.binary().ok().as_deref(), &arguments.charts)?;
     }
     if matches!(arguments.what, What::All | What::Spine) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

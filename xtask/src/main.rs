@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask tidy`, `cargo xtask tools`, `cargo xtask record` and others.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod charts;
 mod kustomizations;
 mod record;
 mod tidy;
@@ -21,6 +22,9 @@ chores:
   tools [NAME...]       build the pinned original programs that are missing into target/tools/bin;
                         a NAME is a program, or a group: `cluster` (what the tests need) or `all` (the default)
   tools --list          print the pinned programs, their versions, and which are built
+  charts FOLDER...      render every chart below the folders, with each file of values in its `ci/`, with Helm and
+                        with ours, and compare results and times; `--helm 3` for Helm 3, `--only PART` for some,
+                        `--show` for more of each difference, `--cache FOLDER` to keep what Helm printed
   kustomizations FOLDER...
                         build every kustomization below the folders with kustomize and with ours, and compare;
                         `--show N` prints the first N differences, `--list` a line for each, `--enable-helm`
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         ["tidy", "--graph"] => tidy::print_graph(&root()),
         ["tools", "--list"] => tools::list(&root()),
         ["tools", names @ ..] => tools::build(&root(), names),
+        ["charts", arguments @ ..] if !arguments.is_empty() => charts::compare(&root(), arguments),
         ["kustomizations", "--record"] => kustomizations::record(&root()),
         ["kustomizations", arguments @ ..] if !arguments.is_empty() => {
             kustomizations::compare(&root(), arguments)

@@ -18,6 +18,7 @@
 //! - Killed at any moment, the next start converges from the live state and the statuses alone.
 
 mod arrival;
+mod charts;
 mod clusters;
 mod config;
 mod core;
@@ -43,6 +44,7 @@ use windlass_cluster::{ClusterClient, Resource, WatchEvent, WatchScope};
 use windlass_model::Time;
 use windlass_source::{Policy, SourceError, webhook};
 
+pub use charts::{ArtifactCharts, ChartAccess};
 pub use config::EngineConfig;
 pub use credentials::Credentials;
 pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};

@@ -7,7 +7,7 @@ use windlass_argo::Lowered;
 use windlass_cluster::Discovery;
 use windlass_kube::Str;
 use windlass_model::{Renderer, SourceSpec, Tree};
-use windlass_render::{ClusterFacts, Context, Environment, World};
+use windlass_render::{ClusterFacts, Context, Environment, NoCharts, World};
 
 /// The state of one source that is rendered.
 #[derive(Clone, Copy)]
@@ -58,6 +58,7 @@ pub fn render_sources<'a, R, E>(
             references: references.clone(),
             kustomize: windlass_render::KustomizeBuildOptions::default(),
             fetchers: windlass_render::Fetchers::default(),
+            charts: &NoCharts,
             world: &mut world,
         };
         let environment = environment(lowered, spec, source.commit);

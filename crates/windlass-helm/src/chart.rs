@@ -37,6 +37,8 @@ pub struct Chart {
     pub files: Vec<File>,
     /// The charts in `charts/`, by the name of their folder or archive.
     pub dependencies: Vec<Arc<Self>>,
+    /// The name of its folder or archive in `charts/` of the chart around it; empty for the outermost.
+    pub(crate) place: Str,
 }
 
 impl Chart {

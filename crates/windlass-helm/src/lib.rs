@@ -20,6 +20,8 @@
 //! ```
 //!
 //! - [`load_folder`], [`load_archive`]: from a Tree or a packaged chart to a [`Chart`].
+//! - [`complete`]: the dependencies that a chart declares and does not bring along, from a [`ChartSource`].
+//! - [`ChartCache`]: charts that are kept compiled between renders.
 //! - [`Overrides`]: what a user gives by files and flags, as one map; [`strvals`] is the language of `--set`.
 //! - [`CompiledChart`]: a chart that is rendered again and again, by many threads at once.
 //! - [`Rendered`]: manifests, hooks, CRDs, notes, and the [`Record`] of what the render asked of the world.
@@ -28,13 +30,17 @@
 //! chance from a `gotemplate::World`. Both versions of Helm that people run are here, chosen by [`HelmVersion`].
 //! What a hostile chart can cost is bounded by [`LoadLimits`] and `gotemplate::Limits`.
 
+mod cache;
 mod capabilities;
 pub mod chart;
+mod dependencies;
 mod engine;
 mod limits;
 pub mod load;
 mod manifest;
 mod name_template;
+mod post_render;
+pub mod provenance;
 mod release;
 mod render;
 mod schema;
@@ -44,13 +50,19 @@ mod values;
 mod version;
 mod warning;
 
+pub use cache::{ChartCache, ChartError, KeptChart};
 pub use capabilities::{Capabilities, KubeVersion, KubeVersionError};
 pub use chart::Chart;
+pub use dependencies::{
+    ChartFiles, ChartRequest, ChartSource, ChartSourceError, Dependencies, DependencyError, DependencyMode,
+    MAX_DEPENDENCIES, NoCharts, complete,
+};
 pub use engine::{Lookup, LookupRequest, NoCluster, ParseFailure, TemplateError};
 pub use limits::LoadLimits;
 pub use load::{LoadError, LoadOptions, Loaded, load_archive, load_folder};
 pub use manifest::{Hook, HookEvent, Manifest, ManifestError};
 pub use name_template::{NameTemplateError, name_of_template};
+pub use post_render::{PostRenderError, PostRenderFailure, PostRenderStrategy, PostRenderer, PostRendering};
 pub use release::{MAX_RELEASE_NAME, Release, ReleaseNameError, check_name};
 pub use render::{
     CompiledChart, Crd, NoSuchTemplate, PrintOptions, Record, RenderError, RenderRequest, Rendered,

@@ -10,10 +10,11 @@ mod values_file;
 
 use std::sync::Arc;
 
-use windlass_model::{Tree, TreeError};
+use windlass_model::{Digest, Tree, TreeError};
 use windlass_yaml::{Str, YamlError};
 
 pub use archive::ArchiveError;
+pub(crate) use assemble::digest as digest_of;
 pub use ignore::IgnoreError;
 pub(crate) use values_file::merge as merge_values;
 pub use values_file::{ValuesFileError, parse_values};
@@ -51,6 +52,8 @@ pub struct Loaded {
     pub chart: Arc<Chart>,
     /// What Helm would print to its error output.
     pub warnings: Vec<Warning>,
+    /// The digest of the files it was made of, those of fetched dependencies too: equal ones make equal charts.
+    pub digest: Digest,
 }
 
 /// Loads the chart in the folder `path` of `tree`, without what its `.helmignore` names.
@@ -60,11 +63,8 @@ pub struct Loaded {
 /// [`LoadError`], in Helm's words where Helm has some.
 pub fn load_folder(tree: &dyn Tree, path: &str, options: &LoadOptions) -> Result<Loaded, LoadError> {
     let mut budget = Budget::new(options);
-    let files = folder::files(tree, path, &mut budget)?;
-    if options.helm == HelmVersion::V4 {
-        assemble::check_api_version(&files)?;
-    }
-    assemble::chart(files, &mut budget)
+    let files = folder_files(tree, path, &mut budget)?;
+    chart(files, &mut budget)
 }
 
 /// Loads a chart from a packaged one: a gzipped tar archive.
@@ -75,10 +75,25 @@ pub fn load_folder(tree: &dyn Tree, path: &str, options: &LoadOptions) -> Result
 pub fn load_archive(bytes: &[u8], options: &LoadOptions) -> Result<Loaded, LoadError> {
     let mut budget = Budget::new(options);
     let files = archive::files(bytes, &mut budget)?;
-    if options.helm == HelmVersion::V4 {
+    chart(files, &mut budget)
+}
+
+/// The files of the chart in a folder, without what its `.helmignore` names.
+pub(crate) fn folder_files(tree: &dyn Tree, path: &str, budget: &mut Budget) -> Result<Vec<File>, LoadError> {
+    folder::files(tree, path, budget)
+}
+
+/// The files of a packaged chart.
+pub(crate) fn archive_files(bytes: &[u8], budget: &mut Budget) -> Result<Vec<File>, LoadError> {
+    archive::files(bytes, budget)
+}
+
+/// Makes a chart of its files.
+pub(crate) fn chart(files: Vec<File>, budget: &mut Budget) -> Result<Loaded, LoadError> {
+    if budget.options.helm == HelmVersion::V4 {
         assemble::check_api_version(&files)?;
     }
-    assemble::chart(files, &mut budget)
+    assemble::chart(files, budget)
 }
 
 /// Why a chart cannot be loaded.
@@ -179,7 +194,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    fn new(options: &LoadOptions) -> Self {
+    pub(crate) fn new(options: &LoadOptions) -> Self {
         Self { options: *options, bytes: 0, files: 0, depth: 0, warnings: Vec::new() }
     }
 

@@ -12,6 +12,7 @@ use crate::capabilities::Capabilities;
 use crate::chart::Chart;
 use crate::engine::{self, Lookup, LookupRequest, NoCluster, ParseFailure, Program, State, TemplateError};
 use crate::manifest::{self, Hook, Manifest, ManifestError};
+use crate::post_render::{PostRenderError, PostRendering};
 use crate::release::{Release, ReleaseNameError, check_name};
 use crate::schema::{self, SchemaError};
 use crate::values::coalesce::{Coalescing, Nulls, TypeMismatch};
@@ -50,6 +51,8 @@ pub struct RenderRequest {
     pub lookup: Arc<dyn Lookup>,
     /// What bounds the templates.
     pub limits: Limits,
+    /// What changes the manifests before they are anybody's.
+    pub post_rendering: Option<PostRendering>,
 }
 
 impl RenderRequest {
@@ -63,6 +66,7 @@ impl RenderRequest {
             skip_schema_validation: false,
             lookup: Arc::new(NoCluster),
             limits: Limits::default(),
+            post_rendering: None,
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct Rendered {
     pub warnings: Vec<Warning>,
     /// What the result depends on beside the chart and the request.
     pub record: Record,
+    /// What a post-renderer made of the manifests by the rules of Helm 3, which does not look into it.
+    pub post_rendered: Option<String>,
 }
 
 /// A file of `crds/`.
@@ -149,6 +155,9 @@ pub enum RenderError {
     /// What a template prints is no YAML.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A post-renderer fails, or makes what is no YAML.
+    #[error(transparent)]
+    PostRender(#[from] PostRenderError),
 }
 
 impl CompiledChart {
@@ -205,10 +214,19 @@ impl CompiledChart {
         let mut files = execution.files;
         let notes = take_notes(&mut files, &root.name);
         files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some(post_rendering) = request.post_rendering.as_ref().filter(|_| helm == HelmVersion::V4) {
+            files = post_rendering.files(&files)?;
+        }
         let (manifests, hooks) = manifest::sort(&files, helm)?;
         let mut crds = Vec::new();
         collect_crds(&root, "", &mut crds);
-        Ok(Rendered { manifests, hooks, crds, notes, warnings, record })
+        let post_rendered = None;
+        let mut rendered = Rendered { manifests, hooks, crds, notes, warnings, record, post_rendered };
+        if let Some(post_rendering) = request.post_rendering.as_ref().filter(|_| helm == HelmVersion::V3) {
+            let printed = rendered.print_manifests(post_rendering.include_crds);
+            rendered.post_rendered = Some(post_rendering.text(&printed)?);
+        }
+        Ok(rendered)
     }
 
     fn check(&self, request: &RenderRequest, warnings: &mut Vec<Warning>) -> Result<(), RenderError> {
@@ -344,16 +362,10 @@ impl Rendered {
     /// # Errors
     /// A template to be shown that is not there.
     pub fn print(&self, options: &PrintOptions<'_>, helm: HelmVersion) -> Result<String, NoSuchTemplate> {
-        let mut text = String::new();
-        if options.include_crds {
-            for crd in &self.crds {
-                let _ =
-                    writeln!(text, "---\n# Source: {}\n{}", crd.source, String::from_utf8_lossy(&crd.data));
-            }
-        }
-        for manifest in &self.manifests {
-            let _ = writeln!(text, "---\n# Source: {}\n{}", manifest.source, manifest.text);
-        }
+        let text = match &self.post_rendered {
+            Some(text) => text.clone(),
+            None => self.print_manifests(options.include_crds),
+        };
         let trimmed = text.trim_matches(crate::text::is_space);
         let mut text = format!("{trimmed}\n");
         if !options.no_hooks {
@@ -383,6 +395,19 @@ impl Rendered {
             }
         }
         Ok(shown)
+    }
+}
+
+impl Rendered {
+    fn print_manifests(&self, include_crds: bool) -> String {
+        let mut text = String::new();
+        for crd in self.crds.iter().filter(|_| include_crds) {
+            let _ = writeln!(text, "---\n# Source: {}\n{}", crd.source, String::from_utf8_lossy(&crd.data));
+        }
+        for manifest in &self.manifests {
+            let _ = writeln!(text, "---\n# Source: {}\n{}", manifest.source, manifest.text);
+        }
+        text
     }
 }
 

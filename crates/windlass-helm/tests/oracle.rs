@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use gotemplate::{NoWorld, Str};
 use windlass_helm::{
-    Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Overrides, PrintOptions, Release,
-    RenderError, RenderRequest, load_folder,
+    Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Overrides, PostRenderStrategy,
+    PostRendering, PrintOptions, Release, RenderError, RenderRequest, load_folder,
 };
 use windlass_model::MemoryTree;
 
@@ -47,6 +48,22 @@ fn every_rule_is_as_helm_has_it() {
     assert!(different.is_empty(), "{} of {n_cases} differ:\n{}", different.len(), different.join("\n"));
 }
 
+/// What a post-renderer makes of a text in these steps, each a line.
+fn changed(text: &str, steps: &str) -> String {
+    let mut text = text.to_owned();
+    for step in steps.lines() {
+        match step.splitn(3, ' ').collect::<Vec<_>>()[..] {
+            ["replace", one, other] => text = text.replace(one, other),
+            ["append", ..] => {
+                text.push_str(&step["append ".len()..]);
+                text.push('\n');
+            }
+            _ => panic!("unknown step {step}"),
+        }
+    }
+    text
+}
+
 /// A case as it is written down: sections under lines `-- NAME --`.
 struct Case<'a>(Vec<(&'a str, String)>);
 
@@ -69,7 +86,10 @@ impl<'a> Case<'a> {
     }
 
     fn render(&self, helm: HelmVersion) -> Result<String, String> {
-        let files = self.0.iter().filter(|(name, _)| *name != "args" && !name.starts_with("helm "));
+        let files = self
+            .0
+            .iter()
+            .filter(|(name, _)| !matches!(*name, "args" | "post-renderer") && !name.starts_with("helm "));
         let tree = MemoryTree::new(files.map(|(name, text)| (*name, text.as_bytes())));
         let file = |name: &str| -> Vec<u8> { self.section(name).as_bytes().to_vec() };
         let mut positional = Vec::new();
@@ -113,9 +133,16 @@ impl<'a> Case<'a> {
             overrides.merge(helm, |name| Ok(Str::from(file(name)))).map_err(|error| error.to_string())?;
         let loaded = load_folder(&tree, chart, &LoadOptions::of(helm)).map_err(|error| error.to_string())?;
         let release = Release { name: (*name).to_owned(), namespace, revision: 1, is_upgrade };
+        let steps = self.section("post-renderer").to_owned();
+        let post_rendering = (!steps.is_empty()).then(|| PostRendering {
+            renderer: Arc::new(move |text: &str| Ok(changed(text, &steps))),
+            strategy: PostRenderStrategy::Combined,
+            include_crds: print.include_crds,
+        });
         let request = RenderRequest {
             capabilities,
             skip_schema_validation,
+            post_rendering,
             ..RenderRequest::new(release, values, helm)
         };
         let rendered = CompiledChart::new(loaded.chart, helm)
@@ -126,7 +153,8 @@ impl<'a> Case<'a> {
                     RenderError::KubeVersion { .. }
                     | RenderError::Parse(_)
                     | RenderError::Template(_)
-                    | RenderError::Manifest(_) => "\n\nUse --debug flag to render out invalid YAML",
+                    | RenderError::Manifest(_)
+                    | RenderError::PostRender(_) => "\n\nUse --debug flag to render out invalid YAML",
                     _ => "",
                 };
                 format!("{error}{hint}")

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
+use windlass_helm::ChartCache;
 use windlass_kube::{Str, Value};
 use windlass_model::{Digest, Renderer, SourceType, Tree};
 
@@ -17,7 +18,12 @@ pub struct RenderCache {
     capacity: usize,
     /// What kustomizations have read: many lie on one base.
     files: windlass_kustomize::Cache,
+    /// Charts that were parsed: a chart may be rendered with many values.
+    charts: ChartCache,
 }
+
+/// Bytes of the files of charts that are kept compiled, which take some times that: fifty large charts.
+const CHART_BYTES: usize = 16 << 20;
 
 #[derive(Default)]
 struct State {
@@ -57,6 +63,7 @@ impl RenderCache {
             state: Mutex::default(),
             capacity,
             files: windlass_kustomize::Cache::new(capacity / FILES_SHARE),
+            charts: crate::helm::cache(CHART_BYTES),
         }
     }
 
@@ -64,7 +71,7 @@ impl RenderCache {
     ///
     /// # Errors
     ///
-    /// As for [`render`]. Failures are not kept.
+    /// As for [`render`](crate::render). Failures are not kept.
     pub fn render(
         &self,
         repository: &str,
@@ -94,7 +101,14 @@ impl RenderCache {
                 return Ok(candidate);
             }
         }
-        let rendered = SharedRender::new(render_sharing(tree, path, renderer, context, Some(&self.files))?);
+        let rendered = SharedRender::new(render_sharing(
+            tree,
+            path,
+            renderer,
+            context,
+            Some(&self.files),
+            &self.charts,
+        )?);
         if rendered.fetched {
             // No read set says whether what lies elsewhere is still the same.
             return Ok(rendered);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gotemplate::World;
+use windlass_helm::{ChartSource, NoCharts};
 use windlass_kube::Str;
 use windlass_kustomize::remote::Remote;
 use windlass_model::{Digest, Tree};
@@ -25,6 +26,8 @@ pub struct Context<'a> {
     pub kustomize: KustomizeBuildOptions,
     /// What fetches things that sources name by an address; what has none is refused.
     pub fetchers: Fetchers<'a>,
+    /// Where charts find the charts that they need and do not bring along.
+    pub charts: &'a dyn ChartSource,
     /// Time and chance.
     pub world: &'a mut dyn World,
 }
@@ -58,11 +61,13 @@ impl<'a> Context<'a> {
             references: BTreeMap::new(),
             kustomize: KustomizeBuildOptions::default(),
             fetchers: Fetchers::default(),
+            charts: &NoCharts,
             world,
         }
     }
 
-    /// The digest of all that a chart or a kustomization could have made of this context; trees are not part of it.
+    /// The digest of all that a chart or a kustomization could have made of this context; trees and
+    /// charts are not part of it: which chart a version is does not change.
     pub(crate) fn digest(&self) -> Digest {
         let mut text = format!("{}\n{}\n{}", self.name, self.namespace, self.cluster.version);
         for api_version in &*self.cluster.api_versions {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use windlass_go::glob::Doublestar;
 use windlass_helm::{
-    Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Overrides, PrintOptions, Release,
-    RenderRequest,
+    Capabilities, ChartCache, Dependencies, DependencyMode, HelmVersion, KubeVersion, LoadOptions, Overrides,
+    PrintOptions, Release, RenderRequest,
 };
 use windlass_kube::Str;
 use windlass_model::{Diagnostic, EntryKind, HelmOptions, HelmParameter, Manifest, Tree, TreeError};
@@ -24,6 +24,11 @@ const VALUE_FILE_BYTES: u64 = 5 * 1024 * 1024;
 /// More folders than this are not searched for one glob of value files.
 const GLOB_FOLDERS: usize = 10_000;
 
+/// A cache for charts that are rendered by these rules, with up to so many bytes of their files.
+pub(crate) fn cache(capacity: usize) -> ChartCache {
+    ChartCache::new(LoadOptions::of(HELM), capacity)
+}
+
 /// The trees that value files may come from.
 pub(crate) type References<'a> = BTreeMap<Str, RecordingTree<'a>>;
 
@@ -33,10 +38,11 @@ pub(crate) fn render(
     options: &HelmOptions,
     context: &mut Context<'_>,
     references: &References<'_>,
+    charts: &ChartCache,
 ) -> Result<(Vec<Manifest>, Vec<Diagnostic>), RenderError> {
     let failed = |problem: String| RenderError::Helm { path: shown(path), problem };
-    let loaded = windlass_helm::load_folder(tree, path, &LoadOptions::of(HELM))
-        .map_err(|error| failed(text_of(&error)))?;
+    let dependencies = Dependencies { source: context.charts, mode: DependencyMode::Build };
+    let kept = charts.load(tree, path, Some(dependencies)).map_err(|error| failed(text_of(&error)))?;
     let values = values(tree, path, options, references)?;
     let name = if options.release_name.is_empty() { &context.name } else { &options.release_name };
     let namespace = if options.namespace.is_empty() { &context.namespace } else { &options.namespace };
@@ -47,8 +53,7 @@ pub(crate) fn render(
         skip_schema_validation: options.skip_schema_validation,
         ..RenderRequest::new(release, values, HELM)
     };
-    let chart = CompiledChart::new(loaded.chart, HELM);
-    let rendered = chart.render(&request, context.world).map_err(|error| failed(text_of(&error)))?;
+    let rendered = kept.chart.render(&request, context.world).map_err(|error| failed(text_of(&error)))?;
     let printing = PrintOptions {
         include_crds: !options.skip_crds,
         skip_tests: options.skip_tests,

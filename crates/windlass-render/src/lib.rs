@@ -37,6 +37,7 @@ pub use context::{ClusterFacts, Context, Fetchers};
 pub use environment::Environment;
 pub use gotemplate::{Instant, NoWorld, World};
 pub use recording::{ReadSet, RecordingTree};
+pub use windlass_helm::{ChartFiles, ChartRequest, ChartSource, ChartSourceError, NoCharts};
 use windlass_kube::Str;
 pub use windlass_kustomize::helm::ChartAddress;
 pub use windlass_kustomize::remote::{Remote, RepositoryAddress};
@@ -134,16 +135,17 @@ pub fn render(
     renderer: &Renderer,
     context: &mut Context<'_>,
 ) -> Result<Rendered, RenderError> {
-    render_sharing(tree, path, renderer, context, None)
+    render_sharing(tree, path, renderer, context, None, &helm::cache(0))
 }
 
-/// [`render`], with what other kustomizations have read.
+/// [`render`], with what other kustomizations have read, and charts that are kept compiled.
 fn render_sharing(
     tree: &dyn Tree,
     path: &str,
     renderer: &Renderer,
     context: &mut Context<'_>,
     files: Option<&windlass_kustomize::Cache>,
+    charts: &windlass_helm::ChartCache,
 ) -> Result<Rendered, RenderError> {
     let mut fetched = false;
     let recording = RecordingTree::new(tree);
@@ -168,7 +170,7 @@ fn render_sharing(
         context.references.iter().map(|(name, tree)| (name.clone(), RecordingTree::new(*tree))).collect();
     let (source_type, (manifests, diagnostics)) = match renderer {
         Renderer::Helm(options) => {
-            (SourceType::Helm, helm::render(&recording, path, options, context, &references)?)
+            (SourceType::Helm, helm::render(&recording, path, options, context, &references, charts)?)
         }
         Renderer::Kustomize(options) => {
             let rendered = kustomize::render(&recording, path, options, context, files)?;

@@ -1,6 +1,7 @@
 //! `windlass render`: a local folder as the engine would render it, without any server.
 
 mod application;
+mod charts;
 mod fetch;
 mod helm;
 mod kustomize;
@@ -64,6 +65,7 @@ EXAMPLES
   windlass render helm ./chart
   windlass render helm web ./chart -f values.yaml --set image.tag=1.2 -n prod
   windlass render helm web chart-1.2.3.tgz --show-only templates/service.yaml
+  windlass render helm web ./chart --dependency-build
 
 Warnings go to stderr. Exit code: 0 when the chart was rendered, 1 when not.")]
     Helm(Box<helm::HelmOptions>),
@@ -82,7 +84,8 @@ Warnings go to stderr. Exit code: 0 when the kustomization was built, 1 when not
 /// Renders and prints; the exit code is 1 when something could not be rendered.
 pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     match &options.tool {
-        Some(Tool::Helm(options)) => return helm::run(options),
+        // Charts are fetched by functions that block.
+        Some(Tool::Helm(options)) => return tokio::task::block_in_place(|| helm::run(options)),
         Some(Tool::Kustomize(options)) => return kustomize::run(options),
         None => {}
     }
@@ -108,9 +111,15 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     let mut world = SystemWorld::new();
     let name = options.name.as_str().into();
     let namespace = options.namespace.as_str().into();
-    let mut context =
-        windlass_render::Context { name, namespace, ..windlass_render::Context::empty(&mut world) };
-    let rendered = windlass_render::render(&tree, path, &renderer, &mut context)
+    let charts = charts::UserCharts::default();
+    let mut context = windlass_render::Context {
+        name,
+        namespace,
+        charts: &charts,
+        ..windlass_render::Context::empty(&mut world)
+    };
+    let render = || windlass_render::render(&tree, path, &renderer, &mut context);
+    let rendered = tokio::task::block_in_place(render)
         .with_context(|| format!("{} cannot be rendered", dir.join(path).display()))?;
     let mut failed = false;
     for diagnostic in &rendered.diagnostics {

@@ -110,7 +110,9 @@ pub(super) const RULES: &[Rule] = &[
         "windlass-bench",
         &[
             "windlass",
+            "gotemplate",
             "windlass-go",
+            "windlass-helm",
             "windlass-yaml",
             "windlass-kube",
             "windlass-model",

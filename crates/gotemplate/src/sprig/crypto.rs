@@ -4,6 +4,7 @@ mod certificates;
 mod cipher;
 mod der;
 mod keys;
+mod montgomery;
 mod passwords;
 mod pem;
 mod primes;

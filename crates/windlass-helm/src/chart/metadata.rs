@@ -76,6 +76,8 @@ pub struct Dependency {
     pub enabled: bool,
     /// Values that the parent takes from it.
     pub import_values: Vec<ImportValue>,
+    /// The same as they are written, which the digest of a lock is made of.
+    pub(crate) written_imports: Vec<Value>,
     /// Another name for it.
     pub alias: Str,
 }
@@ -249,6 +251,7 @@ impl Dependency {
                 "import-values" => {
                     let items = decode::list(value, &place, "[]interface {}")?.unwrap_or_default();
                     dependency.import_values = items.iter().map(ImportValue::read).collect();
+                    dependency.written_imports = items.to_vec();
                 }
                 _ => dependency.alias = text()?,
             }

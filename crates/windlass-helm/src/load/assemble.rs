@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use windlass_model::Digest;
 use windlass_yaml::{Str, Value};
 
 use super::{Budget, LoadError, Loaded, archive, values_file::parse_values};
@@ -24,8 +25,15 @@ pub(super) fn check_api_version(files: &[File]) -> Result<(), LoadError> {
 
 /// Makes a chart of its files.
 pub(super) fn chart(files: Vec<File>, budget: &mut Budget) -> Result<Loaded, LoadError> {
+    let digest = digest(&files);
     let chart = Arc::new(assemble(files, budget)?);
-    Ok(Loaded { chart, warnings: std::mem::take(&mut budget.warnings) })
+    Ok(Loaded { chart, warnings: std::mem::take(&mut budget.warnings), digest })
+}
+
+/// The digest of names and contents.
+pub(crate) fn digest(files: &[File]) -> Digest {
+    let parts = files.iter().flat_map(|file| [file.name.as_bytes(), &file.data]);
+    Digest::combine(parts.map(Digest::of_bytes))
 }
 
 fn assemble(files: Vec<File>, budget: &mut Budget) -> Result<Chart, LoadError> {
@@ -109,11 +117,21 @@ fn assemble(files: Vec<File>, budget: &mut Budget) -> Result<Chart, LoadError> {
         if budget.depth > budget.options.limits.depth {
             return Err(LoadError::TooDeep(budget.options.limits.depth));
         }
-        let inner = subchart(&name, files, &metadata.name, budget)?;
+        let mut inner = subchart(&name, files, &metadata.name, budget)?;
+        inner.place = name;
         budget.depth -= 1;
         dependencies.push(Arc::new(inner));
     }
-    Ok(Chart { metadata, lock, templates, values, schema, files: others, dependencies })
+    Ok(Chart {
+        metadata,
+        lock,
+        templates,
+        values,
+        schema,
+        files: others,
+        dependencies,
+        place: Str::default(),
+    })
 }
 
 fn subchart(name: &Str, files: Vec<File>, chart: &Str, budget: &mut Budget) -> Result<Chart, LoadError> {

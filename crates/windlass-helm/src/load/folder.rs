@@ -74,6 +74,8 @@ fn members(tree: &dyn Tree, root: &str, name: &str) -> Result<Vec<(String, Entry
     let mut members: Vec<_> = listed
         .unwrap_or_default()
         .into_iter()
+        // A member without a name would be its own folder.
+        .filter(|(member, _)| !member.is_empty())
         .map(|(member, entry)| (joined(name, &member), entry.kind))
         .collect();
     members.reverse();

@@ -7,12 +7,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use gotemplate::Str;
 use windlass_engine::SystemWorld;
+use windlass_helm::provenance::{self, Keyring};
 use windlass_helm::{
-    Capabilities, CompiledChart, HelmVersion, KubeVersion, LoadOptions, Loaded, Overrides, PrintOptions,
-    Release, RenderError, RenderRequest, load_archive, load_folder, name_of_template,
+    Capabilities, CompiledChart, Dependencies, DependencyMode, HelmVersion, KubeVersion, LoadOptions, Loaded,
+    Overrides, PrintOptions, Release, RenderError, RenderRequest, complete, load_archive, load_folder,
+    name_of_template,
 };
 use windlass_source::FolderTree;
 
+use super::charts::{UserCharts, common_root};
 use crate::output;
 
 /// Options of `windlass render helm`.
@@ -66,6 +69,24 @@ pub(crate) struct HelmOptions {
     /// Render as for an upgrade of a release that is there.
     #[arg(long)]
     is_upgrade: bool,
+    /// Fetch the newest dependencies that the chart allows when some are not in its `charts/`.
+    #[arg(long)]
+    dependency_update: bool,
+    /// Fetch the dependencies that the chart's lock says when some are not in its `charts/`, as Argo CD does.
+    #[arg(long, conflicts_with = "dependency_update")]
+    dependency_build: bool,
+    /// Give a repository the name by which the chart calls it: `@NAME`.
+    #[arg(long, value_name = "NAME=ADDRESS", value_parser = named_repository)]
+    repository: Vec<(String, String)>,
+    /// Talk to registries over plain HTTP.
+    #[arg(long)]
+    plain_http: bool,
+    /// Refuse a packaged chart whose provenance file is not signed by a key of the keyring.
+    #[arg(long, requires = "keyring")]
+    verify: bool,
+    /// The keys for --verify, as `gpg --export` writes them.
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
     /// Use values even if the chart's schema forbids them.
     #[arg(long)]
     skip_schema_validation: bool,
@@ -109,7 +130,7 @@ pub(crate) fn run(options: &HelmOptions) -> Result<ExitCode> {
         Ok(bytes) => Ok(Str::from(bytes)),
         Err(error) => Err(format!("open {path}: {error}")),
     })?;
-    let Loaded { chart, warnings } = load(Path::new(&path), &LoadOptions::of(helm))?;
+    let Loaded { chart, warnings, .. } = load(Path::new(&path), options, &LoadOptions::of(helm))?;
     for warning in &warnings {
         output::note(&warning.to_string());
     }
@@ -181,18 +202,63 @@ fn read(path: &str) -> std::io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-fn load(path: &Path, options: &LoadOptions) -> Result<Loaded> {
+fn load(path: &Path, options: &HelmOptions, rules: &LoadOptions) -> Result<Loaded> {
     let unreadable = || format!("the chart {} cannot be read", path.display());
-    if path.is_dir() {
-        // Links may lead anywhere in the repository that the chart is part of.
-        let path = path.canonicalize().with_context(unreadable)?;
-        let root = repository(&path);
-        let tree = FolderTree::open(&root).with_context(unreadable)?;
-        let below = path.strip_prefix(&root).unwrap_or(Path::new(""));
-        return Ok(load_folder(&tree, &below.to_string_lossy(), options)?);
+    if !path.is_dir() {
+        let bytes = std::fs::read(path).with_context(unreadable)?;
+        if let Some(keyring) = options.keyring.as_deref().filter(|_| options.verify) {
+            verified(path, &bytes, keyring)?;
+        }
+        return Ok(load_archive(&bytes, rules)?);
     }
-    let bytes = std::fs::read(path).with_context(unreadable)?;
-    Ok(load_archive(&bytes, options)?)
+    if options.verify {
+        bail!("{} is a folder; only a packaged chart can be verified", path.display());
+    }
+    // Links may lead anywhere in the repository that the chart is part of.
+    let path = path.canonicalize().with_context(unreadable)?;
+    let root = repository(&path);
+    let tree = FolderTree::open(&root).with_context(unreadable)?;
+    let loaded = load_folder(&tree, &below(&root, &path), rules)?;
+    let mode = match (options.dependency_update, options.dependency_build) {
+        (true, _) => DependencyMode::Update,
+        (_, true) => DependencyMode::Build,
+        _ => return Ok(loaded),
+    };
+    let declared = loaded.chart.metadata.dependencies.iter().flatten();
+    let root = common_root(&root, &path, declared.map(|dependency| dependency.repository.as_str()));
+    let tree = FolderTree::open(&root).with_context(unreadable)?;
+    let source = UserCharts::new(options.repository.clone(), options.plain_http);
+    Ok(complete(loaded, &tree, &below(&root, &path), Dependencies { source: &source, mode }, rules)?)
+}
+
+/// Refuses a packaged chart that is not what a key of the ring has signed.
+fn verified(path: &Path, bytes: &[u8], keyring: &Path) -> Result<()> {
+    let ring = std::fs::read(keyring)
+        .with_context(|| format!("the keyring {} cannot be read", keyring.display()))?;
+    let ring = Keyring::parse(&ring).with_context(|| format!("{} is no keyring", keyring.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let file = path.with_file_name(format!("{name}.prov"));
+    let signed = std::fs::read(&file)
+        .with_context(|| format!("the provenance file {} cannot be read", file.display()))?;
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let verified = provenance::verify(bytes, &name, &signed, &ring, now)
+        .with_context(|| format!("the chart {} cannot be verified", path.display()))?;
+    for signer in &verified.signers {
+        output::note(&format!("Signed by: {signer}"));
+    }
+    output::note(&format!("Using Key With Fingerprint: {}", verified.fingerprint));
+    output::note(&format!("Chart Hash Verified: {}", verified.digest));
+    Ok(())
+}
+
+fn below(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(Path::new("")).to_string_lossy().into_owned()
+}
+
+fn named_repository(text: &str) -> Result<(String, String), String> {
+    let (name, address) = text.split_once('=').ok_or("a name, `=` and an address")?;
+    Ok((name.to_owned(), address.to_owned()))
 }
 
 /// The nearest folder with a `.git`, or the folder itself.

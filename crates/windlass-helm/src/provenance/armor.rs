@@ -1,0 +1,115 @@
+//! Texts around packets: armor, and the cleartext signature framework (RFC 9580, sections 6 and 7).
+
+use super::ProvenanceError;
+
+/// A text and the packets of its signatures.
+pub(super) struct ClearSigned {
+    /// The text without escapes, lines ended by a line feed.
+    pub(super) text: String,
+    /// What was signed: lines without blanks at their ends, separated by carriage return and line feed.
+    pub(super) canonical: Vec<u8>,
+    /// The packets.
+    pub(super) signatures: Vec<u8>,
+}
+
+const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
+
+/// Finds the clear-signed text.
+pub(super) fn clear_signed(bytes: &[u8]) -> Result<ClearSigned, ProvenanceError> {
+    let malformed = |problem| ProvenanceError::Malformed { what: "the provenance file", problem };
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is no text in UTF-8"))?;
+    let mut lines = text.lines().skip_while(|line| line.trim_end() != MESSAGE);
+    lines.next().ok_or(ProvenanceError::NoSignature)?;
+    for line in lines.by_ref() {
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if !line.starts_with("Hash: ") {
+            return Err(malformed("only `Hash` may stand above a signed text"));
+        }
+    }
+    let mut signed: Vec<&str> = Vec::new();
+    let mut is_over = false;
+    for line in lines.by_ref() {
+        if line.trim_end() == SIGNATURE {
+            is_over = true;
+            break;
+        }
+        match line.strip_prefix("- ") {
+            Some(escaped) => signed.push(escaped),
+            None if line.starts_with('-') => {
+                return Err(malformed("a line begins with a dash that is not escaped"));
+            }
+            None => signed.push(line),
+        }
+    }
+    if !is_over {
+        return Err(ProvenanceError::NoSignature);
+    }
+    let signatures = dearmored(lines).ok_or(malformed("the signature's armor is damaged"))?;
+    let canonical: Vec<&str> = signed.iter().map(|line| line.trim_end_matches([' ', '\t', '\r'])).collect();
+    Ok(ClearSigned { text: signed.join("\n"), canonical: canonical.join("\r\n").into_bytes(), signatures })
+}
+
+/// The packets of a keyring: those of every armored block, or the bytes as they are.
+pub(super) fn keys(bytes: &[u8]) -> Option<Vec<u8>> {
+    const KEYS: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.contains(KEYS)) else {
+        return Some(bytes.to_vec());
+    };
+    let mut packets = Vec::new();
+    let mut lines = text.lines();
+    while lines.by_ref().any(|line| line.trim_end() == KEYS) {
+        packets.extend(dearmored(lines.by_ref())?);
+    }
+    Some(packets)
+}
+
+/// The content of a block from the line behind its first one on. The checksum says nothing that a signature does not
+/// say better, and newer writers leave it out.
+fn dearmored<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
+    let mut digits = String::new();
+    let mut is_header = true;
+    for line in lines {
+        let line = line.trim();
+        if line.starts_with("-----END ") {
+            return decoded(&digits);
+        }
+        if is_header {
+            // Headers end with an empty line, which may be missing where there are none.
+            is_header = line.contains(": ");
+            if is_header || line.is_empty() {
+                continue;
+            }
+        }
+        if !line.starts_with('=') {
+            digits.push_str(line);
+        }
+    }
+    None
+}
+
+/// Decodes base64 with padding.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut n_bits) = (0_u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(digit);
+        n_bits += 6;
+        if n_bits >= 8 {
+            n_bits -= 8;
+            bytes.push((bits >> n_bits) as u8);
+        }
+    }
+    Some(bytes)
+}
