@@ -1,6 +1,10 @@
 // Command oracle-health asks Argo CD what it thinks of the health of objects.
 //
 //	oracle-health CASES.json SCRIPTS > RECORDED.jsonl
+//	oracle-health -made N SCRIPTS > RECORDED.jsonl
+//	oracle-health -shipped SCRIPTS > LOOKED_AT.jsonl
+//
+// The second form makes N objects at random for each script, the third takes those that the scripts are tested with.
 //
 // CASES.json lists {"name", "object"}; each line of output adds Argo CD's answer. A kind whose built-in check is a
 // Lua script is asked by running that script, as Argo CD does before it looks for a check written in Go; SCRIPTS is
@@ -15,6 +19,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/argoproj/gitops-engine/pkg/health"
@@ -29,6 +34,14 @@ type question struct {
 }
 
 func main() {
+	switch os.Args[1] {
+	case "-made":
+		printCases(made(os.Args[3], must(strconv.Atoi(os.Args[2]))))
+		return
+	case "-shipped":
+		printCases(shipped(os.Args[2]))
+		return
+	}
 	var cases []question
 	check(json.Unmarshal(must(os.ReadFile(os.Args[1])), &cases))
 	out := json.NewEncoder(os.Stdout)
@@ -41,9 +54,14 @@ func main() {
 	}
 }
 
+// ask runs the script of an object's kind, or the check written in Go where there is none.
+func ask(object *unstructured.Unstructured) (*health.HealthStatus, error) {
+	return health.GetResourceHealth(object, scripts(os.Args[len(os.Args)-1]))
+}
+
 func versions() []string {
 	info, _ := debug.ReadBuildInfo()
-	known := []string{runtime.Version(), "scripts of " + filepath.Base(filepath.Dir(filepath.Clean(os.Args[2])))}
+	known := []string{runtime.Version(), "scripts of " + filepath.Base(filepath.Dir(filepath.Clean(os.Args[len(os.Args)-1])))}
 	for _, module := range info.Deps {
 		if strings.Contains(module.Path, "argoproj") || strings.Contains(module.Path, "gopher-lua") {
 			known = append(known, module.Path+" "+module.Version)
@@ -58,8 +76,8 @@ type scripts string
 
 func (dir scripts) GetResourceHealth(object *unstructured.Unstructured) (*health.HealthStatus, error) {
 	gvk := object.GroupVersionKind()
-	script, err := os.ReadFile(filepath.Join(string(dir), gvk.Group, gvk.Kind, "health.lua"))
-	if err != nil {
+	script := dir.find(gvk.Group, gvk.Kind)
+	if script == nil {
 		return nil, nil
 	}
 	state := lua.NewState()
@@ -79,6 +97,24 @@ func (dir scripts) GetResourceHealth(object *unstructured.Unstructured) (*health
 		return ""
 	}
 	return &health.HealthStatus{Status: health.HealthStatusCode(text("status")), Message: text("message")}, nil
+}
+
+// find reads the script for a kind: exactly that, else the first pattern in the order of their names.
+func (dir scripts) find(group, kind string) []byte {
+	if script, err := os.ReadFile(filepath.Join(string(dir), group, kind, "health.lua")); err == nil {
+		return script
+	}
+	patterns, _ := filepath.Glob(filepath.Join(string(dir), "*_*", "*", "health.lua"))
+	more, _ := filepath.Glob(filepath.Join(string(dir), "*", "_", "health.lua"))
+	patterns = append(patterns, more...)
+	sort.Strings(patterns)
+	for _, path := range patterns {
+		of, _ := filepath.Rel(string(dir), filepath.Dir(path))
+		if ok, _ := filepath.Match(strings.ReplaceAll(of, "_", "*"), group+"/"+kind); ok {
+			return must(os.ReadFile(path))
+		}
+	}
+	return nil
 }
 
 func toLua(state *lua.LState, value any) lua.LValue {

@@ -27,6 +27,7 @@
 
 mod cluster;
 mod crds;
+mod customizations;
 mod deletion;
 mod field;
 mod git_url;
@@ -39,6 +40,7 @@ pub mod types;
 
 pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
 pub use crds::crds;
+pub use customizations::{Customization, Customizations};
 pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
 pub use lower::{FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use windlass_kube::{Object, Str};
 use windlass_model::{
-    ClusterRef, Diagnostic, DiagnosticKind, OperationPhase, Ownership, Permissions, SyncRequest, TargetSpec,
-    Unit, UnitId,
+    ClusterRef, Comparing, Diagnostic, DiagnosticKind, IgnoreRule, OperationPhase, Ownership, Permissions,
+    SyncRequest, TargetSpec, Unit, UnitId,
 };
 
 use crate::types::{Application, ApplicationSpec, Operation};
@@ -22,6 +22,8 @@ use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, proje
 pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
     ["argocd.argoproj.io/refresh", "argocd.argoproj.io/refresh-timestamp"];
 const COMPARE_OPTIONS_ANNOTATION: &str = "argocd.argoproj.io/compare-options";
+/// Comparing by the server's own answer, with what its webhooks do, is how Windlass always does it.
+const COMPARED_SO: [&str; 3] = ["ServerSideDiff=true", "IncludeMutationWebhook=true", ""];
 const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
 pub const FIELD_MANAGER: &str = "argocd-controller";
@@ -99,8 +101,7 @@ pub fn lower(
     let policy = policy::policy(&read.spec, &mut findings);
     let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
     if let Some(options) = application.annotation(COMPARE_OPTIONS_ANNOTATION) {
-        // Comparing by the server's own answer is how Windlass always does it.
-        for option in options.split(',').map(str::trim).filter(|option| *option != "ServerSideDiff=true") {
+        for option in options.split(',').map(str::trim).filter(|option| !COMPARED_SO.contains(option)) {
             let message =
                 format!("option {option} in annotation {COMPARE_OPTIONS_ANNOTATION} is not acted on yet");
             findings.0.push(Diagnostic::new(DiagnosticKind::Unsupported, message));
@@ -129,6 +130,7 @@ pub fn lower(
                 installation: Some(settings.installation()),
             },
             policy,
+            comparing: comparing(&read.spec, settings),
             diagnostics: findings.0,
         },
         request,
@@ -155,6 +157,25 @@ fn former_managers(application: &Object, spec: &ApplicationSpec) -> Box<[Str]> {
     }
     let named = application.annotation(MIGRATION_MANAGER_ANNOTATION).filter(|name| !name.is_empty());
     [named.unwrap_or(KUBECTL_APPLY).into(), FIELD_MANAGER.into()].into()
+}
+
+/// What does not count when objects are compared: the Application's own rules, and those of the control plane.
+fn comparing(spec: &ApplicationSpec, settings: &Settings) -> Comparing {
+    let options = spec.sync_policy.as_deref().map(|policy| &*policy.sync_options).unwrap_or_default();
+    let rules = spec.ignore_differences.iter().map(|rule| IgnoreRule {
+        group: rule.group.clone(),
+        kind: rule.kind.clone(),
+        name: rule.name.clone(),
+        namespace: rule.namespace.clone(),
+        pointers: rule.json_pointers.clone(),
+        expressions: rule.jq_path_expressions.clone(),
+        managers: rule.managed_fields_managers.clone(),
+    });
+    Comparing {
+        rules: rules.collect(),
+        system: settings.comparing.clone(),
+        respect_when_syncing: options.iter().any(|option| option == "RespectIgnoreDifferences=true"),
+    }
 }
 
 fn check_namespace(application: &Object, project: &Project, settings: &Settings, findings: &mut Findings) {

@@ -1,7 +1,11 @@
 //! What an installation sets once for all Applications: the part of `argocd-cm` and of flags that lowering reads.
 
+use std::sync::Arc;
+
 use windlass_kube::{Object, Str};
-use windlass_model::{Installation, Tracking};
+use windlass_model::{Installation, SystemComparing, Tracking};
+
+use crate::customizations::Customizations;
 
 /// The annotation that holds a tracking id.
 pub const TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
@@ -35,6 +39,11 @@ pub struct Settings {
     pub application_namespaces: Box<[Str]>,
     /// Whether `https://kubernetes.default.svc` may be a destination: `cluster.inClusterEnabled`.
     pub in_cluster_enabled: bool,
+    /// What does not count when objects are compared: `resource.customizations.ignoreDifferences.*`,
+    /// `resource.customizations.knownTypeFields.*` and `resource.compareoptions`.
+    pub comparing: Arc<SystemComparing>,
+    /// Checks and actions of the users' own: `resource.customizations.health.*` and `.actions.*`.
+    pub customizations: Arc<Customizations>,
 }
 
 impl Default for Settings {
@@ -46,6 +55,8 @@ impl Default for Settings {
             installation_id: Str::default(),
             application_namespaces: Box::default(),
             in_cluster_enabled: true,
+            comparing: Arc::default(),
+            customizations: Arc::default(),
         }
     }
 }
@@ -58,6 +69,7 @@ impl Settings {
             map.map(|map| map.str_at(&["data", key]).trim()).filter(|text| !text.is_empty())
         }
         let default = Self::default();
+        let customizations = Customizations::read(config);
         let namespaces = said(parameters, "application.namespaces").unwrap_or_default();
         Self {
             control_plane_namespace: control_plane_namespace.into(),
@@ -76,6 +88,8 @@ impl Settings {
                 .map(Str::from)
                 .collect(),
             in_cluster_enabled: said(config, "cluster.inClusterEnabled") != Some("false"),
+            comparing: Arc::new(customizations.comparing(said(config, "resource.compareoptions"))),
+            customizations: Arc::new(customizations),
         }
     }
 

@@ -155,7 +155,7 @@ fn no_field_is_silently_ignored() {
             if mentioned { named += 1 } else { acted += 1 }
         }
     }
-    assert!(acted > 60 && named > 20, "{acted} acted on, {named} named");
+    assert!(acted > 60 && named > 15, "{acted} acted on, {named} named");
 }
 
 fn base() -> Object {

@@ -5,6 +5,8 @@ mod batch;
 mod cluster;
 mod network;
 mod pod;
+mod special;
+mod table;
 mod workload;
 
 use windlass_kube::{Object, Value};
@@ -63,8 +65,24 @@ pub(crate) fn built_in(object: &Object) -> Option<Health> {
         ("policy", "PodDisruptionBudget") => autoscaling::pod_disruption_budget(object),
         ("apiregistration.k8s.io", "APIService") => cluster::api_service(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster::custom_resource_definition(object),
-        _ => return None,
+        (group, kind) => {
+            return special::find(group, kind)
+                .map(|check| check(object))
+                .or_else(|| table::exact(object))
+                .or_else(|| special::find_pattern(group).map(|check| check(object)))
+                .or_else(|| table::pattern(object))
+                .flatten();
+        }
     })
+}
+
+/// The kinds that have a built-in check, as `group/Kind`; `_` stands for anything. Those of Kubernetes itself are
+/// not among them.
+pub fn known_kinds() -> Vec<String> {
+    let special = special::kinds().map(|(group, kind)| format!("{group}/{kind}"));
+    let mut kinds: Vec<String> = special.chain(table::kinds().map(str::to_owned)).collect();
+    kinds.sort();
+    kinds
 }
 
 fn healthy(message: impl Into<windlass_kube::Str>) -> Health {

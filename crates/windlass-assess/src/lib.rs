@@ -31,15 +31,17 @@
 //! Pure: no clock, no network. A check sees one object and nothing else, so health can be computed when an event
 //! arrives and the object dropped.
 
+pub mod actions;
 mod checks;
 mod condition;
 mod health;
 mod info;
+pub mod lua;
 mod roll_up;
 mod tree;
 
 pub use checks::{Check, Checks};
-pub use health::health;
+pub use health::{health, known_kinds};
 pub use info::{Info, images, info};
 pub use roll_up::{MAX_CAUSES_SHOWN, Member, MemberState, ignores_health, roll_up};
 pub use tree::{Forest, Node};

@@ -16,6 +16,26 @@ pub(crate) struct Lens {
     pub(crate) installation: Option<Installation>,
     /// The annotations of the dialect.
     pub(crate) marks: Marks,
+    /// The built-in checks of health, and the users' own.
+    pub(crate) checks: windlass_assess::Checks,
+}
+
+/// The checks of health that a control plane's settings ask for. What is wrong with one shows on its objects.
+#[must_use]
+pub fn checks(customizations: &windlass_argo::Customizations) -> windlass_assess::Checks {
+    let mut checks = windlass_assess::Checks::new();
+    let clock: windlass_assess::lua::Clock = std::sync::Arc::new(crate::rendering::seconds_now);
+    for (kind, said) in customizations.kinds.iter().filter(|(_, said)| !said.health.is_empty()) {
+        let script = windlass_assess::lua::Script::new(&said.health, clock.clone());
+        if kind.contains('*') {
+            let Ok(glob) = windlass_go::glob::Gobwas::compile(kind, &[]) else { continue };
+            checks.insert_pattern(move |of| glob.is_match(&format!("{}/{}", of.group, of.kind)), script);
+        } else {
+            let (group, kind) = kind.rsplit_once('/').unwrap_or(("", kind));
+            checks.insert(windlass_kube::GroupKind::new(group, kind), script);
+        }
+    }
+    checks
 }
 
 impl Lens {
@@ -34,12 +54,13 @@ impl Lens {
             owners: owner_uids(object),
             instance: tracking::instance_of(object, &self.tracking, self.installation.as_ref()),
             owned,
-            health: windlass_assess::health(object),
+            health: self.checks.health(object),
             health_ignored: windlass_assess::ignores_health(object),
             terminating: object.is_terminating(),
             hook: matches!(self.marks.treatment_of(object), Treatment::Hook { .. }),
             keep_on_prune: options.keep_on_prune,
             keep_on_delete: options.keep_on_delete,
+            uncounted: options.uncounted,
             images: windlass_assess::images(object).into(),
             last_writer: self.last_foreign_writer(object),
             applied: self.applied(object),

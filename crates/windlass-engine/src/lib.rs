@@ -44,6 +44,7 @@ use windlass_cluster::{ClusterClient, Resource, WatchEvent, WatchScope};
 use windlass_model::Time;
 use windlass_source::{Policy, SourceError, webhook};
 
+pub use arrival::checks;
 pub use charts::{ArtifactCharts, ChartAccess};
 pub use config::EngineConfig;
 pub use credentials::Credentials;

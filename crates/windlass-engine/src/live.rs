@@ -231,6 +231,7 @@ fn says_the_same(old: &LiveRecord, new: &LiveRecord) -> bool {
         && old.hook == new.hook
         && old.keep_on_prune == new.keep_on_prune
         && old.keep_on_delete == new.keep_on_delete
+        && old.uncounted == new.uncounted
         && old.images == new.images
         && old.owners == new.owners
 }
@@ -256,6 +257,7 @@ mod tests {
             hook: false,
             keep_on_prune: false,
             keep_on_delete: false,
+            uncounted: false,
             images: Box::default(),
             last_writer: None,
             applied: None,

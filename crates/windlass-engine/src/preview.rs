@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use crate::clusters::ClusterState;
-use crate::core::jobs::comparable;
 use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::rendering::render_sources;
 use crate::target::ClusterTarget;
+use crate::unit_state::told;
 use windlass_apply::Target;
 use windlass_argo::{Project, Settings, lower, project_name};
 use windlass_cluster::{ApiError, ClusterClient};
+use windlass_diff::{Difference, Rules, comparable, differences, normalise};
 use windlass_kube::{Object, ObjectRef, Value};
 use windlass_model::{ClusterRef, Diagnostic, Manifest, tracking};
 use windlass_plan::{Marks, prepare};
@@ -37,6 +38,8 @@ pub struct ObjectPreview {
     pub live: Option<Value>,
     /// As it would be, in the same form. `None` when it would be deleted.
     pub predicted: Option<Value>,
+    /// What differs, field by field, without what does not count.
+    pub differences: Vec<Difference>,
 }
 
 /// What would happen to an object.
@@ -100,6 +103,7 @@ pub async fn preview(
     if unit.target.cluster != ClusterRef::Local {
         return Err(PreviewError::OtherCluster);
     }
+    let (rules, problems) = Rules::compile(&unit.comparing);
     let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
     let fetched = fetch_sources(stores, credentials, &lowered).await?;
     let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
@@ -108,6 +112,7 @@ pub async fn preview(
     })?;
     let mut manifests: Vec<Manifest> = Vec::new();
     let mut diagnostics = unit.diagnostics.clone();
+    diagnostics.extend(problems.iter().map(told));
     for rendered in rendered.into_iter().flatten() {
         manifests.extend(rendered.manifests);
         diagnostics.extend(rendered.diagnostics);
@@ -124,7 +129,20 @@ pub async fn preview(
         };
         let predicted =
             target.apply(&desired.gvk, &desired.object, &unit.ownership.field_manager, true).await;
-        let live = live.as_ref().map(comparable);
+        let manager = &unit.ownership.field_manager;
+        let normalised = match (&predicted, &live) {
+            (Ok(predicted), Some(live)) => Some(normalise(predicted, live, &rules)),
+            _ => None,
+        };
+        let different = match (&normalised, &live) {
+            (Some(both), Some(live)) => differences(&both.desired, &both.live, live, manager),
+            _ => Vec::new(),
+        };
+        // What does not count is not shown as a difference; it is on neither side.
+        let live = match &normalised {
+            Some(both) => Some(comparable(&both.live)),
+            None => live.as_ref().map(comparable),
+        };
         let (change, predicted) = match predicted {
             Err(error)
                 if error.kind == windlass_apply::CallErrorKind::NamespaceMissing
@@ -134,7 +152,7 @@ pub async fn preview(
             }
             Err(error) => (PreviewChange::Refused(error.to_string()), Some(comparable(&desired.object))),
             Ok(predicted) => {
-                let predicted = comparable(&predicted);
+                let predicted = comparable(normalised.as_ref().map_or(&predicted, |both| &both.desired));
                 let change = match &live {
                     None => PreviewChange::Create,
                     Some(live) if *live == predicted => PreviewChange::None,
@@ -143,7 +161,13 @@ pub async fn preview(
                 (change, Some(predicted))
             }
         };
-        objects.push(ObjectPreview { key: desired.key.clone(), change, live, predicted });
+        objects.push(ObjectPreview {
+            key: desired.key.clone(),
+            change,
+            live,
+            predicted,
+            differences: different,
+        });
     }
     for live in undeclared(client, &target, application, unit, &prepared.desired).await? {
         objects.push(ObjectPreview {
@@ -151,6 +175,7 @@ pub async fn preview(
             change: PreviewChange::Prune,
             live: Some(comparable(&live)),
             predicted: None,
+            differences: Vec::new(),
         });
     }
     objects.sort_by(|a, b| a.key.cmp(&b.key));

@@ -109,6 +109,12 @@ impl SystemWorld {
     }
 }
 
+/// Seconds since 1970, for scripts that ask.
+pub(crate) fn seconds_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
 impl Default for SystemWorld {
     fn default() -> Self {
         Self::new()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use windlass_argo::{DeletionHooks, Lowered, Previous, PreviousOperation};
+use windlass_diff::{RuleProblem, Rules};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
     Action, Deployment, Desired, DesiredHook, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome,
@@ -32,6 +33,8 @@ pub(crate) struct UnitState {
     pub(crate) asked: Digest,
     /// What it means; set by [`UnitState::set_lowered`].
     pub(crate) lowered: Arc<Lowered>,
+    /// What does not count when it is compared; `None` when everything does.
+    pub(crate) rules: Option<Arc<Rules>>,
     /// The digest of the parts of that which rendering and preparing depend on.
     pub(crate) lowered_digest: Digest,
     /// What its status said when the engine first saw it.
@@ -300,8 +303,10 @@ pub(crate) struct OperationRun {
 }
 
 impl UnitState {
-    pub(crate) fn new(object: &Object, lowered: Lowered, previous: Previous) -> Self {
+    pub(crate) fn new(object: &Object, mut lowered: Lowered, previous: Previous) -> Self {
+        let rules = rules_of(&mut lowered);
         Self {
+            rules,
             id: lowered.unit.id.clone(),
             shared_id: Arc::new(lowered.unit.id.clone()),
             declared: Packed::new(object),
@@ -384,7 +389,13 @@ impl UnitState {
     }
 
     /// Takes in what the object means now.
-    pub(crate) fn set_lowered(&mut self, lowered: Lowered) {
+    pub(crate) fn set_lowered(&mut self, mut lowered: Lowered) {
+        if self.lowered.unit.comparing == lowered.unit.comparing {
+            lowered.unit.diagnostics.extend(rule_problems(&lowered));
+        } else {
+            self.rules = rules_of(&mut lowered);
+            self.verdicts.clear();
+        }
         self.lowered_digest = lowered_digest(&lowered);
         self.lowered = Arc::new(lowered);
     }
@@ -439,6 +450,26 @@ impl RenderedUnit {
     pub(crate) fn object_mut(&mut self, key: &ObjectRef) -> Option<&mut DesiredObject> {
         self.objects.iter_mut().find(|object| object.key == *key)
     }
+}
+
+/// Makes the rules of a Unit ready; what is wrong with them is told with everything else about it.
+fn rules_of(lowered: &mut Lowered) -> Option<Arc<Rules>> {
+    let (rules, problems) = Rules::compile(&lowered.unit.comparing);
+    lowered.unit.diagnostics.extend(problems.iter().map(told));
+    (!rules.is_empty()).then(|| Arc::new(rules))
+}
+
+fn rule_problems(lowered: &Lowered) -> Vec<Diagnostic> {
+    let comparing = &lowered.unit.comparing;
+    if comparing.rules.is_empty() && comparing.system.rules.is_empty() {
+        return Vec::new();
+    }
+    Rules::compile(comparing).1.iter().map(told).collect()
+}
+
+pub(crate) fn told(problem: &RuleProblem) -> Diagnostic {
+    let message = format!("ignoreDifferences: {}; what it names counts", windlass_source::chain(problem));
+    Diagnostic::new(windlass_model::DiagnosticKind::Unsupported, message)
 }
 
 /// The digest of the lowered Unit's parts that rendering and preparing depend on.

@@ -11,6 +11,7 @@
 //! Nothing here says Application or Kustomization: a dialect lowers its objects to [`Unit`]s and raises
 //! [`Report`]s back to their status. Nothing here talks to a network, reads a clock or a file, or spawns a task.
 
+mod comparing;
 mod desired;
 mod diagnostic;
 mod digest;
@@ -26,6 +27,7 @@ pub mod tracking;
 mod tree;
 mod unit;
 
+pub use comparing::{Comparing, IgnoreRule, KnownType, SystemComparing};
 pub use desired::{Desired, DesiredHook, Manifest, Origin};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use digest::Digest;

@@ -33,6 +33,8 @@ pub struct LiveRecord {
     pub keep_on_prune: bool,
     /// Whether it asks to be kept when its Unit is deleted.
     pub keep_on_delete: bool,
+    /// Whether it asks not to count when it is no longer declared.
+    pub uncounted: bool,
     /// Container images, for people.
     pub images: Box<[Str]>,
     /// The manager that wrote last and is not ours, with the time as written: for reasons in words.

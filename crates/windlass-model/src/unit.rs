@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 
-use crate::{Diagnostic, Renderer};
+use crate::{Comparing, Diagnostic, Renderer};
 
 /// Names a Unit by the object that declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,8 @@ pub struct Unit {
     pub ownership: Ownership,
     /// When and how it is synced.
     pub policy: SyncPolicy,
+    /// What does not count when it is compared.
+    pub comparing: Comparing,
     /// What lowering found to say: a Unit with an error among these is not acted on.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -26,6 +26,8 @@ pub struct Marks {
     pub wave: &'static str,
     /// Comma-separated `Name=value` options.
     pub options: &'static str,
+    /// Comma-separated options for comparing.
+    pub compare_options: &'static str,
     /// Names the phases in which a hook runs.
     pub hook: &'static str,
     /// Says when a hook is deleted.
@@ -45,6 +47,7 @@ impl Marks {
     pub const ARGO: Self = Self {
         wave: "argocd.argoproj.io/sync-wave",
         options: "argocd.argoproj.io/sync-options",
+        compare_options: "argocd.argoproj.io/compare-options",
         hook: "argocd.argoproj.io/hook",
         hook_deletion: "argocd.argoproj.io/hook-delete-policy",
         foreign_hook: "helm.sh/hook",
@@ -138,6 +141,8 @@ impl Marks {
                 _ => {}
             }
         }
+        let comparing = object.annotation(self.compare_options).unwrap_or_default();
+        options.uncounted = comparing.split(',').any(|option| option.trim() == "IgnoreExtraneous");
         if object.annotation(self.foreign_policy) == Some("keep") {
             options.keep_on_delete = true;
         }
@@ -152,6 +157,8 @@ pub struct SyncOptions {
     pub keep_on_prune: bool,
     /// It stays when its Unit is deleted.
     pub keep_on_delete: bool,
+    /// It does not count when it is no longer declared.
+    pub uncounted: bool,
     /// It is pruned after everything else.
     pub prune_last: bool,
     /// It is not dry-run while its kind is not there.

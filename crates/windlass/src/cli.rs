@@ -79,6 +79,17 @@ EXAMPLES
 
 Exit code: 0 when everything was rendered, 1 when something was not.")]
     Render(crate::render::RenderOptions),
+    /// Tell the health of objects in files, as the engine would.
+    #[command(after_help = "\
+EXAMPLES
+  kubectl get deploy,certificates -A -o yaml | windlass health -
+  windlass health rollout.yaml --lua check.lua -o json
+
+Exit code: 0 when everything is Healthy or Suspended or has no check, 1 when something is Progressing or Missing, 2 when
+something is Degraded or Unknown.")]
+    Health(crate::health::HealthOptions),
+    /// List what can be done to objects in files, and print what that would write.
+    Actions(crate::actions::ActionsOptions),
     /// See it all work: a Git repository becomes live state, and stays so.
     #[command(after_help = "\
 EXAMPLES
@@ -189,6 +200,8 @@ impl Cli {
             Command::Install(options) => crate::install::run(&options)?,
             Command::App(options) => return crate::app::run(*options).await,
             Command::Render(options) => return crate::render::run(&options).await,
+            Command::Health(options) => return crate::health::run(&options),
+            Command::Actions(options) => return crate::actions::run(&options),
             Command::Demo(options) => {
                 if let Err(error) = crate::demo::run(&options, &self.global).await {
                     crate::output::report(&error);

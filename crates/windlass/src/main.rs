@@ -1,11 +1,13 @@
 //! The `windlass` binary: verbs and printing, thin.
 
+mod actions;
 mod app;
 mod cli;
 mod completions;
 mod config_file;
 mod controller;
 mod demo;
+mod health;
 mod install;
 mod logging;
 mod output;

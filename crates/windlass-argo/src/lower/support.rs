@@ -15,6 +15,7 @@ const ACTED_ON: &[&str] = &[
     "spec.info",
     "spec.destination",
     "spec.revisionHistoryLimit",
+    "spec.ignoreDifferences",
     "spec.source.repoURL",
     "spec.source.path",
     "spec.source.chart",

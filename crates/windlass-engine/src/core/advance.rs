@@ -180,6 +180,7 @@ impl Core {
                         tracking: self.settings.tracking(),
                         installation: Some(self.settings.installation()),
                         marks: windlass_plan::Marks::ARGO,
+                        checks: crate::arrival::checks(&self.settings.customizations),
                     };
                     self.clusters.insert(key.clone(), ClusterState::new(key.clone(), client, lens));
                     self.discover(&key);

@@ -269,6 +269,9 @@ impl Core {
         let (config, parameters) =
             (self.setting_maps.get("argocd-cm"), self.setting_maps.get("argocd-cmd-params-cm"));
         let settings = Settings::read(&self.config.control_plane_namespace, config, parameters);
+        for problem in &settings.customizations.problems {
+            tracing::warn!(%problem, "a customization was left out");
+        }
         let before = std::mem::replace(&mut self.settings, settings);
         if self.settings != before {
             // Every record was read through the old settings.

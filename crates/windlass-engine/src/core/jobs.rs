@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_apply::Target;
-use windlass_kube::{Object, ObjectRef, Str, Value};
+use windlass_diff::{Rules, differences, normalise, sentence};
+use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
     Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
 };
@@ -227,13 +228,14 @@ impl Core {
         self.metrics.dry_runs.inc_by(objects.len() as u64);
         let target = state.target.clone();
         let manager = unit.lowered.unit.ownership.field_manager.clone();
+        let rules = unit.rules.clone().unwrap_or_default();
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("check", unit = %unit.id, objects = objects.len());
         let checking = async move {
             let _permit = permits.acquire_owned().await;
             let mut checked = Vec::with_capacity(objects.len());
             for desired in objects {
-                checked.push(check_one(&target, &manager, &desired).await);
+                checked.push(check_one(&target, &manager, &desired, &rules).await);
             }
             let _ = events.send(Event::Checked(id, ticket, checked)).await;
         };
@@ -395,7 +397,7 @@ fn reads_outside(rendered: &Rendered, folder: &str) -> Vec<Str> {
     rendered.reads.paths().filter(|path| !inside(path)).cloned().collect()
 }
 
-async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired) -> CheckedObject {
+async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired, rules: &Rules) -> CheckedObject {
     let mut checked = CheckedObject {
         key: desired.key.clone(),
         desired: desired.digest,
@@ -409,108 +411,17 @@ async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired) -> 
     }
     let predicted = target.apply(&desired.gvk, &desired.object, manager, true).await;
     checked.difference = match (predicted, &checked.live) {
-        (Ok(predicted), Some(live)) => Ok(difference(&predicted, live).into()),
+        (Ok(predicted), Some(live)) => {
+            let normalised = normalise(&predicted, live, rules);
+            for problem in &normalised.problems {
+                tracing::warn!(object = %desired.key, %problem, "an expression of ignoreDifferences failed");
+            }
+            Ok(sentence(&differences(&normalised.desired, &normalised.live, live, manager)).into())
+        }
         (Err(error), _) => Err(format!("would be refused: {error}").into()),
         (Ok(_), None) => Ok(Str::default()),
     };
     checked
-}
-
-/// What differs between what applying would give and what is live, in words.
-pub(crate) fn difference(predicted: &Object, live: &Object) -> String {
-    /// More fields than this make a sentence that nobody reads.
-    const SHOWN: usize = 5;
-    let mut found = Vec::new();
-    walk(&comparable(predicted), &comparable(live), &mut String::new(), &mut found);
-    let n_more = found.len().saturating_sub(SHOWN);
-    found.truncate(SHOWN);
-    let mut text = found.join("; ");
-    if n_more > 0 {
-        text.push_str(&format!("; and {n_more} more"));
-    }
-    text
-}
-
-/// Without what changes at every write, and without the values of Secrets.
-pub(crate) fn comparable(object: &Object) -> Value {
-    let mut object = object.clone();
-    for path in [
-        &["metadata", "managedFields"][..],
-        &["metadata", "resourceVersion"],
-        &["metadata", "generation"],
-        &["metadata", "creationTimestamp"],
-        &["metadata", "uid"],
-        &["status"],
-    ] {
-        object.remove_at(path);
-    }
-    let is_secret = object.kind() == "Secret" && object.api_version() == "v1";
-    let mut value = object.into_value();
-    if is_secret {
-        for key in ["data", "stringData"] {
-            if let Some(Value::Object(data)) = value.as_object_mut().and_then(|map| map.get_mut(key)) {
-                for (_, value) in data.iter_mut() {
-                    // Equal values stay equal, and no value can be read off.
-                    *value = format!("(hidden, {})", Digest::of_value(value)).into();
-                }
-            }
-        }
-    }
-    value
-}
-
-fn walk(predicted: &Value, live: &Value, path: &mut String, found: &mut Vec<String>) {
-    if predicted == live {
-        return;
-    }
-    let length = path.len();
-    match (predicted, live) {
-        (Value::Object(a), Value::Object(b)) => {
-            for (key, value) in a.iter() {
-                push_key(path, key);
-                walk(value, b.get(key).unwrap_or(&Value::Null), path, found);
-                path.truncate(length);
-            }
-            for (key, value) in b.iter().filter(|(key, _)| !a.contains_key(key)) {
-                push_key(path, key);
-                walk(&Value::Null, value, path, found);
-                path.truncate(length);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (idx, (a, b)) in a.iter().zip(b).enumerate() {
-                path.push_str(&format!("[{idx}]"));
-                walk(a, b, path, found);
-                path.truncate(length);
-            }
-        }
-        _ => found.push(format!("{path}: Git says {}, live {}", shown(predicted), shown(live))),
-    }
-}
-
-fn push_key(path: &mut String, key: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(key);
-}
-
-fn shown(value: &Value) -> String {
-    /// Longer values are cut: the place matters here, the diff shows the rest.
-    const LONGEST: usize = 60;
-    match value {
-        Value::Null => "nothing".into(),
-        Value::Object(_) => "an object".into(),
-        Value::Array(items) => format!("a list of {}", items.len()),
-        other => {
-            let text = format!("{other:?}");
-            if text.chars().count() > LONGEST {
-                text.chars().take(LONGEST).chain("…".chars()).collect()
-            } else {
-                text
-            }
-        }
-    }
 }
 
 /// Whether the answer to "is it as declared" is worth a dry run.

@@ -62,6 +62,8 @@ impl Core {
                 reason: Str::new_static("in the cluster, and no longer declared"),
             });
         }
+        let out_of_sync = objects[..rendered.objects.len()].iter().any(|it| it.status != SyncStatus::Synced)
+            || compared.extra.iter().any(|live| !live.uncounted);
         let hooks = state
             .live
             .of_instance(&unit.lowered.unit.ownership.instance)
@@ -85,7 +87,7 @@ impl Core {
             });
         let status = if unclear {
             SyncStatus::Unknown
-        } else if objects.iter().any(|object| !object.hook && object.status != SyncStatus::Synced) {
+        } else if out_of_sync {
             SyncStatus::OutOfSync
         } else {
             SyncStatus::Synced

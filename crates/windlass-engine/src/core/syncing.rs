@@ -65,8 +65,12 @@ impl Core {
             self.report(unit, cluster, compared);
             return;
         }
+        // Where differences may not count, what is to be synced is only known once it was looked at.
+        if unit.rules.is_some() && self.check_unclear(unit, cluster, compared, true) {
+            return;
+        }
         let Some(request) = self.wanted_sync(unit, cluster, compared) else {
-            if self.check_unclear(unit, cluster, compared) {
+            if self.check_unclear(unit, cluster, compared, false) {
                 return;
             }
             self.report(unit, cluster, compared);
@@ -133,14 +137,17 @@ impl Core {
                 if let Some(Unfinished::Announced(operation)) = unfinished.as_deref() {
                     unit.ended = Some(Box::new(interrupted(operation, self.now)));
                 }
-                if out_of_sync || !compared.extra.is_empty() {
+                if out_of_sync || compared.extra.iter().any(|live| !live.uncounted) {
                     unit.waiting = Some(Waiting::Manual);
                 }
                 return None;
             }
             (None, Automation::Automatic { prune, self_heal, allow_empty }) => {
-                let prunable =
-                    prune && compared.extra.iter().any(|live| !live.keep_on_prune && !live.terminating);
+                let prunable = prune
+                    && compared
+                        .extra
+                        .iter()
+                        .any(|live| !live.keep_on_prune && !live.terminating && !live.uncounted);
                 if !out_of_sync && !prunable {
                     if unit.failures == 0 {
                         unit.synced = Some(digest);
@@ -216,12 +223,22 @@ impl Core {
         false
     }
 
-    /// Starts dry runs where only they can tell whether an object is as declared. Answers whether it did.
-    fn check_unclear(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: &Compared) -> bool {
+    /// Starts dry runs where only they can tell whether an object is as declared, of all such objects or of those
+    /// `by_rule` alone: where rules say that something does not count. Answers whether it did.
+    fn check_unclear(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: &ClusterKey,
+        compared: &Compared,
+        by_rule: bool,
+    ) -> bool {
         let Some(state) = self.clusters.get(cluster) else { return false };
         let Some(rendered) = &unit.rendered else { return false };
         let unclear: Vec<usize> = (0..compared.states.len())
             .filter(|&idx| wants_check(compared.states[idx]) && !compared.claimed[idx])
+            .filter(|&idx| {
+                !by_rule || unit.rules.as_ref().is_some_and(|it| it.concern(&rendered.objects[idx].key))
+            })
             .filter(|&idx| {
                 let object = &rendered.objects[idx];
                 match (unit.verdicts.get(&object.key), state.live.get(&object.key)) {

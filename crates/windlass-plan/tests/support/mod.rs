@@ -28,6 +28,7 @@ pub(crate) fn unit() -> Unit {
             tracking: Tracking::Annotation { key: "argocd.argoproj.io/tracking-id".into() },
             installation: None,
         },
+        comparing: windlass_model::Comparing::default(),
         policy: SyncPolicy {
             automation: Automation::Manual,
             retry: Retry {
@@ -98,6 +99,7 @@ pub(crate) fn live(kind: &str, name: &str) -> LiveRecord {
         hook: false,
         keep_on_prune: false,
         keep_on_delete: false,
+        uncounted: false,
         images: Box::default(),
         last_writer: None,
         applied: None,

@@ -89,6 +89,10 @@ fn section(object: &ObjectPreview, context: usize, paint: Paint) -> String {
     };
     let mut text = paint.tone(Tone::Strong, &format!("===== {} {what} =====", object.key));
     text.push('\n');
+    for difference in object.differences.iter().filter(|_| object.change == PreviewChange::Update) {
+        text.push_str(&paint.tone(Tone::Dim, &format!("# {difference}")));
+        text.push('\n');
+    }
     let (live, predicted) = (yaml(object.live.as_ref()), yaml(object.predicted.as_ref()));
     text.push_str(&unified(&live, &predicted, context, paint));
     text
@@ -131,6 +135,7 @@ mod tests {
             change: PreviewChange::Update,
             live: load("kind: Deployment\nspec: {replicas: 9, paused: false}\n"),
             predicted: load("kind: Deployment\nspec: {replicas: 2, paused: false}\n"),
+            differences: Vec::new(),
         };
         assert_eq!(
             section(&object, 1, Paint(false)),
@@ -153,9 +158,16 @@ mod tests {
             change: PreviewChange::Create,
             live: None,
             predicted: value.clone(),
+            differences: Vec::new(),
         };
         assert!(section(&created, 3, Paint(false)).ends_with("@@ -0,0 +1 @@\n+a: 1\n"));
-        let pruned = ObjectPreview { key, change: PreviewChange::Prune, live: value, predicted: None };
+        let pruned = ObjectPreview {
+            key,
+            change: PreviewChange::Prune,
+            live: value,
+            predicted: None,
+            differences: Vec::new(),
+        };
         assert!(section(&pruned, 3, Paint(false)).ends_with("@@ -1 +0,0 @@\n-a: 1\n"));
     }
 }

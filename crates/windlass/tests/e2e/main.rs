@@ -35,6 +35,7 @@ on_both_servers! {
     syncing::new_commit_arrives_by_poll,
     syncing::new_commit_arrives_by_webhook,
     syncing::heals_drift_by_watch,
+    differences::ignored_fields_are_left_alone,
     syncing::refresh_annotation_is_taken,
     syncing::creates_the_namespace_with_its_metadata,
     syncing::custom_resource_beside_its_definition,

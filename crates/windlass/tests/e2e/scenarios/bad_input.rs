@@ -196,9 +196,7 @@ pub(crate) async fn unsupported_fields_are_named(server: Server) {
     let plane = Plane::start(server).await;
     plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
     let mut app = automated();
-    app["spec"]["ignoreDifferences"] = json!([{"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}]);
     app["spec"]["source"] = json!({"directory": {"jsonnet": {"libs": ["lib"]}}});
     plane.create_app(app).await;
-    plane.until_condition("UnsupportedFieldWarning", &["spec.ignoreDifferences"]).await;
     plane.until_condition("UnsupportedFieldWarning", &["spec.source.directory.jsonnet.libs"]).await;
 }

@@ -1,0 +1,41 @@
+//! Differences that do not count, and the reasons for those that do.
+
+use serde_json::json;
+
+use crate::plane::{Plane, Server, automated, config_map, deployment, resource};
+
+/// Replicas that something else sets are left alone, while everything else is still healed.
+pub(crate) async fn ignored_fields_are_left_alone(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let commit = plane
+        .commit()
+        .file("deploy/web.yaml", deployment("web", "nginx:1.27"))
+        .file("deploy/a.yaml", config_map("settings", "1"))
+        .file("deploy/b.yaml", config_map("injected", "1"))
+        .submit()
+        .unwrap();
+    let mut app = automated();
+    app["spec"]["ignoreDifferences"] = json!([
+        {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]},
+        {"group": "", "kind": "ConfigMap", "name": "injected", "jqPathExpressions": [".data | .value"]}
+    ]);
+    plane.create_app(app).await;
+    plane.until_healthy(&commit).await;
+    let live = plane.path("deployments/web");
+    plane.api.merge(&live, &json!({"spec": {"replicas": 2}})).await.unwrap();
+    let injected = plane.path("configmaps/injected");
+    plane.api.merge(&injected, &json!({"data": {"value": "by a webhook"}})).await.unwrap();
+    // What comes after both of them was healed, so they have been looked at.
+    let settings = plane.path("configmaps/settings");
+    plane.api.merge(&settings, &json!({"data": {"value": "drifted"}})).await.unwrap();
+    plane.until(&settings, "the value to be healed", |live| live["data"]["value"] == "1").await;
+    plane
+        .until_app("all objects to be in sync", |app| {
+            app["status"]["sync"]["status"] == "Synced"
+                && resource(app, "Deployment", "web")["status"] == "Synced"
+                && resource(app, "ConfigMap", "injected")["status"] == "Synced"
+        })
+        .await;
+    assert_eq!(plane.get(&live).await["spec"]["replicas"], 2);
+    assert_eq!(plane.get(&injected).await["data"]["value"], "by a webhook");
+}
