@@ -87,7 +87,7 @@ impl<'a> Loader<'a> {
     ) -> Result<Rc<Self>> {
         let Some(fetching) = remote else { return Err(remote::refused(&address.raw)) };
         let tree = fetching.repository(&address)?;
-        let shown_root: Rc<str> = format!("/{}", address.repository.trim_start_matches('/')).into();
+        let shown_root: Rc<str> = clean(&format!("/{}", address.repository)).into();
         let root = join(&shown_root, &address.folder);
         if !is_in(&root, &shown_root) {
             let message = format!("\"{root}\" refers to directory outside of repo \"{shown_root}\"");

@@ -84,9 +84,9 @@ Warnings go to stderr. Exit code: 0 when the kustomization was built, 1 when not
 /// Renders and prints; the exit code is 1 when something could not be rendered.
 pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     match &options.tool {
-        // Charts are fetched by functions that block.
+        // Charts and bases are fetched by functions that block.
         Some(Tool::Helm(options)) => return tokio::task::block_in_place(|| helm::run(options)),
-        Some(Tool::Kustomize(options)) => return kustomize::run(options),
+        Some(Tool::Kustomize(options)) => return tokio::task::block_in_place(|| kustomize::run(options)),
         None => {}
     }
     if let Some(file) = &options.app {

@@ -173,7 +173,6 @@ fn copy(from: &Path, to: &Path) {
 const DEPENDENCY: &str = "- {name: lib, version: 1.x, repository: 'ADDRESS', import-values: [shared]}\n";
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn dependencies_of_repositories_are_those_that_helm_fetches() {
     for (what, address) in
         [("repository", "WEB"), ("registry", "OCI"), ("name", "@public"), ("alias", "alias:public")]
@@ -192,7 +191,6 @@ fn dependencies_of_repositories_are_those_that_helm_fetches() {
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn aliases_conditions_and_tags_hold_for_fetched_charts() {
     let rig = Rig::new();
     rig.app(
@@ -231,7 +229,6 @@ fn folders_are_dependencies() {
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn what_lies_in_the_chart_stays_or_goes_as_with_helm() {
     let rig = Rig::new();
     rig.app(
@@ -248,7 +245,6 @@ fn what_lies_in_the_chart_stays_or_goes_as_with_helm() {
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn charts_of_the_first_version_have_requirements() {
     let rig = Rig::new();
     rig.app("");
@@ -264,7 +260,6 @@ fn charts_of_the_first_version_have_requirements() {
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn what_cannot_be_had_is_said() {
     let rig = Rig::new();
     for (what, dependency) in [
@@ -296,7 +291,6 @@ fn what_cannot_be_had_is_said() {
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn a_packaged_chart_is_verified() {
     let rig = Rig::new();
     let signed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../windlass-helm/tests/provenance");

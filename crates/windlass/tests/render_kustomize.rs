@@ -63,7 +63,6 @@ fn overlay(text: &str) -> TempDir {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass: run it with --ignored"]
 fn bases_in_repositories_are_built_as_kustomize_builds_them() {
     let server = GitServer::start().unwrap();
     let repository = server.repository("org/base").unwrap();
@@ -118,7 +117,6 @@ fn bases_in_repositories_are_built_as_kustomize_builds_them() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass: run it with --ignored"]
 fn components_and_submodules_are_fetched_too() {
     let server = GitServer::start().unwrap();
     let inner = server.repository("inner").unwrap();
@@ -151,11 +149,10 @@ fn components_and_submodules_are_fetched_too() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass: run it with --ignored"]
 fn files_are_fetched_and_answers_that_are_no_files_are_errors() {
     let server = FileServer::start().unwrap();
-    server.put("/a/conf.yaml", CONFIG_MAP);
-    server.put("/a/patch.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}\ndata: {c: d}\n");
+    server.put("a/conf.yaml", CONFIG_MAP);
+    server.put("a/patch.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}\ndata: {c: d}\n");
     let url = server.base_url();
     let folder = overlay(&format!(
         "resources: [\"{url}/a/conf.yaml\"]\npatches: [{{path: \"{url}/a/patch.yaml\"}}]\n"
@@ -167,10 +164,9 @@ fn files_are_fetched_and_answers_that_are_no_files_are_errors() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass: run it with --ignored"]
 fn nothing_is_fetched_unasked() {
     let server = FileServer::start().unwrap();
-    server.put("/conf.yaml", CONFIG_MAP);
+    server.put("conf.yaml", CONFIG_MAP);
     let url = server.base_url();
     for resource in
         [format!("{url}/conf.yaml"), format!("{url}/org/repo.git//base"), "git@github.com:o/r".into()]
@@ -185,7 +181,6 @@ fn nothing_is_fetched_unasked() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass: run it with --ignored"]
 fn charts_of_repositories_are_pulled() {
     let charts = tempfile::tempdir().unwrap();
     let chart = charts.path().join("web");
@@ -197,10 +192,10 @@ fn charts_of_repositories_are_pulled() {
     let packed = Command::new("tar").args(["czf", "web.tgz", "web"]).current_dir(charts.path()).status();
     assert!(packed.unwrap().success());
     let server = FileServer::start().unwrap();
-    server.put("/web-1.2.3.tgz", std::fs::read(charts.path().join("web.tgz")).unwrap());
+    server.put("web-1.2.3.tgz", std::fs::read(charts.path().join("web.tgz")).unwrap());
     let url = server.base_url();
     server.put(
-        "/index.yaml",
+        "index.yaml",
         format!("apiVersion: v1\nentries:\n  web:\n  - {{apiVersion: v2, name: web, version: 1.2.3, urls: [\"{url}/web-1.2.3.tgz\"]}}\n"),
     );
     for version in ["  version: 1.2.3\n", ""] {
