@@ -1,10 +1,12 @@
 //! From an Application to a Unit.
 
 mod operation;
+mod overrides;
 mod policy;
 mod source;
 mod support;
 
+pub use overrides::overridden;
 pub(crate) use support::is_set;
 
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use windlass_model::{
     SyncRequest, TargetSpec, Unit, UnitId,
 };
 
-use crate::types::{Application, ApplicationSpec, Operation};
+use crate::types::{Application, ApplicationSpec, Operation, Source};
 use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, project};
 
 /// The annotation that asks for a refresh, and its companion.
@@ -68,6 +70,8 @@ pub struct Lowered {
     pub cluster: Option<Cluster>,
     /// What it may deploy.
     pub permissions: Arc<Permissions>,
+    /// Its sources as declared, one for each of the Unit's: what a repository's own files may change.
+    pub sources: Box<[Source]>,
     /// The namespace of the control plane, for the status.
     pub controller_namespace: Str,
 }
@@ -96,7 +100,8 @@ pub fn lower(
             "field spec.source is not used, because spec.sources is set",
         ));
     }
-    let sources = source::sources(&read.spec, project, &mut |message| findings.invalid(message));
+    let declared = source::declared(&read.spec);
+    let sources = source::sources(&read.spec, &declared, project, &mut |message| findings.invalid(message));
     let cluster = resolve_cluster(&read, project, known_clusters, settings, &mut findings);
     let policy = policy::policy(&read.spec, &mut findings);
     let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
@@ -133,6 +138,7 @@ pub fn lower(
             comparing: comparing(&read.spec, settings),
             diagnostics: findings.0,
         },
+        sources: declared.into_owned().into(),
         request,
         refused,
         terminate: phase == Some(OperationPhase::Terminating.as_str()),

@@ -21,8 +21,13 @@ pub struct EngineConfig {
     pub concurrent_renders: usize,
     /// About how many bytes of rendered objects are kept for reuse.
     pub render_cache_bytes: usize,
+    /// About how many bytes of rendered objects are kept on disk, over restarts.
+    pub render_store_bytes: u64,
     /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
     pub allow_local_repositories: bool,
+    /// Whether Jsonnet in sources is evaluated. Programs have no limit of time and memory yet: one without end holds a
+    /// render thread for ever.
+    pub allow_jsonnet: bool,
     /// At most this many Events a second are written, so that they never crowd out the work.
     pub events_per_second: u32,
 }
@@ -40,7 +45,9 @@ impl Default for EngineConfig {
             // What is used again is what several Units share and what is expensive; plain files are read again in
             // less time than it takes to write a status.
             render_cache_bytes: 24 * 1024 * 1024,
+            render_store_bytes: 256 * 1024 * 1024,
             allow_local_repositories: false,
+            allow_jsonnet: false,
             events_per_second: 10,
         }
     }

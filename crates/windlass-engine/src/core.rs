@@ -157,13 +157,14 @@ pub(crate) struct Surroundings {
     pub(crate) config: EngineConfig,
     pub(crate) home: ClusterClient,
     pub(crate) stores: Arc<SourceStores>,
+    pub(crate) renders: Arc<RenderCache>,
     pub(crate) metrics: Metrics,
 }
 
 impl Core {
     /// Prepares the loop; events go through the sender.
     pub(crate) fn new(surroundings: Surroundings) -> (Self, mpsc::Receiver<Event>) {
-        let Surroundings { config, home, stores, metrics } = surroundings;
+        let Surroundings { config, home, stores, renders, metrics } = surroundings;
         let (events, received) = mpsc::channel(EVENT_BUFFER);
         let (updates, mut source_updates) = mpsc::channel(EVENT_BUFFER);
         let forward = events.clone();
@@ -182,7 +183,7 @@ impl Core {
         };
         let core = Self {
             recorder: Recorder::start(home.clone(), config.events_per_second, metrics.clone()),
-            renders: Arc::new(RenderCache::new(config.render_cache_bytes)),
+            renders,
             render_queue: RenderQueue::new(config.concurrent_renders),
             call_permits: Arc::new(Semaphore::new(config.concurrent_calls.max(1))),
             hub: SourceHub::new(stores, polling, updates),

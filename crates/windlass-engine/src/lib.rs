@@ -42,7 +42,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use windlass_cluster::{ClusterClient, Resource, WatchEvent, WatchScope};
 use windlass_model::Time;
+use windlass_render::RenderCache;
 use windlass_source::{Policy, SourceError, webhook};
+use windlass_store::RecordStore;
 
 pub use arrival::checks;
 pub use charts::{ArtifactCharts, ChartAccess};
@@ -51,7 +53,7 @@ pub use credentials::Credentials;
 pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};
-pub use rendering::{SourceTree, SystemWorld, render_sources};
+pub use rendering::{SourceTree, SystemWorld, jsonnet_if, render_sources};
 
 use crate::core::{Core, Event, Surroundings};
 
@@ -63,6 +65,7 @@ pub struct Engine {
     config: EngineConfig,
     client: ClusterClient,
     stores: Arc<SourceStores>,
+    renders: Arc<RenderCache>,
     metrics: Metrics,
 }
 
@@ -105,7 +108,16 @@ impl Engine {
     ) -> Result<Self, SourceError> {
         let policy = if config.allow_local_repositories { Policy::trusting() } else { Policy::default() };
         let stores = Arc::new(SourceStores::open(data, policy)?);
-        Ok(Self { config, client, stores, metrics })
+        let folder = data.join("renders");
+        let renders = RenderCache::new(config.render_cache_bytes);
+        let renders = match RecordStore::open(&folder, config.render_store_bytes) {
+            Ok(records) => renders.with_store(Arc::new(records)),
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "renders are kept in memory only");
+                renders
+            }
+        };
+        Ok(Self { config, client, stores, renders: Arc::new(renders), metrics })
     }
 
     /// Runs until the future is dropped. `pushes` come from webhooks.
@@ -118,6 +130,7 @@ impl Engine {
             config: self.config.clone(),
             home: self.client.clone(),
             stores: self.stores.clone(),
+            renders: self.renders.clone(),
             metrics: self.metrics.clone(),
         });
         let events = core.events.clone();

@@ -13,8 +13,9 @@ use windlass_argo::{Project, Settings, lower, project_name};
 use windlass_cluster::{ApiError, ClusterClient};
 use windlass_diff::{Difference, Rules, comparable, differences, normalise};
 use windlass_kube::{Object, ObjectRef, Value};
-use windlass_model::{ClusterRef, Diagnostic, Manifest, tracking};
+use windlass_model::{ClusterRef, Diagnostic, Manifest, Renderer, Tree, tracking};
 use windlass_plan::{Marks, prepare};
+use windlass_render::Context;
 
 /// What a sync of one Application would change.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ pub enum PreviewError {
     Invalid(String),
 }
 
-/// Finds out what a sync of `application` would change, with what `credentials` give it.
+/// Finds out what a sync of `application` would change, with what `credentials` give it, and Jsonnet if it is given.
 ///
 /// # Errors
 ///
@@ -89,6 +90,7 @@ pub async fn preview(
     project: Option<&Object>,
     credentials: &Arc<Credentials>,
     settings: &Settings,
+    jsonnet: Option<&dyn windlass_render::jsonnet::Engine>,
 ) -> Result<Preview, PreviewError> {
     let project = match project {
         Some(object) => Ok(Project::parse(object)),
@@ -107,9 +109,10 @@ pub async fn preview(
     let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
     let fetched = fetch_sources(stores, credentials, &lowered).await?;
     let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
-    let rendered = render_sources(&lowered, &trees, &target.discovery, |idx, tree, renderer, context| {
+    let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut Context<'_>| {
         windlass_render::render(tree, &unit.sources[idx].path, renderer, context)
-    })?;
+    };
+    let rendered = render_sources(&lowered, &trees, &target.discovery, jsonnet, render)?;
     let mut manifests: Vec<Manifest> = Vec::new();
     let mut diagnostics = unit.diagnostics.clone();
     diagnostics.extend(problems.iter().map(told));

@@ -5,9 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use windlass_argo::Lowered;
 use windlass_cluster::Discovery;
-use windlass_kube::Str;
+use windlass_kube::{Str, Value};
 use windlass_model::{Renderer, SourceSpec, Tree};
-use windlass_render::{ClusterFacts, Context, Environment, NoCharts, World};
+use windlass_render::jsonnet::{self, Inline};
+use windlass_render::{ClusterFacts, Context, Environment, NoCharts, Overrides, Services, World};
 
 /// The state of one source that is rendered.
 #[derive(Clone, Copy)]
@@ -18,10 +19,16 @@ pub struct SourceTree<'a> {
     pub tree: &'a dyn Tree,
 }
 
+/// What evaluates Jsonnet, if that is allowed: programs have no limit of time and memory yet.
+#[must_use]
+pub fn jsonnet_if(is_allowed: bool) -> Option<&'static dyn jsonnet::Engine> {
+    is_allowed.then_some(&Inline)
+}
+
 /// Calls `render` for every source of a Unit with its options and context; a source that others only refer to gives
 /// `None`.
 ///
-/// `trees` has one entry per source, in the same order.
+/// `trees` has one entry per source, in the same order. Without `jsonnet`, each Jsonnet file is an error that says so.
 ///
 /// # Errors
 ///
@@ -30,6 +37,7 @@ pub fn render_sources<'a, R, E>(
     lowered: &Lowered,
     trees: &[SourceTree<'a>],
     discovery: &Discovery,
+    jsonnet: Option<&'a dyn jsonnet::Engine>,
     mut render: impl FnMut(usize, &'a dyn Tree, &Renderer, &mut Context<'_>) -> Result<R, E>,
 ) -> Result<Vec<Option<R>>, E> {
     let unit = &lowered.unit;
@@ -51,6 +59,11 @@ pub fn render_sources<'a, R, E>(
             continue;
         }
         let mut world = SystemWorld::new();
+        let environment = environment(lowered, spec, source.commit);
+        let is_source = |name: &str| references.contains_key(name);
+        let resolve = |renderer: &Renderer| environment.resolve(renderer, is_source);
+        let name = unit.ownership.instance.as_str();
+        let declared = lowered.sources.get(idx).map(|source| Declared { source, name, resolve: &resolve });
         let mut context = Context {
             name: unit.id.0.name.clone(),
             namespace: unit.target.namespace.clone(),
@@ -60,12 +73,33 @@ pub fn render_sources<'a, R, E>(
             fetchers: windlass_render::Fetchers::default(),
             charts: &NoCharts,
             world: &mut world,
+            services: Services {
+                jsonnet,
+                overrides: declared.as_ref().map(|declared| declared as &dyn Overrides),
+                ..Services::default()
+            },
         };
-        let environment = environment(lowered, spec, source.commit);
-        let renderer = environment.resolve(&spec.renderer, |name| references.contains_key(name));
+        let renderer = environment.resolve(&spec.renderer, is_source);
         rendered.push(Some(render(idx, source.tree, &renderer, &mut context)?));
     }
     Ok(rendered)
+}
+
+/// A source as it was declared, for what its repository says about it.
+struct Declared<'a> {
+    source: &'a windlass_argo::types::Source,
+    name: &'a str,
+    resolve: &'a dyn Fn(&Renderer) -> Renderer,
+}
+
+impl Overrides for Declared<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn renderer(&self, changes: &[Value]) -> Result<Renderer, String> {
+        windlass_argo::overridden(self.source, changes).map(|renderer| (self.resolve)(&renderer))
+    }
 }
 
 /// Argo CD's build environment.

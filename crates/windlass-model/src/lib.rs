@@ -39,7 +39,8 @@ pub use plan::{
     Action, Generation, HookDeletion, HookRole, Phase, Plan, Propagation, Reason, Step, Waiting, Wave,
 };
 pub use renderer::{
-    DirectoryOptions, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, KustomizeTarget, Renderer,
+    DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,
+    KustomizePatch, KustomizeTarget, Renderer,
 };
 pub use report::{Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus};
 pub use time::Time;

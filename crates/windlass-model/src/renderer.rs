@@ -26,6 +26,30 @@ pub struct DirectoryOptions {
     pub exclude: Str,
     /// Whether files of any extension are read.
     pub any_extension: bool,
+    /// What Jsonnet files are given.
+    pub jsonnet: Option<Box<JsonnetOptions>>,
+}
+
+/// What Jsonnet programs are given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct JsonnetOptions {
+    /// External variables.
+    pub external_variables: Vec<JsonnetVariable>,
+    /// Arguments of a program that is a function.
+    pub top_level_arguments: Vec<JsonnetVariable>,
+    /// Folders in which imports are looked up, from the root of the source on; the last one first.
+    pub libraries: Vec<Str>,
+}
+
+/// A value for a Jsonnet program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct JsonnetVariable {
+    /// Its name.
+    pub name: Str,
+    /// Its value: text, or code.
+    pub value: Str,
+    /// Whether the value is code.
+    pub is_code: bool,
 }
 
 /// What a chart is rendered with. Values win over one another in the order of the fields that give some.

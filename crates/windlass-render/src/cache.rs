@@ -2,20 +2,55 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use windlass_helm::ChartCache;
 use windlass_kube::{Str, Value};
 use windlass_model::{Digest, Renderer, SourceType, Tree};
 
-use crate::{Context, RenderError, Rendered, SharedRender, refuse_overrides, render_sharing};
+use crate::failures::Failures;
+use crate::overrides::effective;
+use crate::{Context, Overriding, ReadSet, RenderError, Rendered, Shared, SharedRender, attempt, record};
+
+/// Keeps renders where they outlive the process. Whatever it loses is rendered again.
+///
+/// Several processes may use one at the same time.
+pub trait RenderStore: Send + Sync {
+    /// The records under a key. One that is damaged is none.
+    fn load(&self, key: Digest) -> Vec<Vec<u8>>;
+
+    /// Keeps a record under a key, in the place of another one of the same `slot`.
+    fn save(&self, key: Digest, slot: u8, record: &[u8]);
+}
+
+/// How many records a store keeps under one key: revisions of a folder that are in use at the same time.
+const SLOTS: u8 = 4;
+
+/// Raised with every change after which an unchanged source may render to something else: renders that stores keep are
+/// found by it and by the version of this crate, which builds between two releases have in common.
+const RENDER_FORMAT: u32 = 1;
+
+/// What a cache did since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Renders that ran, failed ones too.
+    pub rendered: u64,
+    /// Answers from memory.
+    pub remembered: u64,
+    /// Answers from the store.
+    pub loaded: u64,
+    /// Failures that were told again without trying.
+    pub paused: u64,
+}
 
 /// Renders that can be used again, bounded by an estimate of their bytes; the least recently used go first.
 ///
-/// Shared by all Units: two that declare the same folder of equal content share one render.
+/// Shared by all Units: two that declare the same folder of equal content share one render. What time or chance made
+/// stays as it is until an input changes, over a restart too where there is a [`RenderStore`].
 pub struct RenderCache {
     state: Mutex<State>,
     capacity: usize,
+    store: Option<Arc<dyn RenderStore>>,
     /// What kustomizations have read: many lie on one base.
     files: windlass_kustomize::Cache,
     /// Charts that were parsed: a chart may be rendered with many values.
@@ -28,8 +63,10 @@ const CHART_BYTES: usize = 16 << 20;
 #[derive(Default)]
 struct State {
     renders: HashMap<Parameters, Vec<Kept>>,
+    failures: Failures<(Parameters, Option<Digest>)>,
     bytes: usize,
     clock: u64,
+    counts: Counts,
 }
 
 /// Renders of one folder in one context that are kept at once: one per revision in use, which is one, and two while a commit goes
@@ -45,6 +82,10 @@ struct Parameters {
     renderer: Renderer,
     /// Which repository: keeps equal folder names of different repositories apart.
     repository: u64,
+    /// Whether encrypted files would have been decrypted.
+    decrypting: bool,
+    /// Whether Jsonnet would have been evaluated.
+    jsonnet: bool,
 }
 
 struct Kept {
@@ -56,22 +97,31 @@ struct Kept {
 }
 
 impl RenderCache {
-    /// A cache that keeps about `capacity` bytes.
+    /// A cache that keeps about `capacity` bytes in memory.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
             state: Mutex::default(),
             capacity,
+            store: None,
             files: windlass_kustomize::Cache::new(capacity / FILES_SHARE),
             charts: crate::helm::cache(CHART_BYTES),
         }
     }
 
+    /// Also keeps renders in `store`, and takes them from there.
+    #[must_use]
+    pub fn with_store(self, store: Arc<dyn RenderStore>) -> Self {
+        Self { store: Some(store), ..self }
+    }
+
     /// The render of a folder: a kept one if everything it read is unchanged in `tree`, else a new one.
+    ///
+    /// A failure is told again for a while, without trying, as long as nothing of what it read has changed.
     ///
     /// # Errors
     ///
-    /// As for [`render`](crate::render). Failures are not kept.
+    /// As for [`render`](crate::render), and [`RenderError::Again`].
     pub fn render(
         &self,
         repository: &str,
@@ -81,18 +131,26 @@ impl RenderCache {
         context: &mut Context<'_>,
     ) -> Result<SharedRender, RenderError> {
         // Asked for each name anew: one render is shared by many names.
-        refuse_overrides(tree, path, &context.name)?;
+        let renderer = &*effective(tree, path, renderer, context)?;
         let mut hasher = DefaultHasher::new();
         repository.hash(&mut hasher);
-        let parameters =
-            Parameters { path: path.into(), renderer: renderer.clone(), repository: hasher.finish() };
-        let mut digest = None;
+        let parameters = Parameters {
+            path: path.into(),
+            renderer: renderer.clone(),
+            repository: hasher.finish(),
+            decrypting: context.services.decryption.is_some(),
+            jsonnet: context.services.jsonnet.is_some(),
+        };
+        // Plain files are the same whatever the context.
+        let of_helm =
+            matches!(renderer, Renderer::Helm(_) | Renderer::Detect).then(|| context.digest(renderer));
+        let of_kustomize =
+            matches!(renderer, Renderer::Kustomize(_) | Renderer::Detect).then(|| context.kustomize_digest());
+        let contexts = [None, of_helm, of_kustomize];
         let candidates: Vec<SharedRender> = {
             let state = self.lock();
             let kept = state.renders.get(&parameters).into_iter().flatten();
-            let same_context = kept.filter(|kept| {
-                kept.context.is_none_or(|known| known == *digest.get_or_insert_with(|| context.digest()))
-            });
+            let same_context = kept.filter(|kept| contexts.contains(&kept.context));
             same_context.map(|kept| kept.render.clone()).collect()
         };
         for candidate in candidates.into_iter().rev() {
@@ -101,23 +159,78 @@ impl RenderCache {
                 return Ok(candidate);
             }
         }
-        let rendered = SharedRender::new(render_sharing(
-            tree,
-            path,
-            renderer,
-            context,
-            Some(&self.files),
-            &self.charts,
-        )?);
-        if rendered.fetched {
-            // No read set says whether what lies elsewhere is still the same.
-            return Ok(rendered);
+        if let Some(loaded) = self.load(repository, &parameters, &contexts, tree, context)? {
+            return Ok(loaded);
         }
-        // Plain files are the same whatever the context.
-        let of_context = (rendered.source_type != SourceType::Directory)
-            .then(|| digest.unwrap_or_else(|| context.digest()));
-        self.keep(parameters, rendered.clone(), of_context);
+        let failure_key = (parameters, of_helm.or(of_kustomize));
+        let now = context.world.now().seconds;
+        let paused = self.lock().failures.pausing(&failure_key, now).cloned();
+        if let Some(paused) = paused
+            && reads_hold(&paused.reads, &paused.reference_reads, tree, context)?
+        {
+            self.lock().counts.paused += 1;
+            return Err(paused.error());
+        }
+        self.lock().counts.rendered += 1;
+        let shared = Shared { files: Some(&self.files), charts: &self.charts };
+        let rendered = match attempt(tree, path, renderer, context, Overriding::Done, &shared) {
+            Ok(rendered) => SharedRender::new(rendered),
+            Err(failure) => {
+                self.lock().failures.note(failure_key, &failure, now);
+                return Err(failure.error);
+            }
+        };
+        self.lock().failures.forget(&failure_key);
+        // No read set says whether what lies elsewhere is still the same.
+        if !rendered.confidential && !rendered.fetched {
+            let (parameters, _) = failure_key;
+            let of_context = match rendered.source_type {
+                SourceType::Helm => of_helm,
+                SourceType::Kustomize => of_kustomize,
+                _ => None,
+            };
+            if let Some(store) = self.store.as_ref().filter(|_| !rendered.is_plain)
+                && let Some(record) = record::encode(&rendered)
+            {
+                let slot = rendered.reads.slot(SLOTS);
+                store.save(parameters.key(repository, of_context), slot, &record);
+            }
+            self.keep(parameters, rendered.clone(), of_context);
+        }
         Ok(rendered)
+    }
+
+    /// A render from the store whose inputs are unchanged.
+    fn load(
+        &self,
+        repository: &str,
+        parameters: &Parameters,
+        contexts: &[Option<Digest>],
+        tree: &dyn Tree,
+        context: &Context<'_>,
+    ) -> Result<Option<SharedRender>, RenderError> {
+        let Some(store) = &self.store else { return Ok(None) };
+        for (idx, of_context) in contexts.iter().enumerate() {
+            if idx > 0 && of_context.is_none() {
+                continue;
+            }
+            for record in store.load(parameters.key(repository, *of_context)) {
+                let Some(rendered) = record::decode(&record) else { continue };
+                if holds(&rendered, tree, context)? {
+                    let rendered = SharedRender::new(rendered);
+                    self.lock().counts.loaded += 1;
+                    self.keep(parameters.clone(), rendered.clone(), *of_context);
+                    return Ok(Some(rendered));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the cache did so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.lock().counts
     }
 
     /// The estimated bytes kept now.
@@ -130,6 +243,7 @@ impl RenderCache {
         let mut state = self.lock();
         state.clock += 1;
         let now = state.clock;
+        state.counts.remembered += 1;
         let kept = state.renders.get_mut(parameters).into_iter().flatten();
         for kept in kept.filter(|kept| SharedRender::ptr_eq(&kept.render, render)) {
             kept.used = now;
@@ -166,15 +280,38 @@ impl RenderCache {
     }
 }
 
-/// Whether everything that a render read is as it was.
+impl Parameters {
+    /// Under which a store keeps it. A newer version of the renderers looks elsewhere, see [`RENDER_FORMAT`].
+    fn key(&self, repository: &str, context: Option<Digest>) -> Digest {
+        let context = context.map(|digest| digest.to_string()).unwrap_or_default();
+        let Self { path, renderer, decrypting, jsonnet, repository: _ } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        let text = format!(
+            "{version} {RENDER_FORMAT}\n{repository:?}\n{path:?}\n{context}\n{decrypting} {jsonnet}\n{renderer:?}"
+        );
+        Digest::of_bytes(text.as_bytes())
+    }
+}
+
+/// Whether everything that a render read is as it was, and the cluster still answers what it did.
 fn holds(render: &Rendered, tree: &dyn Tree, context: &Context<'_>) -> Result<bool, RenderError> {
-    for (name, reads) in &render.reference_reads {
+    let answers = render.lookups.iter().all(|(request, answer)| context.answer(request) == *answer);
+    Ok(answers && reads_hold(&render.reads, &render.reference_reads, tree, context)?)
+}
+
+fn reads_hold(
+    reads: &ReadSet,
+    reference_reads: &[(Str, ReadSet)],
+    tree: &dyn Tree,
+    context: &Context<'_>,
+) -> Result<bool, RenderError> {
+    for (name, reads) in reference_reads {
         let Some(tree) = context.references.get(name) else { return Ok(false) };
         if !reads.holds_in(*tree)? {
             return Ok(false);
         }
     }
-    Ok(render.reads.holds_in(tree)?)
+    Ok(reads.holds_in(tree)?)
 }
 
 impl State {
@@ -211,5 +348,37 @@ fn estimate(value: &Value) -> usize {
         Value::Array(items) => 16 + items.iter().map(estimate).sum::<usize>(),
         Value::Object(map) => 16 + map.values().map(|value| 24 + estimate(value)).sum::<usize>(),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gotemplate::NoWorld;
+    use windlass_model::MemoryTree;
+
+    use super::*;
+    use crate::{Decryption, DecryptionError};
+
+    struct Nothing;
+
+    impl Decryption for Nothing {
+        fn decrypt(&self, _: &str, _: &[u8]) -> Result<Option<Vec<u8>>, DecryptionError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn charts_that_may_hold_plaintext_are_not_kept_compiled() {
+        let tree = MemoryTree::new([("app/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")]);
+        let cache = RenderCache::new(1 << 20);
+        let mut world = NoWorld::default();
+        let mut context = Context::empty(&mut world);
+        (context.name, context.namespace) = ("web".into(), "default".into());
+        context.services.decryption = Some(&Nothing);
+        cache.render("shop", &tree, "app", &Renderer::Detect, &mut context).unwrap();
+        assert!(cache.charts.is_empty());
+        context.services.decryption = None;
+        cache.render("shop", &tree, "app", &Renderer::Detect, &mut context).unwrap();
+        assert_eq!(cache.charts.len(), 1);
     }
 }

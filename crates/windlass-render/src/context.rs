@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gotemplate::World;
-use windlass_helm::{ChartSource, NoCharts};
+use windlass_helm::{ChartSource, Lookup, LookupRequest, NoCharts};
 use windlass_kube::Str;
 use windlass_kustomize::remote::Remote;
-use windlass_model::{Digest, Tree};
+use windlass_model::{Digest, Renderer, Tree};
 
 use crate::build_options::KustomizeBuildOptions;
 use crate::charts::ChartFetcher;
@@ -30,6 +30,8 @@ pub struct Context<'a> {
     pub charts: &'a dyn ChartSource,
     /// Time and chance.
     pub world: &'a mut dyn World,
+    /// What does the work that cannot be done here.
+    pub services: Services<'a>,
 }
 
 /// What fetches things that sources name by an address.
@@ -39,6 +41,19 @@ pub struct Fetchers<'a> {
     pub bases: Option<&'a dyn Remote>,
     /// Charts that kustomizations name.
     pub charts: Option<&'a dyn ChartFetcher>,
+}
+
+/// Work that a render asks others for.
+#[derive(Clone, Default)]
+pub struct Services<'a> {
+    /// Runs Jsonnet programs; without it each Jsonnet file is an error.
+    pub jsonnet: Option<&'a dyn crate::jsonnet::Engine>,
+    /// What files beside the manifests may change; without it such files are refused.
+    pub overrides: Option<&'a dyn crate::Overrides>,
+    /// Decrypts files; without it they are taken as they are.
+    pub decryption: Option<&'a dyn crate::Decryption>,
+    /// What charts may ask of the cluster; without it they find nothing, as with `helm template`.
+    pub lookup: Option<Arc<dyn Lookup>>,
 }
 
 /// What templates may know of a cluster without asking it.
@@ -63,20 +78,62 @@ impl<'a> Context<'a> {
             fetchers: Fetchers::default(),
             charts: &NoCharts,
             world,
+            services: Services::default(),
         }
     }
 
-    /// The digest of all that a chart or a kustomization could have made of this context; trees and
-    /// charts are not part of it: which chart a version is does not change.
-    pub(crate) fn digest(&self) -> Digest {
-        let mut text = format!("{}\n{}\n{}", self.name, self.namespace, self.cluster.version);
-        for api_version in &*self.cluster.api_versions {
+    /// The digest of all that a chart could make of this context where its options leave it to the context; trees and
+    /// lookups are not part of it, and neither are charts that it needs, as which chart a version is does not change. Nothing else
+    /// than charts asks for any of it.
+    pub(crate) fn digest(&self, renderer: &Renderer) -> Digest {
+        let (mut name, mut namespace, mut version, mut served) = (
+            self.name.as_str(),
+            self.namespace.as_str(),
+            self.cluster.version.as_str(),
+            &*self.cluster.api_versions,
+        );
+        if let Renderer::Helm(options) = renderer {
+            let unless = |declared: &Str, text: &mut &str| {
+                if !declared.is_empty() {
+                    *text = "";
+                }
+            };
+            unless(&options.release_name, &mut name);
+            unless(&options.namespace, &mut namespace);
+            unless(&options.kube_version, &mut version);
+            if !options.api_versions.is_empty() {
+                served = &[];
+            }
+        }
+        let mut text = format!("{name}\n{namespace}\n{version}");
+        for api_version in served {
             text.push('\n');
             text.push_str(api_version);
         }
-        let has = |is: bool| if is { 'y' } else { 'n' };
-        let fetchers = [has(self.fetchers.bases.is_some()), has(self.fetchers.charts.is_some())];
-        text.push_str(&format!("\n{:?}\n{fetchers:?}", self.kustomize));
         Digest::of_bytes(text.as_bytes())
+    }
+
+    /// The digest of all that a kustomization could make of this context.
+    pub(crate) fn kustomize_digest(&self) -> Digest {
+        let fetchers = (self.fetchers.bases.is_some(), self.fetchers.charts.is_some());
+        let mut text = format!("{:?}\n{fetchers:?}", self.kustomize);
+        if self.kustomize.enable_helm {
+            text.push_str(&format!("\n{}\n{:?}", self.cluster.version, self.cluster.api_versions));
+        }
+        Digest::of_bytes(text.as_bytes())
+    }
+
+    /// The digest of what the cluster answers.
+    pub(crate) fn answer(&self, request: &LookupRequest) -> Digest {
+        answer(self.services.lookup.as_deref(), request)
+    }
+}
+
+/// The digest of an answer, or of its failure.
+pub(crate) fn answer(lookup: Option<&dyn Lookup>, request: &LookupRequest) -> Digest {
+    match lookup.map(|lookup| lookup.lookup(request)) {
+        None => Digest::of_value(&windlass_kube::Value::object()),
+        Some(Ok(found)) => Digest::of_value(&found),
+        Some(Err(problem)) => Digest::of_bytes(problem.as_bytes()),
     }
 }

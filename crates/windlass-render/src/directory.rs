@@ -1,15 +1,24 @@
-//! Plain YAML and JSON files of a folder.
+//! Plain YAML and JSON files of a folder, and Jsonnet beside them.
+
+use std::sync::Arc;
 
 use windlass_go::glob::Gobwas;
+use windlass_kube::Str;
 use windlass_model::{
-    Diagnostic, DiagnosticKind, DirectoryOptions, EntryKind, Manifest, Origin, Tree, TreeError,
+    Diagnostic, DiagnosticKind, DirectoryOptions, EntryKind, JsonnetOptions, JsonnetVariable, Manifest,
+    Origin, SourceType, Tree, TreeError,
 };
 
-use crate::manifests::parse_file;
-use crate::{RecordingTree, RenderError, joined, shown};
+use crate::jsonnet::{Engine, FILE_BYTES, Files, Program};
+use crate::manifests::{parse_evaluated, parse_file};
+use crate::{Made, RecordingTree, RenderError, joined, resolved, shown};
 
 /// All manifest files of one source together: Argo CD's `reposerver.max.combined.directory.manifests.size`.
 const MANIFESTS_BYTES: u64 = 10 * 1024 * 1024;
+
+/// What is said of a Jsonnet file where nothing evaluates it.
+const JSONNET_IS_OFF: &str = "cannot be evaluated: Jsonnet is off, because programs have no limit of time and memory \
+    yet and one could hold up all others; run windlass with --allow-jsonnet if you trust every repository";
 
 /// Folders deeper than this are no manifests but a trap.
 const FOLDER_DEPTH: usize = 64;
@@ -21,7 +30,8 @@ pub(crate) fn render(
     tree: &RecordingTree<'_>,
     path: &str,
     options: &DirectoryOptions,
-) -> Result<(Vec<Manifest>, Vec<Diagnostic>), RenderError> {
+    jsonnet: Option<&dyn Engine>,
+) -> Result<Made, RenderError> {
     let include = pattern("include", &options.include)?;
     let exclude = pattern("exclude", &options.exclude)?;
     let wanted = |relative: &str| {
@@ -32,6 +42,7 @@ pub(crate) fn render(
     let mut manifests = Vec::new();
     let mut diagnostics = Vec::new();
     let mut bytes = 0;
+    let mut is_plain = true;
     for relative in files(tree, path, options.recurse, &mut diagnostics)? {
         let extension = relative.rsplit_once('.').map_or("", |(_, extension)| extension);
         let known = matches!(extension, "yaml" | "yml" | "json" | "jsonnet");
@@ -40,12 +51,6 @@ pub(crate) fn render(
         }
         let file = joined(path, &relative);
         let origin = Origin { file: file.as_str().into(), line: 0 };
-        if extension == "jsonnet" {
-            let message = "is Jsonnet, which this version cannot render yet";
-            // What it declares is not known, so nothing may be taken for undeclared.
-            diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
-            continue;
-        }
         let content = match tree.read(&file, MANIFESTS_BYTES) {
             Ok(Some(content)) => content,
             Ok(None) => continue,
@@ -66,12 +71,71 @@ pub(crate) fn render(
         if bytes > MANIFESTS_BYTES {
             return Err(RenderError::TooLarge { path: shown(path), limit: MANIFESTS_BYTES });
         }
-        parse_file(&file, &content, &mut manifests, &mut diagnostics);
+        match jsonnet {
+            _ if extension != "jsonnet" => {
+                parse_file(&file, &content, &mut manifests, &mut diagnostics);
+            }
+            Some(jsonnet) => {
+                is_plain = false;
+                evaluate(tree, path, &file, options, jsonnet, (&mut manifests, &mut diagnostics));
+            }
+            None => diagnostics.push(Diagnostic::new(DiagnosticKind::Render, JSONNET_IS_OFF).at(origin)),
+        }
     }
-    Ok((manifests, diagnostics))
+    let lookups = Vec::new();
+    let source_type = SourceType::Directory;
+    Ok(Made { source_type, manifests, diagnostics, by_chance: false, lookups, fetched: false, is_plain })
 }
 
-fn pattern(field: &'static str, text: &windlass_kube::Str) -> Result<Option<Gobwas>, RenderError> {
+/// Adds the objects that a Jsonnet file evaluates to: one, or a list.
+fn evaluate(
+    tree: &RecordingTree<'_>,
+    path: &str,
+    file: &str,
+    options: &DirectoryOptions,
+    engine: &dyn Engine,
+    (manifests, diagnostics): (&mut Vec<Manifest>, &mut Vec<Diagnostic>),
+) {
+    let given = options.jsonnet.as_deref();
+    let variables =
+        |of: fn(&JsonnetOptions) -> &Vec<JsonnetVariable>| given.map(of).cloned().unwrap_or_default();
+    let mut search = vec![path.into()];
+    let libraries = given.map(|given| given.libraries.as_slice()).unwrap_or_default();
+    // From the root on, however it is written.
+    let inside = libraries.iter().map(|library| resolved("", library));
+    let Some(libraries) = inside.collect::<Option<Vec<_>>>() else {
+        let message = "a folder of directory.jsonnet.libs leads out of the source";
+        let origin = Origin { file: file.into(), line: 0 };
+        diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+        return;
+    };
+    search.extend(libraries.into_iter().map(Str::from));
+    let program = Program {
+        file: file.into(),
+        external_variables: variables(|given| &given.external_variables),
+        top_level_arguments: variables(|given| &given.top_level_arguments),
+        search,
+    };
+    match engine.evaluate(&program, &mut FilesOf(tree)) {
+        Ok(json) => parse_evaluated(file, &json, manifests, diagnostics),
+        Err(error) => {
+            let origin = Origin { file: file.into(), line: error.line_in(file) };
+            let message = format!("cannot be evaluated: {error}");
+            diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+        }
+    }
+}
+
+/// What programs import from a source.
+struct FilesOf<'a, 'b>(&'a RecordingTree<'b>);
+
+impl Files for FilesOf<'_, '_> {
+    fn read(&mut self, path: &str) -> Result<Option<Arc<[u8]>>, String> {
+        self.0.read(path, FILE_BYTES).map_err(|error| error.to_string())
+    }
+}
+
+fn pattern(field: &'static str, text: &Str) -> Result<Option<Gobwas>, RenderError> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -62,7 +62,17 @@ impl Environment {
                 }
                 Renderer::Kustomize(Box::new(options))
             }
-            other => other.clone(),
+            Renderer::Directory(options) => {
+                let mut options = options.clone();
+                if let Some(jsonnet) = &mut options.jsonnet {
+                    let variables = jsonnet.external_variables.iter_mut();
+                    for variable in variables.chain(&mut jsonnet.top_level_arguments) {
+                        variable.value = self.expand(&variable.value);
+                    }
+                }
+                Renderer::Directory(options)
+            }
+            other @ Renderer::Detect => other.clone(),
         }
     }
 

@@ -8,12 +8,12 @@ use windlass_helm::{
     PrintOptions, Release, RenderRequest,
 };
 use windlass_kube::Str;
-use windlass_model::{Diagnostic, EntryKind, HelmOptions, HelmParameter, Manifest, Tree, TreeError};
+use windlass_model::{EntryKind, HelmOptions, HelmParameter, SourceType, Tree, TreeError};
 
 use crate::context::Context;
 use crate::environment::reference;
 use crate::manifests::parse_rendered;
-use crate::{RecordingTree, RenderError, joined, resolved, shown};
+use crate::{Made, RecordingTree, RenderError, joined, resolved, shown};
 
 /// The rules of Argo CD 3.6 are those of Helm 3.
 const HELM: HelmVersion = HelmVersion::V3;
@@ -39,7 +39,7 @@ pub(crate) fn render(
     context: &mut Context<'_>,
     references: &References<'_>,
     charts: &ChartCache,
-) -> Result<(Vec<Manifest>, Vec<Diagnostic>), RenderError> {
+) -> Result<Made, RenderError> {
     let failed = |problem: String| RenderError::Helm { path: shown(path), problem };
     let dependencies = Dependencies { source: context.charts, mode: DependencyMode::Build };
     let kept = charts.load(tree, path, Some(dependencies)).map_err(|error| failed(text_of(&error)))?;
@@ -48,11 +48,14 @@ pub(crate) fn render(
     let namespace = if options.namespace.is_empty() { &context.namespace } else { &options.namespace };
     let release = Release::install(name.as_str(), namespace.as_str())
         .map_err(|error| failed(format!("{error} (spec.source.helm.releaseName sets another)")))?;
-    let request = RenderRequest {
+    let mut request = RenderRequest {
         capabilities: capabilities(options, context).map_err(failed)?,
         skip_schema_validation: options.skip_schema_validation,
         ..RenderRequest::new(release, values, HELM)
     };
+    if let Some(lookup) = &context.services.lookup {
+        request.lookup = lookup.clone();
+    }
     let rendered = kept.chart.render(&request, context.world).map_err(|error| failed(text_of(&error)))?;
     let printing = PrintOptions {
         include_crds: !options.skip_crds,
@@ -62,7 +65,11 @@ pub(crate) fn render(
     let text = rendered.print(&printing, HELM).map_err(|error| failed(text_of(&error)))?;
     let (mut manifests, mut diagnostics) = (Vec::new(), Vec::new());
     parse_rendered(path, &text, &mut manifests, &mut diagnostics);
-    Ok((manifests, diagnostics))
+    let asked = rendered.record.lookups.iter();
+    let lookups = asked.map(|request| (request.clone(), context.answer(request))).collect();
+    let by_chance = rendered.record.asked_world;
+    let source_type = SourceType::Helm;
+    Ok(Made { source_type, manifests, diagnostics, by_chance, lookups, fetched: false, is_plain: false })
 }
 
 /// An error with all its causes.

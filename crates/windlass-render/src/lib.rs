@@ -21,28 +21,41 @@ mod build_options;
 mod cache;
 mod charts;
 mod context;
+mod decryption;
 mod directory;
 mod environment;
+mod failures;
 mod helm;
+pub mod jsonnet;
 mod kustomize;
 mod manifests;
+mod overrides;
+mod record;
 mod recording;
+mod substitution;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use build_options::{BuildOptionError, KustomizeBuildOptions};
-pub use cache::RenderCache;
+pub use cache::{Counts, RenderCache, RenderStore};
 pub use charts::{ChartFetcher, KustomizeCharts};
-pub use context::{ClusterFacts, Context, Fetchers};
+pub use context::{ClusterFacts, Context, Fetchers, Services};
+use decryption::DecryptedTree;
+pub use decryption::{Decryption, DecryptionError};
 pub use environment::Environment;
 pub use gotemplate::{Instant, NoWorld, World};
-pub use recording::{ReadSet, RecordingTree};
-pub use windlass_helm::{ChartFiles, ChartRequest, ChartSource, ChartSourceError, NoCharts};
+pub use overrides::Overrides;
+pub use recording::{ReadKind, ReadSet, RecordingTree};
+pub use substitution::{Substitution, SubstitutionError, SyntaxError};
+pub use windlass_helm::{
+    ChartFiles, ChartRequest, ChartSource, ChartSourceError, Lookup, LookupRequest, NoCharts,
+};
 use windlass_kube::Str;
 pub use windlass_kustomize::helm::ChartAddress;
 pub use windlass_kustomize::remote::{Remote, RepositoryAddress};
 use windlass_model::{
-    Diagnostic, DirectoryOptions, EntryKind, Manifest, Renderer, SourceType, Tree, TreeError,
+    Diagnostic, Digest, DirectoryOptions, EntryKind, Manifest, Renderer, SourceType, Tree, TreeError,
 };
 
 /// What rendering one source gives.
@@ -58,8 +71,16 @@ pub struct Rendered {
     pub reads: ReadSet,
     /// What it depends on in the trees of other sources, by their names.
     pub reference_reads: Vec<(Str, ReadSet)>,
+    /// Whether time or chance had a say: another render of the same could give another result.
+    pub by_chance: bool,
+    /// Whether something of it was decrypted; no cache takes it then.
+    pub confidential: bool,
+    /// What was asked of the cluster, with digests of the answers.
+    pub lookups: Vec<(LookupRequest, Digest)>,
     /// Whether something was fetched by an address in the source: another render can give another result.
     pub fetched: bool,
+    /// Whether files were parsed and nothing else was done: no store takes it, as reading it back would save nothing.
+    pub is_plain: bool,
 }
 
 /// Why a source gives nothing at all.
@@ -77,11 +98,19 @@ pub enum RenderError {
         /// The path as declared.
         path: Str,
     },
-    /// A file changes the source, and that is not acted on yet.
-    #[error("{file} overrides fields of the source, which this version does not act on: nothing is deployed")]
+    /// A file changes the source, and nobody knows how the source was declared.
+    #[error("{file} overrides fields of the source, which is not acted on here: nothing is deployed")]
     Overrides {
         /// The file.
         file: Str,
+    },
+    /// A file that changes the source cannot be used.
+    #[error("{file} cannot override fields of the source: {problem}")]
+    Override {
+        /// The file.
+        file: Str,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A chart cannot be rendered.
     #[error("the chart in {path} cannot be rendered: {problem}")]
@@ -119,6 +148,14 @@ pub enum RenderError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// It failed before, nothing that it read has changed since, and it is not tried again yet.
+    #[error("{problem}")]
+    Again {
+        /// What went wrong.
+        problem: Str,
+        /// How often, by now.
+        failures: u32,
+    },
     /// The Tree failed.
     #[error("cannot read the source")]
     Tree(#[from] TreeError),
@@ -135,68 +172,129 @@ pub fn render(
     renderer: &Renderer,
     context: &mut Context<'_>,
 ) -> Result<Rendered, RenderError> {
-    render_sharing(tree, path, renderer, context, None, &helm::cache(0))
+    attempt(tree, path, renderer, context, Overriding::Read, &Shared { files: None, charts: &helm::cache(0) })
+        .map_err(|failure| failure.error)
 }
 
-/// [`render`], with what other kustomizations have read, and charts that are kept compiled.
-fn render_sharing(
+/// Whether files beside the manifests still have a say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overriding {
+    Read,
+    Done,
+}
+
+/// What renders share of what they have read.
+pub(crate) struct Shared<'a> {
+    pub(crate) files: Option<&'a windlass_kustomize::Cache>,
+    pub(crate) charts: &'a windlass_helm::ChartCache,
+}
+
+/// A render that gives nothing, with what it had read by then.
+pub(crate) struct Failure {
+    pub(crate) error: RenderError,
+    pub(crate) reads: ReadSet,
+    pub(crate) reference_reads: Vec<(Str, ReadSet)>,
+    /// Whether the words of the error may quote what was decrypted.
+    pub(crate) confidential: bool,
+}
+
+/// What a renderer makes.
+pub(crate) struct Made {
+    source_type: SourceType,
+    manifests: Vec<Manifest>,
+    diagnostics: Vec<Diagnostic>,
+    by_chance: bool,
+    lookups: Vec<(LookupRequest, Digest)>,
+    fetched: bool,
+    is_plain: bool,
+}
+
+/// Renders, and says what was read in any case.
+pub(crate) fn attempt(
     tree: &dyn Tree,
     path: &str,
     renderer: &Renderer,
     context: &mut Context<'_>,
-    files: Option<&windlass_kustomize::Cache>,
-    charts: &windlass_helm::ChartCache,
-) -> Result<Rendered, RenderError> {
-    let mut fetched = false;
-    let recording = RecordingTree::new(tree);
-    let path = path.trim_matches('/');
-    match recording.entry(path)? {
+    overriding: Overriding,
+    shared: &Shared<'_>,
+) -> Result<Rendered, Box<Failure>> {
+    let decrypted = context.services.decryption.map(|decryption| DecryptedTree::new(tree, decryption));
+    let recording = RecordingTree::new(decrypted.as_ref().map_or(tree, |decrypted| decrypted as &dyn Tree));
+    let references: helm::References<'_> =
+        context.references.iter().map(|(name, tree)| (name.clone(), RecordingTree::new(*tree))).collect();
+    let made = make(&recording, &references, path.trim_matches('/'), renderer, context, overriding, shared);
+    let confidential = decrypted.as_ref().is_some_and(DecryptedTree::was_used);
+    let reads = recording.into_reads();
+    let reference_reads = references
+        .into_iter()
+        .map(|(name, tree)| (name, tree.into_reads()))
+        .filter(|(_, reads)| !reads.is_empty())
+        .collect();
+    match made {
+        Ok(Made { source_type, manifests, diagnostics, by_chance, lookups, fetched, is_plain }) => {
+            Ok(Rendered {
+                manifests,
+                diagnostics,
+                source_type,
+                reads,
+                reference_reads,
+                by_chance,
+                confidential,
+                lookups,
+                fetched,
+                is_plain,
+            })
+        }
+        Err(error) => Err(Box::new(Failure { error, reads, reference_reads, confidential })),
+    }
+}
+
+fn make(
+    tree: &RecordingTree<'_>,
+    references: &helm::References<'_>,
+    path: &str,
+    renderer: &Renderer,
+    context: &mut Context<'_>,
+    overriding: Overriding,
+    shared: &Shared<'_>,
+) -> Result<Made, RenderError> {
+    let effective = match overriding {
+        Overriding::Read => overrides::effective(tree, path, renderer, context)?,
+        Overriding::Done => Cow::Borrowed(renderer),
+    };
+    match tree.entry(path)? {
         None => return Err(RenderError::NoSuchPath { path: shown(path) }),
         Some(entry) if entry.kind != EntryKind::Directory => {
             return Err(RenderError::NotAFolder { path: shown(path) });
         }
         Some(_) => {}
     }
-    refuse_overrides(&recording, path, &context.name)?;
-    let detected;
-    let renderer = match renderer {
-        Renderer::Detect => {
-            detected = detect(&recording, path)?;
-            &detected
-        }
-        declared => declared,
+    let renderer = match &*effective {
+        Renderer::Detect => Cow::Owned(detect(tree, path)?),
+        declared => Cow::Borrowed(declared),
     };
-    let references: helm::References<'_> =
-        context.references.iter().map(|(name, tree)| (name.clone(), RecordingTree::new(*tree))).collect();
-    let (source_type, (manifests, diagnostics)) = match renderer {
-        Renderer::Helm(options) => {
-            (SourceType::Helm, helm::render(&recording, path, options, context, &references, charts)?)
+    match &*renderer {
+        // What was decrypted is shared with nobody.
+        Renderer::Helm(options) if context.services.decryption.is_some() => {
+            helm::render(tree, path, options, context, references, &helm::cache(0))
         }
+        Renderer::Helm(options) => helm::render(tree, path, options, context, references, shared.charts),
         Renderer::Kustomize(options) => {
-            let rendered = kustomize::render(&recording, path, options, context, files)?;
-            fetched = rendered.fetched;
-            (SourceType::Kustomize, (rendered.manifests, rendered.diagnostics))
+            let files = shared.files.filter(|_| context.services.decryption.is_none());
+            let built = kustomize::render(tree, path, options, context, files)?;
+            Ok(Made {
+                source_type: SourceType::Kustomize,
+                manifests: built.manifests,
+                diagnostics: built.diagnostics,
+                by_chance: false,
+                lookups: Vec::new(),
+                fetched: built.fetched,
+                is_plain: false,
+            })
         }
-        Renderer::Directory(options) => {
-            (SourceType::Directory, directory::render(&recording, path, options)?)
-        }
-        Renderer::Detect => {
-            (SourceType::Directory, directory::render(&recording, path, &DirectoryOptions::default())?)
-        }
-    };
-    let reference_reads = references
-        .into_iter()
-        .map(|(name, tree)| (name, tree.into_reads()))
-        .filter(|(_, reads)| !reads.is_empty())
-        .collect();
-    Ok(Rendered {
-        manifests,
-        diagnostics,
-        source_type,
-        reads: recording.into_reads(),
-        reference_reads,
-        fetched,
-    })
+        Renderer::Directory(options) => directory::render(tree, path, options, context.services.jsonnet),
+        Renderer::Detect => unreachable!("detection finds a tool"),
+    }
 }
 
 /// What Argo CD 3.6 would take the folder for, if not for plain files: `util/app/discovery`.
@@ -216,19 +314,6 @@ fn detect(tree: &RecordingTree<'_>, path: &str) -> Result<Renderer, TreeError> {
         }
     }
     Ok(found)
-}
-
-/// Refuses a folder with files that change the source in Argo CD 3.6: without them something else would be deployed.
-pub(crate) fn refuse_overrides(tree: &dyn Tree, path: &str, name: &str) -> Result<(), RenderError> {
-    let of_name = format!(".argocd-source-{name}.yaml");
-    let names = [Some(".argocd-source.yaml"), (!name.is_empty()).then_some(of_name.as_str())];
-    for name in names.into_iter().flatten() {
-        let file = joined(path, name);
-        if tree.entry(&file)?.is_some_and(|entry| entry.kind == EntryKind::File) {
-            return Err(RenderError::Overrides { file: file.into() });
-        }
-    }
-    Ok(())
 }
 
 fn joined(folder: &str, name: &str) -> String {

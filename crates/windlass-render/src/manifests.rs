@@ -69,6 +69,28 @@ pub(crate) fn parse_rendered(
     parse(text, at, manifests, diagnostics);
 }
 
+/// Reads what the Jsonnet program `file` evaluated to: one object, or a list of objects.
+pub(crate) fn parse_evaluated(
+    file: &str,
+    json: &str,
+    manifests: &mut Vec<Manifest>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let origin = Origin { file: file.into(), line: 0 };
+    match windlass_yaml::json::parse(json.as_bytes()) {
+        Ok(Value::Array(objects)) => {
+            for object in objects {
+                add(object, &origin, manifests, diagnostics);
+            }
+        }
+        Ok(object) => add(object, &origin, manifests, diagnostics),
+        Err(error) => {
+            let message = format!("evaluates to JSON that cannot be parsed: {error}");
+            diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+        }
+    }
+}
+
 /// Reads what the kustomization in the folder `path` gave.
 pub(crate) fn parse_built(
     path: &str,

@@ -10,11 +10,22 @@ use windlass_model::{Digest, Entry, Tree, TreeError};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSet {
     /// Files and whether they were there, by the digest of their content; sorted by path, as all of these.
-    entries: Box<[(Str, Option<Digest>)]>,
+    pub(crate) entries: Box<[(Str, Option<Digest>)]>,
     /// Folders that were listed, by the digest of their names and kinds; what stands below is not part of it.
-    listings: Box<[(Str, Option<Digest>)]>,
+    pub(crate) listings: Box<[(Str, Option<Digest>)]>,
     /// Whether there was a symbolic link.
-    links: Box<[(Str, bool)]>,
+    pub(crate) links: Box<[(Str, bool)]>,
+}
+
+/// What a read depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReadKind {
+    /// The content of a file.
+    File,
+    /// The names in a folder.
+    Listing,
+    /// That nothing is there.
+    Absent,
 }
 
 /// A [`ReadSet`] that still grows.
@@ -48,6 +59,28 @@ impl ReadSet {
             }
         }
         Ok(true)
+    }
+
+    /// One of `slots` numbers, mostly another one for other content.
+    pub(crate) fn slot(&self, slots: u8) -> u8 {
+        let digests = self.entries.iter().chain(&self.listings).filter_map(|(_, digest)| *digest);
+        let text = Digest::combine(digests).to_string();
+        u8::from_str_radix(&text[..2], 16).unwrap_or(0) % slots
+    }
+
+    /// What was read, by path; a path may be there as more than one kind.
+    pub fn kinds(&self) -> impl Iterator<Item = (&Str, ReadKind)> {
+        let entries = self
+            .entries
+            .iter()
+            .map(|(path, digest)| (path, if digest.is_some() { ReadKind::File } else { ReadKind::Absent }));
+        let listings = self.listings.iter().map(|(path, digest)| {
+            (path, if digest.is_some() { ReadKind::Listing } else { ReadKind::Absent })
+        });
+        let mut kinds: Vec<_> = entries.chain(listings).collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds.into_iter()
     }
 
     /// Whether nothing was read.

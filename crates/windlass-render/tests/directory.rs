@@ -63,6 +63,7 @@ fn files_are_chosen_as_in_argo_cd() {
         include: include.into(),
         exclude: exclude.into(),
         any_extension,
+        jsonnet: None,
     };
     for (options, expected) in [
         (options(false, "", "", false), ".hidden.yaml a.yaml b.yml c.json z.yaml"),
@@ -265,8 +266,8 @@ fn a_source_that_gives_nothing_at_all_says_why() {
         ("chart", "the chart in chart cannot be rendered: validation: chart.metadata.name is required"),
         (
             "overridden",
-            "overridden/.argocd-source.yaml overrides fields of the source, which this version does not act on: \
-             nothing is deployed",
+            "overridden/.argocd-source.yaml overrides fields of the source, which is not acted on here: nothing \
+             is deployed",
         ),
         ("k1", "the kustomization in k1 cannot be built: kustomization.yaml is empty"),
         ("k3", "the kustomization in k3 cannot be built: kustomization.yaml is empty"),
@@ -280,15 +281,6 @@ fn a_source_that_gives_nothing_at_all_says_why() {
     assert_eq!(told(&plain), ["chart/a.yaml:1 a"]);
     let nothing = MemoryTree::new([("empty/.gitkeep", "")]);
     assert_eq!(told(&render(&nothing, "empty", &Renderer::Detect).unwrap()), [""; 0]);
-}
-
-#[test]
-fn what_cannot_be_rendered_yet_is_named() {
-    let found = told_of(&[("app/a.jsonnet", "{}"), ("app/b.yaml", &object("b"))]);
-    assert_eq!(
-        found,
-        ["app/b.yaml:1 b", "! app/a.jsonnet: is Jsonnet, which this version cannot render yet",]
-    );
 }
 
 /// A Tree in which one folder is there by a symbolic link.

@@ -85,8 +85,7 @@ fn own(object: &Object, settings_file: Option<&PathBuf>) -> Result<Option<UserAc
     let Some(path) = settings_file else { return Ok(None) };
     let said = settings(path)?;
     let gvk = object.gvk();
-    let kind =
-        if gvk.group.is_empty() { gvk.kind } else { format!("{}/{}", gvk.group, gvk.kind).into() };
+    let kind = if gvk.group.is_empty() { gvk.kind } else { format!("{}/{}", gvk.group, gvk.kind).into() };
     let exact = said.kinds.get(&kind).filter(|said| !said.actions.is_empty());
     let Some(found) = exact else { return Ok(None) };
     let clock: windlass_assess::lua::Clock = Arc::new(now);

@@ -136,6 +136,10 @@ pub(crate) struct EngineOptions {
     /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
     pub(crate) allow_local_repositories: bool,
+    /// Evaluate Jsonnet in repositories. Programs have no limit of time and memory yet: allow it only if everybody who
+    /// may write to them is trusted.
+    #[arg(long, env = "WINDLASS_ALLOW_JSONNET")]
+    pub(crate) allow_jsonnet: bool,
     /// Where metrics, health and webhooks are served; port 0 takes a free one.
     #[arg(long, env = "WINDLASS_LISTEN", default_value = "127.0.0.1:8082", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,

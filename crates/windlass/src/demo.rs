@@ -67,6 +67,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
         watch_namespace: String::new(),
         poll_interval: POLL,
         allow_local_repositories: true,
+        allow_jsonnet: false,
         listen,
     };
     let demo = Demo {

@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use windlass_engine::SystemWorld;
 use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
+use windlass_render::Services;
+use windlass_render::jsonnet::Inline;
 use windlass_source::FolderTree;
 use windlass_yaml::{LoadOptions, Position};
 
@@ -100,6 +102,7 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         include: options.include.as_str().into(),
         exclude: options.exclude.as_str().into(),
         any_extension: false,
+        jsonnet: None,
     };
     let renderer = if directory == DirectoryOptions::default() {
         Renderer::Detect
@@ -116,6 +119,7 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         name,
         namespace,
         charts: &charts,
+        services: Services { jsonnet: Some(&Inline), ..Services::default() },
         ..windlass_render::Context::empty(&mut world)
     };
     let render = || windlass_render::render(&tree, path, &renderer, &mut context);

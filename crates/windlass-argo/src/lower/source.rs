@@ -1,39 +1,47 @@
 //! Where a Unit comes from.
 
+use std::borrow::Cow;
+
 use windlass_kube::{Str, Value};
 use windlass_model::{
-    DirectoryOptions, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, KustomizeTarget,
-    Renderer, SourceKind, SourceSpec,
+    DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,
+    KustomizePatch, KustomizeTarget, Renderer, SourceKind, SourceSpec,
 };
 
 use crate::Project;
 use crate::field::Field;
 use crate::types::{ApplicationSpec, Directory, Helm, Kustomize, Source};
 
+/// The sources that are synced from, as declared.
+pub(super) fn declared(spec: &ApplicationSpec) -> Cow<'_, [Source]> {
+    let Some(hydrator) = &spec.source_hydrator else { return spec.sources().into() };
+    // Somebody else may hydrate; what is committed is synced.
+    let sync = &hydrator.sync_source;
+    let repository = if sync.repo_url.is_empty() { &hydrator.dry_source.repo_url } else { &sync.repo_url };
+    let source = Source {
+        repo_url: repository.clone(),
+        path: sync.path.0.clone(),
+        target_revision: sync.target_branch.clone(),
+        ..Source::default()
+    };
+    vec![source].into()
+}
+
 /// The sources of a Unit; whatever cannot be used as declared is refused in words.
 pub(super) fn sources(
     spec: &ApplicationSpec,
+    declared: &[Source],
     project: Option<&Project>,
     refuse: &mut dyn FnMut(String),
 ) -> Vec<SourceSpec> {
     if let Some(hydrator) = &spec.source_hydrator {
-        // Somebody else may hydrate; what is committed is synced.
-        let sync = &hydrator.sync_source;
-        let repository =
-            if sync.repo_url.is_empty() { &hydrator.dry_source.repo_url } else { &sync.repo_url };
-        if sync.target_branch.is_empty() {
+        if hydrator.sync_source.target_branch.is_empty() {
             refuse("spec.sourceHydrator.syncSource.targetBranch is required".into());
         }
-        let source = Source {
-            repo_url: repository.clone(),
-            path: sync.path.0.clone(),
-            target_revision: sync.target_branch.clone(),
-            ..Source::default()
-        };
-        return vec![lower(&source, "spec.sourceHydrator.syncSource", project, refuse)];
+        let at = "spec.sourceHydrator.syncSource";
+        return declared.iter().map(|source| lower(source, at, project, refuse)).collect();
     }
     let multiple = spec.has_multiple_sources();
-    let declared = spec.sources();
     for source in declared {
         if let Some(missing) = missing(source, multiple) {
             refuse(missing);
@@ -75,13 +83,10 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
             project.name
         ));
     }
-    for (set, what) in [
-        (is_set(source.plugin.as_deref()), "plugin needs config management plugins"),
-        (jsonnet_is_set(source.directory.as_deref()), "directory.jsonnet needs the Jsonnet renderer"),
-    ] {
-        if set {
-            refuse(format!("{at}.{what}, which this version does not have: nothing is deployed"));
-        }
+    if is_set(source.plugin.as_deref()) {
+        refuse(format!(
+            "{at}.plugin needs config management plugins, which this version does not have: nothing is deployed"
+        ));
     }
     let renderer = renderer(source, at, refuse);
     let kind = kind(source);
@@ -132,12 +137,25 @@ fn is_set<T: Field>(block: Option<&T>) -> bool {
     block.is_some_and(|block| super::support::is_set(&block.write()))
 }
 
-fn jsonnet_is_set(directory: Option<&Directory>) -> bool {
-    is_set(directory.and_then(|directory| directory.jsonnet.as_ref()))
+fn jsonnet_options(directory: &Directory) -> Option<JsonnetOptions> {
+    let jsonnet = directory.jsonnet.as_ref().filter(|jsonnet| is_set(Some(*jsonnet)))?;
+    let variables = |variables: &[crate::types::JsonnetVariable]| {
+        let variables = variables.iter().map(|variable| JsonnetVariable {
+            name: variable.name.clone(),
+            value: variable.value.clone(),
+            is_code: variable.code,
+        });
+        variables.collect()
+    };
+    Some(JsonnetOptions {
+        external_variables: variables(&jsonnet.ext_vars),
+        top_level_arguments: variables(&jsonnet.tlas),
+        libraries: jsonnet.libs.to_vec(),
+    })
 }
 
 /// A block that says nothing leaves it open what the folder is, as in Argo CD.
-fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)) -> Renderer {
+pub(super) fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)) -> Renderer {
     let directory = source.directory.as_deref().filter(|directory| is_set(Some(*directory)));
     let helm = source.helm.as_deref().filter(|helm| is_set(Some(*helm)));
     let kustomize = source.kustomize.as_deref().filter(|kustomize| is_set(Some(*kustomize)));
@@ -165,6 +183,7 @@ fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)) -> Render
             include: directory.include.clone(),
             exclude: directory.exclude.clone(),
             any_extension: directory.disable_extension_filter,
+            jsonnet: jsonnet_options(directory).map(Box::new),
         }),
         None => Renderer::Detect,
     }

@@ -26,6 +26,7 @@ const ACTED_ON: &[&str] = &[
     "spec.source.directory.include",
     "spec.source.directory.exclude",
     "spec.source.directory.disableExtensionFilter",
+    "spec.source.directory.jsonnet",
     "spec.source.ref",
     "spec.source.helm.valueFiles",
     "spec.source.helm.ignoreMissingValueFiles",
@@ -79,7 +80,6 @@ const NAMED_BY_MEMBER: &[&str] = &[
     "spec.source.helm",
     "spec.source.kustomize",
     "spec.source.plugin",
-    "spec.source.directory.jsonnet",
     "spec.sourceHydrator.drySource",
     "operation.sync.syncStrategy",
 ];

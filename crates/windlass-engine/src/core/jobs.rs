@@ -18,7 +18,7 @@ use super::{Core, Event, PreparedUnit};
 use crate::clusters::{ClusterKey, ClusterState};
 use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
-use crate::rendering::{SourceTree, render_sources};
+use crate::rendering::{SourceTree, jsonnet_if, render_sources};
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
@@ -38,6 +38,7 @@ struct Preparation {
     lowered: Arc<windlass_argo::Lowered>,
     sources: Vec<(SourceKey, Fetched)>,
     renders: Arc<RenderCache>,
+    allow_jsonnet: bool,
     target: ClusterTarget,
     told: Option<ToldRevisions>,
 }
@@ -58,6 +59,7 @@ impl Core {
             lowered: unit.lowered.clone(),
             sources: unit.sources.iter().cloned().zip(resolved).collect(),
             renders: self.renders.clone(),
+            allow_jsonnet: self.config.allow_jsonnet,
             target: state.target.clone(),
         };
         let ticket = self.ticket();
@@ -339,8 +341,14 @@ impl Preparation {
             };
             self.renders.render(&place, tree, &unit.sources[idx].path, renderer, context)
         };
-        let rendered = render_sources(&self.lowered, &trees, &self.target.discovery, render)
-            .map_err(|error| vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))])?;
+        let rendered = render_sources(
+            &self.lowered,
+            &trees,
+            &self.target.discovery,
+            jsonnet_if(self.allow_jsonnet),
+            render,
+        )
+        .map_err(|error| vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))])?;
         for (source_idx, ((spec, (key, _)), rendered)) in
             unit.sources.iter().zip(&self.sources).zip(rendered).enumerate()
         {

@@ -9,6 +9,8 @@ use windlass_argo::{Lowered, Project, ProjectProblem, lower, project_name};
 use windlass_cluster::Discovery;
 use windlass_engine::{Credentials, FetchedSource, SourceStores, fetch_sources, render_sources};
 use windlass_kube::Object;
+use windlass_model::{Renderer, Tree};
+use windlass_render::Context as RenderContext;
 
 use super::Session;
 use super::source::{self, SourceOptions};
@@ -112,7 +114,7 @@ async fn declared(
         .discover()
         .await
         .map_err(|error| session.explained(error, "what the cluster serves"))?;
-    declared_objects(&store.stores, &credentials, &lowered, &discovery).await
+    declared_objects(&store.stores, &credentials, &lowered, &discovery, repositories.jsonnet()).await
 }
 
 /// What an Application declares, as its sources are now; and whether nothing was left out.
@@ -121,14 +123,16 @@ pub(crate) async fn declared_objects(
     credentials: &Arc<Credentials>,
     lowered: &Lowered,
     discovery: &Discovery,
+    jsonnet: Option<&dyn windlass_render::jsonnet::Engine>,
 ) -> Result<(Vec<Object>, bool)> {
     let fetched = fetch_sources(stores, credentials, lowered).await?;
     let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
-    let rendered = render_sources(lowered, &trees, discovery, |idx, tree, renderer, context| {
+    let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut RenderContext<'_>| {
         let path = &lowered.unit.sources[idx].path;
         windlass_render::render(tree, path, renderer, context)
             .with_context(|| format!("{path} could not be rendered"))
-    })?;
+    };
+    let rendered = render_sources(lowered, &trees, discovery, jsonnet, render)?;
     let mut objects = Vec::new();
     let mut is_whole = true;
     for rendered in rendered.into_iter().flatten() {

@@ -49,7 +49,7 @@ pub(super) async fn run(file: &Path, sources: SourceOptions, form: Format) -> Re
     // Nothing is known of the cluster it goes to.
     let discovery = Discovery::default();
     let rendered = tokio::select! {
-        rendered = declared_objects(&store.stores, &credentials, &lowered, &discovery) => rendered?,
+        rendered = declared_objects(&store.stores, &credentials, &lowered, &discovery, sources.jsonnet()) => rendered?,
         // The temporary store goes on the way out.
         () = crate::serving::stopped() => bail!("interrupted"),
     };

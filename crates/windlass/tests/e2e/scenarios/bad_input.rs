@@ -196,7 +196,23 @@ pub(crate) async fn unsupported_fields_are_named(server: Server) {
     let plane = Plane::start(server).await;
     plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
     let mut app = automated();
-    app["spec"]["source"] = json!({"directory": {"jsonnet": {"libs": ["lib"]}}});
+    app["spec"]["source"] = json!({"kustomize": {"version": "v5.0.0"}});
     plane.create_app(app).await;
-    plane.until_condition("UnsupportedFieldWarning", &["spec.source.directory.jsonnet.libs"]).await;
+    plane.until_condition("UnsupportedFieldWarning", &["spec.source.kustomize.version"]).await;
+}
+
+/// Without the flag a Jsonnet file is named with the way out, and what is beside it is applied.
+pub(crate) async fn jsonnet_is_off_unless_allowed(server: Server) {
+    let plane = Plane::start(server).await;
+    plane
+        .commit()
+        .file("deploy/a.yaml", config_map("one", "1"))
+        .file("deploy/b.jsonnet", "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'two'}}")
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    let told = ["deploy/b.jsonnet: cannot be evaluated: Jsonnet is off", "--allow-jsonnet"];
+    plane.until_condition("ComparisonError", &told).await;
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    plane.assert_absent(&plane.path("configmaps/two")).await;
 }

@@ -123,3 +123,36 @@ pub(crate) async fn kustomization(server: Server) {
     plane.until_condition("ComparisonError", &["the kustomization in deploy cannot be built"]).await;
     plane.assert_exists(&settings).await;
 }
+
+/// Jsonnet is evaluated where it is allowed, by the engine and by the commands, with the variables that a file in the
+/// repository adds to the source; a commit to that file is a new state.
+pub(crate) async fn jsonnet_and_a_file_that_overrides_the_source(server: Server) {
+    const PROGRAM: &str = "\
+local named = import 'lib/named.libsonnet';
+[named('settings') + {data: {value: std.extVar('value')}}]
+";
+    const NAMED: &str = "function(name) {apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: name}}";
+    let overriding = |value: &str| {
+        format!("directory:\n  jsonnet:\n    extVars:\n    - {{name: value, value: {value}}}\n")
+    };
+    let plane = Plane::builder(server).allow_jsonnet().start().await;
+    let first = plane
+        .commit()
+        .file("deploy/a.jsonnet", PROGRAM)
+        .file("deploy/lib/named.libsonnet", NAMED)
+        .file("deploy/.argocd-source.yaml", overriding("first"))
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let settings = plane.path("configmaps/settings");
+    assert_eq!(plane.get(&settings).await["data"]["value"], "first");
+    let second = plane.commit().file("deploy/.argocd-source.yaml", overriding("second")).submit().unwrap();
+    plane.until(&settings, "the value of the second commit", |live| live["data"]["value"] == "second").await;
+    plane.until_synced(&second).await;
+    let verb =
+        |arguments: &[&str]| plane.verb(&[arguments, &[&plane.app, "--allow-local-repositories"]].concat());
+    verb(&["manifests", "--allow-jsonnet"]).exits(0).prints(&["value: second"]);
+    verb(&["manifests"]).exits(1);
+    verb(&["diff", "--allow-jsonnet"]).exits(0);
+}
