@@ -4,7 +4,8 @@ use futures_util::stream::{self, StreamExt};
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{Action, Digest, ObjectOutcome, OperationPhase, OutcomeStatus, Plan, Step, Wave};
 
-use crate::{CallError, CallErrorKind, Target, owners};
+use crate::carry::{Way, carry_out};
+use crate::{CallError, CallErrorKind, Target};
 
 /// How many calls of one wave are under way at once. A Unit that is larger than this must not crowd out others.
 const CONCURRENT_STEPS: usize = 8;
@@ -51,9 +52,24 @@ pub async fn run_wave(plan: &Plan, wave: &Wave, target: &impl Target) -> Vec<Ste
 
 async fn run_step(plan: &Plan, wave: &Wave, step: &Step, target: &impl Target) -> StepResult {
     match &step.action {
-        Action::Apply { object, digest } => {
-            let result = owners::apply(plan, step, object, target).await;
-            applied(wave, step, Some(*digest), result)
+        Action::Apply { object, digest, mode } => {
+            let (result, way) = match carry_out(plan, step, object, *mode, target).await {
+                Ok((live, way)) => (Ok(live), way),
+                Err(error) => (Err(error), Way::ServerSide),
+            };
+            let digest = (way == Way::ServerSide).then_some(*digest);
+            let mut done = applied(wave, step, digest, result);
+            let name = kubectl_name(step);
+            done.outcome.message = match way {
+                Way::ServerSide => done.outcome.message,
+                Way::Merged => format!(
+                    "{name} configured by a three-way merge, because server-side apply cannot take it"
+                )
+                .into(),
+                Way::Replaced => format!("{name} replaced").into(),
+                Way::Recreated => format!("{name} deleted and created anew").into(),
+            };
+            done
         }
         Action::EnsureNamespace { object } => {
             // The rest of the namespace is somebody else's, and stays theirs.

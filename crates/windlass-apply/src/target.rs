@@ -18,6 +18,25 @@ pub trait Target: Send + Sync {
         dry_run: bool,
     ) -> impl Future<Output = Result<Object, CallError>> + Send;
 
+    /// Puts an object in the place of what is there, or creates it, and returns it as it is then.
+    fn replace(
+        &self,
+        gvk: &Gvk,
+        object: &Object,
+        manager: &str,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Object, CallError>> + Send;
+
+    /// Applies an object by a three-way merge with what was applied last, as `kubectl apply` does client-side; fields
+    /// that its kind does not know are dropped. Returns it as it is then.
+    fn merge(
+        &self,
+        gvk: &Gvk,
+        object: &Object,
+        manager: &str,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Object, CallError>> + Send;
+
     /// Replaces the `managedFields` of an object that reads as `live`; a conflict when it has changed since.
     fn set_owners(
         &self,
@@ -52,6 +71,10 @@ pub struct CallError {
 pub enum CallErrorKind {
     /// The object is invalid or forbidden: the same call fails again.
     Refused,
+    /// A list of the object names the same item twice, which server-side apply cannot take.
+    Duplicate,
+    /// The object has a field that its kind does not have.
+    UnknownField,
     /// The target does not know the kind.
     UnknownKind,
     /// The namespace is not there.

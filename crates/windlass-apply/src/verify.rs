@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt};
 use windlass_kube::GroupKind;
 use windlass_model::{Action, ObjectOutcome, OperationPhase, OutcomeStatus, Plan, Step, Wave};
 
-use crate::{CallErrorKind, Target};
+use crate::{CallErrorKind, Target, predict};
 
 /// How many dry runs are under way at once.
 const CONCURRENT_CHECKS: usize = 8;
@@ -42,7 +42,17 @@ async fn check(
     target: &impl Target,
 ) -> Option<Refusal> {
     let error = match &step.action {
-        Action::Apply { object, .. } | Action::EnsureNamespace { object } => {
+        Action::Apply { object, mode, .. } => {
+            let refused = predict(target, &step.gvk, object, &plan.field_manager, *mode).await.err()?;
+            // What is refused now is deleted and created anew then; a kind that comes later is no mistake.
+            let expected = (mode.force && refused.kind == CallErrorKind::Refused)
+                || (mode.kind_may_be_missing && refused.kind == CallErrorKind::UnknownKind);
+            if expected {
+                return None;
+            }
+            refused
+        }
+        Action::EnsureNamespace { object } => {
             target.apply(&step.gvk, object, &plan.field_manager, true).await.err()?
         }
         // What is about to be deleted says nothing about how its successor will fare.
@@ -64,7 +74,10 @@ async fn check(
         CallErrorKind::UnknownKind => kinds.contains(&step.key.group_kind()),
         // It was replaced since the plan was made; carrying it out will notice.
         CallErrorKind::Conflict => matches!(step.action, Action::Delete { .. }),
-        CallErrorKind::Refused | CallErrorKind::Transient => false,
+        CallErrorKind::Refused
+        | CallErrorKind::Duplicate
+        | CallErrorKind::UnknownField
+        | CallErrorKind::Transient => false,
     };
     if brought_here {
         return None;

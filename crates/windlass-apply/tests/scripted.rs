@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use windlass_apply::{CallError, CallErrorKind, Target, run_wave, verify};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value, value};
 use windlass_model::{
-    Action, Digest, Generation, Origin, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId, Wave,
+    Action, ApplyMode, Digest, Generation, Origin, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId,
+    Wave,
 };
 
 /// A target in memory: answers every call after a few turns of the scheduler, as the script says, and notes it.
@@ -63,6 +64,20 @@ impl Target for ScriptedTarget {
         Ok(object.clone())
     }
 
+    async fn replace(&self, _: &Gvk, object: &Object, _: &str, dry_run: bool) -> Result<Object, CallError> {
+        self.call("replace", object.name(), dry_run).await?;
+        Ok(object.clone())
+    }
+
+    async fn merge(&self, _: &Gvk, object: &Object, _: &str, dry_run: bool) -> Result<Object, CallError> {
+        self.calls.lock().expect("no call panics").push(format!(
+            "merge {}{}",
+            object.name(),
+            if dry_run { "?" } else { "" }
+        ));
+        Ok(object.clone())
+    }
+
     async fn set_owners(&self, _: &Gvk, live: &Object, _: &Value) -> Result<(), CallError> {
         self.call("owners", live.name(), false).await
     }
@@ -75,7 +90,7 @@ impl Target for ScriptedTarget {
         _propagation: Propagation,
         dry_run: bool,
     ) -> Result<(), CallError> {
-        assert_eq!(uid, Some("u1"));
+        assert!(uid.is_none_or(|uid| uid == "u1"));
         self.call("delete", &key.name, dry_run).await
     }
 }
@@ -102,7 +117,11 @@ fn step(object: &Object, order: u16, action: Action) -> Step {
 
 fn apply(object: &Object, order: u16) -> Step {
     let digest = Digest::of_value(&object.to_value());
-    step(object, order, Action::Apply { object: Arc::new(object.clone()), digest })
+    step(
+        object,
+        order,
+        Action::Apply { object: Arc::new(object.clone()), digest, mode: ApplyMode::default() },
+    )
 }
 
 fn config_map(name: &str, order: u16) -> Step {
@@ -286,4 +305,57 @@ async fn a_dropped_wave_leaves_what_was_sent_and_starts_nothing_more() {
     assert_eq!(target.calls(), ["apply longname"]);
     // The same plan can be carried out again.
     assert_eq!(run_wave(&plan, &plan.waves[0], &target).await.len(), 3);
+}
+
+/// A step with a mode of its own.
+fn with_mode(name: &str, mode: ApplyMode) -> Step {
+    let mut step = config_map(name, 1);
+    if let Action::Apply { mode: usual, .. } = &mut step.action {
+        *usual = mode;
+    }
+    step
+}
+
+/// What is called, and what comes out, when one step is tried and carried out.
+async fn in_mode(mode: ApplyMode, script: Option<CallErrorKind>) -> (Vec<String>, String) {
+    let target = ScriptedTarget::new(script.map(|kind| ("a", kind)));
+    let plan = plan(vec![vec![with_mode("a", mode)]]);
+    let refusals = verify(&plan, &target).await;
+    let results = run_wave(&plan, &plan.waves[0], &target).await;
+    let said = format!("{} refused, {}", refusals.len(), results[0].outcome.message);
+    (target.calls(), said)
+}
+
+#[tokio::test]
+async fn an_object_is_applied_as_it_asks_for() {
+    let usual = ApplyMode::default();
+    let lenient = ApplyMode { lenient: true, ..usual };
+    let replace = ApplyMode { replace: true, ..usual };
+    let force = ApplyMode { force: true, ..usual };
+    let missing = ApplyMode { kind_may_be_missing: true, ..usual };
+    let merged =
+        "0 refused, configmap/a configured by a three-way merge, because server-side apply cannot take it";
+    let cases = [
+        (usual, None, "apply a?, apply a", "0 refused, configmap/a serverside-applied"),
+        (usual, Some(CallErrorKind::Duplicate), "apply a?, merge a?, apply a, merge a", merged),
+        (usual, Some(CallErrorKind::UnknownField), "apply a?, apply a", "1 refused, app/a.yaml:7: a says no"),
+        (lenient, Some(CallErrorKind::UnknownField), "apply a?, merge a?, apply a, merge a", merged),
+        (replace, None, "replace a?, replace a", "0 refused, configmap/a replaced"),
+        (
+            force,
+            Some(CallErrorKind::Refused),
+            "apply a?, apply a, delete a",
+            "0 refused, app/a.yaml:7: a says no",
+        ),
+        (
+            missing,
+            Some(CallErrorKind::UnknownKind),
+            "apply a?, apply a",
+            "0 refused, app/a.yaml:7: a says no",
+        ),
+    ];
+    for (mode, script, calls, said) in cases {
+        let (called, outcome) = in_mode(mode, script).await;
+        assert_eq!((called.join(", ").as_str(), outcome.as_str()), (calls, said), "{mode:?} {script:?}");
+    }
 }

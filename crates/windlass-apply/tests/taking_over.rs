@@ -9,7 +9,7 @@ use windlass_kube::merge::{Request, apply, update};
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
 use windlass_model::{
-    Action, Digest, Generation, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId, Wave,
+    Action, ApplyMode, Digest, Generation, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId, Wave,
 };
 
 const OURS: &str = "argocd-controller";
@@ -67,6 +67,14 @@ impl Target for Server {
         Ok(if dry { applied.object } else { self.store(applied.object) })
     }
 
+    async fn replace(&self, _: &Gvk, _: &Object, _: &str, _: bool) -> Result<Object, CallError> {
+        unreachable!("nothing asks for it")
+    }
+
+    async fn merge(&self, _: &Gvk, _: &Object, _: &str, _: bool) -> Result<Object, CallError> {
+        unreachable!("nothing asks for it")
+    }
+
     async fn set_owners(&self, _: &Gvk, live: &Object, managed_fields: &Value) -> Result<(), CallError> {
         self.calls.lock().unwrap().push("owners");
         {
@@ -110,7 +118,11 @@ fn plan(object: &Object, ensure: bool) -> Plan {
     let shared = Arc::new(object.clone());
     let action = match ensure {
         true => Action::EnsureNamespace { object: shared },
-        false => Action::Apply { object: shared, digest: Digest::of_value(&object.to_value()) },
+        false => Action::Apply {
+            object: shared,
+            digest: Digest::of_value(&object.to_value()),
+            mode: ApplyMode::default(),
+        },
     };
     let step = Step {
         key: object.object_ref(),

@@ -117,12 +117,15 @@ fn is_ours(finalizer: &str) -> bool {
         || [PRE_DELETE, POST_DELETE].iter().any(|hook| finalizer.starts_with(hook))
 }
 
+/// When somebody approved, last.
+pub(crate) fn approved(application: &Object) -> Option<Time> {
+    application.annotation(APPROVED)?.parse().ok()
+}
+
 /// Whether somebody approved after the deletion began.
 fn is_approved(application: &Object) -> bool {
-    let time = |text: &str| text.parse::<Time>().ok();
-    let approved = application.annotation(APPROVED).and_then(time);
-    let asked = time(application.str_at(&["metadata", "deletionTimestamp"]));
-    approved.zip(asked).is_some_and(|(approved, asked)| approved >= asked)
+    let asked = application.str_at(&["metadata", "deletionTimestamp"]).parse::<Time>().ok();
+    approved(application).zip(asked).is_some_and(|(approved, asked)| approved >= asked)
 }
 
 fn finalizers(object: &Object) -> impl Iterator<Item = &str> {

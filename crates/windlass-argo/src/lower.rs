@@ -14,11 +14,11 @@ use std::sync::Arc;
 use windlass_kube::{Object, Str};
 use windlass_model::{
     ClusterRef, Comparing, Diagnostic, DiagnosticKind, IgnoreRule, OperationPhase, Ownership, Permissions,
-    SyncRequest, TargetSpec, Unit, UnitId,
+    SyncRequest, TargetSpec, Time, Unit, UnitId,
 };
 
 use crate::types::{Application, ApplicationSpec, Operation, Source};
-use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, project};
+use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, deletion, project};
 
 /// The annotation that asks for a refresh, and its companion.
 pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
@@ -66,6 +66,8 @@ pub struct Lowered {
     pub paused: bool,
     /// Whether it is being deleted, and how.
     pub deletion: Deletion,
+    /// When somebody approved deletions that wait for approval.
+    pub approved: Option<Time>,
     /// The cluster it goes to, if it names one that is known.
     pub cluster: Option<Cluster>,
     /// What it may deploy.
@@ -148,6 +150,7 @@ pub fn lower(
         }),
         paused: application.annotation(SKIP_RECONCILE_ANNOTATION) == Some("true"),
         deletion: Deletion::of(application, read.spec.sync_policy.as_deref()),
+        approved: deletion::approved(application),
         cluster,
         permissions: project.map(|project| project.permissions.clone()).unwrap_or_default(),
         controller_namespace: settings.control_plane_namespace.clone(),

@@ -81,7 +81,7 @@ fn resource(object: &ObjectReport) -> ResourceStatus {
         // As Argo CD writes it, which never prunes a hook all the same.
         requires_pruning: object.requires_pruning || object.hook,
         sync_wave: object.wave.into(),
-        requires_deletion_confirmation: false,
+        requires_deletion_confirmation: object.requires_confirmation,
     }
 }
 

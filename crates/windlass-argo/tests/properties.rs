@@ -48,6 +48,7 @@ fn object_report() -> impl Strategy<Value = ObjectReport> {
             health,
             hook: false,
             requires_pruning,
+            requires_confirmation: false,
             wave,
             reason,
         },

@@ -230,8 +230,10 @@ fn says_the_same(old: &LiveRecord, new: &LiveRecord) -> bool {
         && old.terminating == new.terminating
         && old.hook == new.hook
         && old.keep_on_prune == new.keep_on_prune
+        && old.confirm_prune == new.confirm_prune
         && old.keep_on_delete == new.keep_on_delete
         && old.uncounted == new.uncounted
+        && old.confirm_delete == new.confirm_delete
         && old.images == new.images
         && old.owners == new.owners
 }
@@ -256,8 +258,10 @@ mod tests {
             terminating: false,
             hook: false,
             keep_on_prune: false,
+            confirm_prune: None,
             keep_on_delete: false,
             uncounted: false,
+            confirm_delete: false,
             images: Box::default(),
             last_writer: None,
             applied: None,

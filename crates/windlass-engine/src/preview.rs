@@ -8,13 +8,13 @@ use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::rendering::render_sources;
 use crate::target::ClusterTarget;
 use crate::unit_state::told;
-use windlass_apply::Target;
+use windlass_apply::predict;
 use windlass_argo::{Project, Settings, lower, project_name};
 use windlass_cluster::{ApiError, ClusterClient};
 use windlass_diff::{Difference, Rules, comparable, differences, normalise};
 use windlass_kube::{Object, ObjectRef, Value};
 use windlass_model::{ClusterRef, Diagnostic, Manifest, Renderer, Tree, tracking};
-use windlass_plan::{Marks, prepare};
+use windlass_plan::{Marks, apply_mode, prepare};
 use windlass_render::Context;
 
 /// What a sync of one Application would change.
@@ -130,8 +130,9 @@ pub async fn preview(
             Some(resource) => found(client.get(resource, &desired.key.namespace, &desired.key.name).await)?,
             None => None,
         };
+        let mode = apply_mode(&desired.object, unit);
         let predicted =
-            target.apply(&desired.gvk, &desired.object, &unit.ownership.field_manager, true).await;
+            predict(&target, &desired.gvk, &desired.object, &unit.ownership.field_manager, mode).await;
         let manager = &unit.ownership.field_manager;
         let normalised = match (&predicted, &live) {
             (Ok(predicted), Some(live)) => Some(normalise(predicted, live, &rules)),

@@ -106,7 +106,7 @@ pub(crate) struct UnitState {
 #[derive(Debug, Clone)]
 pub(crate) enum Unfinished {
     /// Its status says that a sync was running.
-    Announced(PreviousOperation),
+    Announced(Box<PreviousOperation>),
     /// It may have applied a plan that needs no announcement, and ended before it could say so. Such a plan shows in
     /// objects that were applied after the last operation finished.
     AppliedAfter(Option<Time>),
@@ -115,7 +115,7 @@ pub(crate) enum Unfinished {
 impl Unfinished {
     fn of(previous: &Previous) -> Self {
         match &previous.operation {
-            Some(operation) if operation.finished.is_none() => Self::Announced(operation.clone()),
+            Some(operation) if operation.finished.is_none() => Self::Announced(Box::new(operation.clone())),
             Some(operation) => Self::AppliedAfter(operation.finished),
             None => Self::AppliedAfter(None),
         }

@@ -36,7 +36,8 @@ pub use live::{LiveRecord, Receipt};
 pub use outcome::{ObjectOutcome, OperationPhase, OutcomeStatus};
 pub use permissions::{DestinationRule, KindRule, Permissions, Permitted};
 pub use plan::{
-    Action, Generation, HookDeletion, HookRole, Phase, Plan, Propagation, Reason, Step, Waiting, Wave,
+    Action, ApplyMode, Generation, HookDeletion, HookRole, Phase, Plan, Propagation, Reason, Step, Waiting,
+    Wave,
 };
 pub use renderer::{
     DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,

@@ -31,10 +31,14 @@ pub struct LiveRecord {
     pub hook: bool,
     /// Whether it asks to be kept when it is no longer declared.
     pub keep_on_prune: bool,
+    /// Whether it goes only when a person approves, when it is no longer declared; `None` leaves it to the policy.
+    pub confirm_prune: Option<bool>,
     /// Whether it asks to be kept when its Unit is deleted.
     pub keep_on_delete: bool,
     /// Whether it asks not to count when it is no longer declared.
     pub uncounted: bool,
+    /// Whether it goes only when a person approves, when its Unit is deleted.
+    pub confirm_delete: bool,
     /// Container images, for people.
     pub images: Box<[Str]>,
     /// The manager that wrote last and is not ours, with the time as written: for reasons in words.

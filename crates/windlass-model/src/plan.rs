@@ -105,6 +105,8 @@ pub struct Wave {
     pub after_hooks: Vec<ObjectRef>,
     /// The objects that must be gone before this one starts.
     pub after_gone: Vec<ObjectRef>,
+    /// Whether a person must approve before this one starts.
+    pub after_approval: bool,
     /// The steps, in order; steps of the same `order` may run at once.
     pub steps: Vec<Step>,
 }
@@ -113,7 +115,10 @@ impl Wave {
     /// Whether it waits for nothing.
     #[must_use]
     pub fn is_ungated(&self) -> bool {
-        self.after_healthy.is_empty() && self.after_hooks.is_empty() && self.after_gone.is_empty()
+        self.after_healthy.is_empty()
+            && self.after_hooks.is_empty()
+            && self.after_gone.is_empty()
+            && !self.after_approval
     }
 }
 
@@ -181,6 +186,8 @@ pub enum Action {
         object: Arc<Object>,
         /// Its digest, for the receipt.
         digest: Digest,
+        /// Where it is not to be applied as usual.
+        mode: ApplyMode,
     },
     /// Apply a hook; what comes after it waits until it has ended.
     RunHook {
@@ -210,6 +217,19 @@ pub enum Action {
     },
     /// Leave the object alone and say so.
     Skip,
+}
+
+/// How an object is applied, where it asks for something else than plain server-side apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct ApplyMode {
+    /// It is put in place of what is there, whoever wrote that.
+    pub replace: bool,
+    /// Where the server refuses the change, it is deleted and created anew.
+    pub force: bool,
+    /// Fields that its kind does not know are dropped instead of refused.
+    pub lenient: bool,
+    /// It is not tried beforehand while its kind is not there.
+    pub kind_may_be_missing: bool,
 }
 
 /// What happens to the dependents of a deleted object.
@@ -294,6 +314,8 @@ pub enum Waiting {
     Healthy(Vec<ObjectRef>),
     /// Hooks have not ended yet.
     Hooks(Vec<ObjectRef>),
+    /// Somebody has to approve that these are deleted.
+    Approval(Vec<ObjectRef>),
     /// Deleted objects are still there.
     Gone(Vec<ObjectRef>),
     /// A failed attempt is tried again later.
@@ -327,6 +349,11 @@ impl fmt::Display for Waiting {
             Self::Hooks(objects) => {
                 f.write_str("waiting for completion of hook ")?;
                 list(f, objects)
+            }
+            Self::Approval(objects) => {
+                f.write_str("waiting for pruning confirmation of ")?;
+                list(f, objects)?;
+                f.write_str(" (annotation argocd.argoproj.io/deletion-approved with the time)")
             }
             Self::Gone(objects) => {
                 f.write_str("waiting for deletion of ")?;

@@ -81,6 +81,8 @@ pub struct ObjectReport {
     pub hook: bool,
     /// Whether it is no longer declared and would be pruned.
     pub requires_pruning: bool,
+    /// Whether it is deleted only when a person approves.
+    pub requires_confirmation: bool,
     /// Its wave, when it says one.
     pub wave: i32,
     /// Why it is out of sync, in words; empty when it is not.

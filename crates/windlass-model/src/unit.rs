@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 
-use crate::{Comparing, Diagnostic, Renderer};
+use crate::{ApplyMode, Comparing, Diagnostic, Renderer};
 
 /// Names a Unit by the object that declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,12 +155,14 @@ pub struct SyncPolicy {
     pub namespace: NamespacePolicy,
     /// Whether nothing at all is pruned.
     pub never_prune: bool,
+    /// Whether objects are pruned only when a person approves, where they say nothing else.
+    pub confirm_prune: bool,
+    /// How objects are applied, where they say nothing else.
+    pub apply: ApplyMode,
+    /// Whether a sync fails when another Unit has one of its objects.
+    pub fail_on_shared_object: bool,
     /// What happens to the dependents of pruned objects.
     pub prune_propagation: crate::Propagation,
-    /// Whether prunes wait until everything else is applied and healthy.
-    pub prune_last: bool,
-    /// Whether a kind that is not known yet is left out of the dry run instead of failing it.
-    pub skip_dry_run_on_missing_kind: bool,
     /// How many deployments the history keeps.
     pub history_limit: usize,
 }
@@ -244,6 +246,8 @@ pub struct SyncRequest {
     pub selection: Vec<Selection>,
     /// Whether no hook is run.
     pub skip_hooks: bool,
+    /// The policy for this request, where it differs from the Unit's.
+    pub policy: Option<Box<SyncPolicy>>,
     /// Who asked.
     pub initiator: Initiator,
     /// Back-off for this request, where it differs from the policy's.

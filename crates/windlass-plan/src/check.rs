@@ -26,9 +26,6 @@ pub enum Violation {
     /// A delete names no uid, so that it could hit another object of that name.
     #[error("{0} would be deleted whatever its uid")]
     DeleteWithoutUid(ObjectRef),
-    /// Something is deleted though the policy forbids it.
-    #[error("{0} would be deleted though the unit never prunes")]
-    ForbiddenPrune(ObjectRef),
     /// A wave waits for a hook that is not run before it.
     #[error("a wave waits for hook {0}, which is not run before it")]
     WaitsForUnknownHook(ObjectRef),
@@ -108,10 +105,6 @@ pub fn check(unit: &Unit, plan: &Plan) -> Vec<Violation> {
                     deleting = true;
                     if uid.is_empty() {
                         violations.push(Violation::DeleteWithoutUid(step.key.clone()));
-                    }
-                    let pruning = step.reason == windlass_model::Reason::NotDeclared;
-                    if pruning && unit.policy.never_prune {
-                        violations.push(Violation::ForbiddenPrune(step.key.clone()));
                     }
                 }
                 Action::Apply { .. } | Action::EnsureNamespace { .. } if deleting => {

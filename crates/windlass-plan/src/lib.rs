@@ -10,6 +10,7 @@
 
 mod check;
 mod compare;
+mod duplicates;
 mod hooks;
 mod marks;
 mod order;
@@ -21,5 +22,5 @@ pub use compare::{Comparison, compare, owned_form};
 pub use hooks::{DeletionStage, deletion_stage, failure_plan, hook_keys, hook_name, termination_plan};
 pub use marks::{Marks, SyncOptions, Treatment};
 pub use order::kind_rank;
-pub use planner::{HookInput, PlanInput, plan, plan_deletion};
+pub use planner::{HookInput, PlanInput, apply_mode, plan, plan_deletion};
 pub use prepare::{Prepared, Scope, prepare};

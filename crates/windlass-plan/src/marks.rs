@@ -1,7 +1,7 @@
 //! The annotations by which a manifest says how it wants to be treated.
 
 use windlass_kube::Object;
-use windlass_model::{HookDeletion, HookRole, Phase};
+use windlass_model::{ApplyMode, HookDeletion, HookRole, Phase};
 
 /// What is done with a declared object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,10 +134,15 @@ impl Marks {
         let mut options = SyncOptions::default();
         for option in object.annotation(self.options).unwrap_or_default().split(',') {
             match option.trim() {
-                "Prune=false" | "Prune=confirm" => options.keep_on_prune = true,
-                "Delete=false" | "Delete=confirm" => options.keep_on_delete = true,
-                "PruneLast=true" => options.prune_last = true,
-                "SkipDryRunOnMissingResource=true" => options.skip_dry_run_on_missing_kind = true,
+                "Prune=false" => options.keep_on_prune = true,
+                "Prune=confirm" => options.confirm_prune = Some(true),
+                "Prune=true" => options.confirm_prune = Some(false),
+                "Delete=false" => options.keep_on_delete = true,
+                "Delete=confirm" => options.confirm_delete = true,
+                "Replace=true" => options.apply.replace = true,
+                "Force=true" => options.apply.force = true,
+                "Validate=false" => options.apply.lenient = true,
+                "SkipDryRunOnMissingResource=true" => options.apply.kind_may_be_missing = true,
                 _ => {}
             }
         }
@@ -155,12 +160,14 @@ impl Marks {
 pub struct SyncOptions {
     /// It stays when it is no longer declared.
     pub keep_on_prune: bool,
+    /// It goes only when a person approves, when it is no longer declared; `None` leaves it to the policy.
+    pub confirm_prune: Option<bool>,
     /// It stays when its Unit is deleted.
     pub keep_on_delete: bool,
     /// It does not count when it is no longer declared.
     pub uncounted: bool,
-    /// It is pruned after everything else.
-    pub prune_last: bool,
-    /// It is not dry-run while its kind is not there.
-    pub skip_dry_run_on_missing_kind: bool,
+    /// It goes only when a person approves, when its Unit is deleted.
+    pub confirm_delete: bool,
+    /// How it is applied.
+    pub apply: ApplyMode,
 }

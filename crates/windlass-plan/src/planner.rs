@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use windlass_kube::{GroupKind, Object, ObjectRef};
 use windlass_model::{
-    Action, Desired, DesiredHook, Generation, LiveRecord, Phase, Plan, Propagation, Reason, Selection, Step,
-    Time, Unit, Wave,
+    Action, ApplyMode, Desired, DesiredHook, Generation, LiveRecord, Phase, Plan, Propagation, Reason,
+    Selection, Step, Time, Unit, Wave,
 };
 
 use crate::hooks::{cleanup, hook_steps, with_hook_gates};
-use crate::{Comparison, kind_rank};
+use crate::{Comparison, Marks, kind_rank};
 
 /// Everything that a plan depends on.
 #[derive(Debug)]
@@ -68,7 +68,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         .desired
         .iter()
         .filter(|(desired, comparison)| comparison.needs_apply() && selected(&desired.key))
-        .map(|(desired, comparison)| (Phase::Sync, desired.wave, apply_step(desired, *comparison)))
+        .map(|(desired, comparison)| {
+            (Phase::Sync, desired.wave, apply_step(desired, *comparison, input.unit))
+        })
         .collect();
     steps.extend(hook_steps(input.unit, &input.hooks, &[Phase::PreSync, Phase::Sync, Phase::PostSync]));
 
@@ -90,19 +92,27 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let mut extra: Vec<&LiveRecord> =
         input.extra.iter().copied().filter(|live| selected(&live.key)).collect();
     extra.sort_by(|a, b| prune_order(a).cmp(&prune_order(b)));
-    let (pruned, skipped): (Vec<_>, Vec<_>) = extra
-        .into_iter()
-        .partition(|live| input.prune && !input.unit.policy.never_prune && !live.keep_on_prune);
+    let policy = &input.unit.policy;
+    let kept = |live: &LiveRecord| live.keep_on_prune || (policy.never_prune && live.confirm_prune.is_none());
+    let (pruned, skipped): (Vec<_>, Vec<_>) = extra.into_iter().partition(|live| input.prune && !kept(live));
+    let (confirmed, pruned): (Vec<_>, Vec<_>) =
+        pruned.into_iter().partition(|live| live.confirm_prune.unwrap_or(policy.confirm_prune));
     // Prunes belong to the phase of the objects: what comes after it finds them gone.
-    let at = waves.partition_point(|wave| wave.phase <= Phase::Sync);
-    let propagation = input.unit.policy.prune_propagation;
-    if !pruned.is_empty() {
+    let mut at = waves.partition_point(|wave| wave.phase <= Phase::Sync);
+    let propagation = policy.prune_propagation;
+    let deletes = !pruned.is_empty() || !confirmed.is_empty();
+    for (gone, after_approval) in [(pruned, false), (confirmed, true)] {
+        if gone.is_empty() {
+            continue;
+        }
         let number = waves[..at]
             .last()
             .filter(|wave| wave.phase == Phase::Sync)
             .map_or(0, |wave| wave.number.saturating_add(1));
-        let steps = pruned.iter().map(|live| delete_step(live, propagation, Reason::NotDeclared)).collect();
-        waves.insert(at, Wave { number, after_healthy: applied, steps, ..Wave::default() });
+        let steps = gone.iter().map(|live| delete_step(live, propagation, Reason::NotDeclared)).collect();
+        let after_healthy = applied.clone();
+        waves.insert(at, Wave { number, after_healthy, after_approval, steps, ..Wave::default() });
+        at += 1;
     }
     if !skipped.is_empty() {
         let steps = skipped.iter().map(|live| skip_step(live));
@@ -114,7 +124,6 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     waves = with_hook_gates(waves, &input.hooks, propagation);
     waves.extend(cleanup(&waves));
     let on_failure = apply_waves(hook_steps(input.unit, &input.hooks, &[Phase::SyncFail]), &[]);
-    let deletes = !pruned.is_empty();
     Plan {
         unit: input.unit.id.clone(),
         generation: input.generation,
@@ -208,7 +217,7 @@ fn bubble_up(steps: &mut [(Phase, i32, Step)]) {
     }
 }
 
-fn apply_step(desired: &Desired, comparison: Comparison) -> Step {
+fn apply_step(desired: &Desired, comparison: Comparison, unit: &Unit) -> Step {
     let reason = match comparison {
         Comparison::Missing => Reason::Missing,
         Comparison::Changed => Reason::Changed,
@@ -222,11 +231,27 @@ fn apply_step(desired: &Desired, comparison: Comparison) -> Step {
     Step {
         key: desired.key.clone(),
         gvk: desired.gvk.clone(),
-        action: Action::Apply { object: desired.object.clone(), digest: desired.digest },
+        action: Action::Apply {
+            object: desired.object.clone(),
+            digest: desired.digest,
+            mode: apply_mode(&desired.object, unit),
+        },
         reason,
         origin: Some(desired.origin.clone()),
         // The namespace step has 0; every kind comes after it.
         order: kind_rank(&desired.key.kind) + 1,
+    }
+}
+
+/// How an object is applied: what it asks for itself, or its Unit for all of them.
+#[must_use]
+pub fn apply_mode(object: &Object, unit: &Unit) -> ApplyMode {
+    let (own, all) = (Marks::ARGO.options_of(object).apply, unit.policy.apply);
+    ApplyMode {
+        replace: own.replace || all.replace,
+        force: own.force || all.force,
+        lenient: own.lenient || all.lenient,
+        kind_may_be_missing: own.kind_may_be_missing || all.kind_may_be_missing,
     }
 }
 

@@ -9,6 +9,7 @@ use windlass_model::{
     tracking,
 };
 
+use crate::duplicates::first_duplicate;
 use crate::{Marks, Treatment, owned_form};
 
 /// Whether objects of a kind live in namespaces.
@@ -157,6 +158,12 @@ fn prepare_one(
             .push(*problem(DiagnosticKind::Render, format!("its wave {text:?} is no integer; 0 is used")));
         0
     });
+    if let Some(duplicate) = first_duplicate(&object) {
+        let message = format!(
+            "{duplicate}; server-side apply cannot take that, so the object is applied by a three-way merge"
+        );
+        warnings.push(*problem(DiagnosticKind::RepeatedObject, message));
+    }
     // Argo CD leaves definitions unmarked: what else serves the kind must not vanish with one Unit.
     // A hook without a name is stamped when it gets one: its mark names it.
     if gvk.kind != "CustomResourceDefinition" && !object.name().is_empty() {

@@ -3,8 +3,8 @@
 use windlass_kube::{GroupKind, Str};
 use windlass_model::{Initiator, Selection, SyncRequest};
 
-use super::policy::{Findings, is_neutral, retry};
-use crate::types::{ApplicationSpec, Operation, RetryStrategy, Source, SyncOperation};
+use super::policy::{self, Findings, retry};
+use crate::types::{ApplicationSpec, Operation, RetryStrategy, Source, SyncOperation, SyncStrategy};
 
 /// What the field asks for.
 ///
@@ -27,15 +27,18 @@ pub(super) fn request(
             "operation.sync.source is not supported yet where it differs from the Application's own".into()
         );
     }
-    let declared_options =
-        spec.sync_policy.as_deref().map(|policy| &*policy.sync_options).unwrap_or_default();
-    for option in &sync.sync_options {
-        if !declared_options.contains(option) && !is_neutral(option) {
-            findings.ignore(format!(
-                "sync option {option} in operation.sync.syncOptions is not acted on: only those of the Application are"
-            ));
+    let strategy = sync.sync_strategy.as_deref();
+    let force = strategy.is_some_and(SyncStrategy::force);
+    let own_policy = (force || !sync.sync_options.is_empty()).then(|| {
+        let mut options = policy::policy(spec, &mut Silent);
+        let declared = spec.sync_policy.as_deref().map(|policy| &*policy.sync_options).unwrap_or_default();
+        for option in sync.sync_options.iter().filter(|option| !declared.contains(option)) {
+            policy::apply_option(option, "operation.sync.syncOptions", &mut options, findings);
         }
-    }
+        options.apply.force |= force;
+        options
+    });
+    let own_policy = own_policy.filter(|own| *own != policy::policy(spec, &mut Silent));
     let revisions = if sync.revisions.is_empty() && !sync.revision.is_empty() {
         vec![sync.revision.clone()]
     } else {
@@ -52,7 +55,8 @@ pub(super) fn request(
         prune: sync.prune,
         dry_run: sync.dry_run,
         selection: selection.collect(),
-        skip_hooks: sync.sync_strategy.as_deref().is_some_and(|strategy| strategy.apply.is_some()),
+        skip_hooks: strategy.is_some_and(|strategy| strategy.apply.is_some()),
+        policy: own_policy.map(Box::new),
         initiator: Initiator {
             username: operation.initiated_by.username.clone(),
             automated: operation.initiated_by.automated,
@@ -70,4 +74,13 @@ fn uses_declared_sources(sync: &SyncOperation, spec: &ApplicationSpec) -> bool {
     };
     let at_any_revision = |source: &Source| Source { target_revision: Str::default(), ..source.clone() };
     named.into_iter().map(at_any_revision).eq(spec.sources().iter().map(at_any_revision))
+}
+
+/// What the Application's own policy has to say is said where it is lowered.
+struct Silent;
+
+impl Findings for Silent {
+    fn refuse(&mut self, _: String) {}
+
+    fn ignore(&mut self, _: String) {}
 }

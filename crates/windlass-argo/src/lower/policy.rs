@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use windlass_kube::Str;
-use windlass_model::{Automation, Backoff, NamespacePolicy, Propagation, Retry, SyncPolicy};
+use windlass_model::{ApplyMode, Automation, Backoff, NamespacePolicy, Propagation, Retry, SyncPolicy};
 
 use crate::types::{ApplicationSpec, RetryStrategy};
 
@@ -44,13 +44,14 @@ pub(super) fn policy(spec: &ApplicationSpec, findings: &mut dyn Findings) -> Syn
             annotations: metadata.map(|metadata| metadata.annotations.0.to_vec()).unwrap_or_default(),
         },
         never_prune: false,
+        confirm_prune: false,
+        apply: ApplyMode::default(),
+        fail_on_shared_object: false,
         prune_propagation: Propagation::Foreground,
-        prune_last: false,
-        skip_dry_run_on_missing_kind: false,
         history_limit: usize::try_from(limit).unwrap_or(0),
     };
     for option in declared.map(|policy| &*policy.sync_options).unwrap_or_default() {
-        apply_option(option, &mut policy, findings);
+        apply_option(option, "spec.syncPolicy.syncOptions", &mut policy, findings);
     }
     if !policy.namespace.create {
         // Without CreateNamespace Argo CD leaves the namespace alone, whatever is said about it.
@@ -59,40 +60,34 @@ pub(super) fn policy(spec: &ApplicationSpec, findings: &mut dyn Findings) -> Syn
     policy
 }
 
-fn apply_option(option: &Str, policy: &mut SyncPolicy, findings: &mut dyn Findings) {
+/// Takes one option into a policy; `at` names where it stands.
+pub(super) fn apply_option(option: &Str, at: &str, policy: &mut SyncPolicy, findings: &mut dyn Findings) {
     match option.split_once('=').unwrap_or((option, "")) {
         ("CreateNamespace", "true") => policy.namespace.create = true,
-        ("PruneLast", "true") => policy.prune_last = true,
-        ("SkipDryRunOnMissingResource", "true") => policy.skip_dry_run_on_missing_kind = true,
+        ("SkipDryRunOnMissingResource", "true") => policy.apply.kind_may_be_missing = true,
+        ("Replace", "true") => policy.apply.replace = true,
+        ("Validate", "false") => policy.apply.lenient = true,
+        ("FailOnSharedResource", "true") => policy.fail_on_shared_object = true,
         ("Prune", "false") => policy.never_prune = true,
-        ("Prune", "confirm") => {
-            policy.never_prune = true;
-            findings.ignore(format!(
-                "sync option {option} in spec.syncPolicy.syncOptions is not acted on yet: nothing is pruned"
-            ));
-        }
+        ("Prune", "confirm") => policy.confirm_prune = true,
         ("PrunePropagationPolicy", "foreground") => policy.prune_propagation = Propagation::Foreground,
         ("PrunePropagationPolicy", "background") => policy.prune_propagation = Propagation::Background,
         ("PrunePropagationPolicy", "orphan") => policy.prune_propagation = Propagation::Orphan,
         _ if is_neutral(option) || option == NO_MIGRATION => {}
-        _ => {
-            findings
-                .ignore(format!("sync option {option} in spec.syncPolicy.syncOptions is not acted on yet"));
-        }
+        _ => findings.ignore(format!("sync option {option} in {at} is not acted on yet")),
     }
 }
 
 /// Whether an option asks for what happens anyway.
 ///
-/// Objects are always applied server-side, and only those that are out of sync; `Delete` is read when the
-/// Application is deleted.
+/// Objects are always applied server-side, and only those that are out of sync; what is no longer declared is always
+/// pruned last; `Delete` is read when the Application is deleted.
 pub(super) fn is_neutral(option: &str) -> bool {
     matches!(
         option.split_once('='),
         Some(
             (
                 "CreateNamespace"
-                    | "PruneLast"
                     | "SkipDryRunOnMissingResource"
                     | "Replace"
                     | "Force"
@@ -100,7 +95,7 @@ pub(super) fn is_neutral(option: &str) -> bool {
                     | "FailOnSharedResource",
                 "false"
             ) | ("Prune" | "Validate" | "ClientSideApplyMigration", "true")
-                | ("ServerSideApply" | "ApplyOutOfSyncOnly", "true" | "false")
+                | ("ServerSideApply" | "ApplyOutOfSyncOnly" | "PruneLast", "true" | "false")
                 | ("Delete", "true" | "false" | "confirm")
         )
     )

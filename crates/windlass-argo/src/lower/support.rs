@@ -68,6 +68,8 @@ const ACTED_ON: &[&str] = &[
     "operation.sync.prune",
     "operation.sync.dryRun",
     "operation.sync.resources",
+    "operation.sync.syncStrategy.apply",
+    "operation.sync.syncStrategy.hook",
     "operation.sync.source",
     "operation.sync.sources",
     "operation.sync.manifests",
@@ -81,7 +83,6 @@ const NAMED_BY_MEMBER: &[&str] = &[
     "spec.source.kustomize",
     "spec.source.plugin",
     "spec.sourceHydrator.drySource",
-    "operation.sync.syncStrategy",
 ];
 
 /// Names the fields of `application` that are set and not acted on, and those that could not be read.

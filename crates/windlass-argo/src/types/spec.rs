@@ -242,3 +242,10 @@ impl Operation {
         self.write()
     }
 }
+
+impl SyncStrategy {
+    /// Whether objects may be deleted and created anew, under either strategy.
+    pub(crate) fn force(&self) -> bool {
+        [&self.apply, &self.hook].into_iter().flatten().any(|option| option.force)
+    }
+}

@@ -61,6 +61,21 @@ impl Core {
             .filter(|live| propagation.is_some() && live.key != unit.id.0 && !later.contains(&live.key))
             .cloned()
             .collect();
+        let asked = unit.declared().str_at(&["metadata", "deletionTimestamp"]).parse::<Time>().ok();
+        let unapproved: Vec<&LiveRecord> = live
+            .iter()
+            .filter(|live| live.confirm_delete && !live.terminating && unit.lowered.approved < asked)
+            .collect();
+        if let Some(first) = unapproved.first() {
+            let message = format!(
+                "{} object(s) wait for approval, {} first: set the annotation argocd.argoproj.io/deletion-approved",
+                unapproved.len(),
+                first.key
+            );
+            unit.trouble = vec![Diagnostic::new(DiagnosticKind::Delete, message)];
+            self.report_deleting(unit);
+            return;
+        }
         if live.is_empty() {
             if hooks.after && !self.run_deletion_hooks(unit, &cluster, Phase::PostDelete, hooks) {
                 return;

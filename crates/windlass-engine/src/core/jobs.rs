@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::Instrument;
-use windlass_apply::Target;
+use windlass_apply::predict;
 use windlass_diff::{Rules, differences, normalise, sentence};
 use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
-    Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
+    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
 };
-use windlass_plan::{Comparison, Marks, prepare};
+use windlass_plan::{Comparison, Marks, apply_mode, prepare};
 use windlass_render::{Context, ReadSet, RenderCache, Rendered};
 use windlass_source::Repository;
 
@@ -231,13 +231,15 @@ impl Core {
         let target = state.target.clone();
         let manager = unit.lowered.unit.ownership.field_manager.clone();
         let rules = unit.rules.clone().unwrap_or_default();
+        let lowered = unit.lowered.clone();
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("check", unit = %unit.id, objects = objects.len());
         let checking = async move {
             let _permit = permits.acquire_owned().await;
             let mut checked = Vec::with_capacity(objects.len());
             for desired in objects {
-                checked.push(check_one(&target, &manager, &desired, &rules).await);
+                let mode = apply_mode(&desired.object, &lowered.unit);
+                checked.push(check_one(&target, &manager, &desired, mode, &rules).await);
             }
             let _ = events.send(Event::Checked(id, ticket, checked)).await;
         };
@@ -405,7 +407,13 @@ fn reads_outside(rendered: &Rendered, folder: &str) -> Vec<Str> {
     rendered.reads.paths().filter(|path| !inside(path)).cloned().collect()
 }
 
-async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired, rules: &Rules) -> CheckedObject {
+async fn check_one(
+    target: &ClusterTarget,
+    manager: &str,
+    desired: &Desired,
+    mode: ApplyMode,
+    rules: &Rules,
+) -> CheckedObject {
     let mut checked = CheckedObject {
         key: desired.key.clone(),
         desired: desired.digest,
@@ -417,7 +425,7 @@ async fn check_one(target: &ClusterTarget, manager: &str, desired: &Desired, rul
         Ok(live) => checked.live = Some(live),
         Err(_) => return checked,
     }
-    let predicted = target.apply(&desired.gvk, &desired.object, manager, true).await;
+    let predicted = predict(target, &desired.gvk, &desired.object, manager, mode).await;
     checked.difference = match (predicted, &checked.live) {
         (Ok(predicted), Some(live)) => {
             let normalised = normalise(&predicted, live, rules);

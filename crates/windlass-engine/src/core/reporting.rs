@@ -45,6 +45,7 @@ impl Core {
                 health: if missing { Some(HealthStatus::Missing.into()) } else { health_of(live) },
                 hook: false,
                 requires_pruning: false,
+                requires_confirmation: live.is_some_and(|live| needs_confirmation(unit, live)),
                 wave: object.wave,
                 reason: compared.reasons[idx].clone(),
             });
@@ -58,6 +59,7 @@ impl Core {
                 health: health_of(Some(live)),
                 hook: false,
                 requires_pruning: true,
+                requires_confirmation: needs_confirmation(unit, live),
                 wave: 0,
                 reason: Str::new_static("in the cluster, and no longer declared"),
             });
@@ -160,6 +162,7 @@ impl Core {
                 health: health_of(Some(live)),
                 hook: live.hook,
                 requires_pruning: true,
+                requires_confirmation: needs_confirmation(unit, live),
                 wave: 0,
                 reason: Str::new_static("its Application is being deleted"),
             })
@@ -289,9 +292,16 @@ fn hook_report(live: &LiveRecord) -> ObjectReport {
         health: live.health.clone(),
         hook: true,
         requires_pruning: false,
+        requires_confirmation: false,
         wave: 0,
         reason: Str::default(),
     }
+}
+
+/// Whether a person must approve before an object is deleted.
+fn needs_confirmation(unit: &UnitState, live: &LiveRecord) -> bool {
+    let policy = &unit.lowered.unit.policy;
+    live.confirm_delete || live.confirm_prune.unwrap_or(policy.confirm_prune)
 }
 
 fn health_of(live: Option<&LiveRecord>) -> Option<Health> {

@@ -9,7 +9,8 @@ use windlass_argo::PreviousOperation;
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
     Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, LiveRecord,
-    OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncRequest, Time, UnitId, Waiting, Wave,
+    OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, Time, UnitId, Waiting,
+    Wave,
 };
 use windlass_plan::{Comparison, HookInput, PlanInput, owned_form, plan};
 
@@ -36,6 +37,8 @@ enum Gate {
     Running(Vec<ObjectRef>),
     /// These are to go, and are still there.
     Leaving(Vec<ObjectRef>),
+    /// Nobody has approved yet that these go.
+    Unapproved(Vec<ObjectRef>),
     /// This one will not get there by itself.
     Broken(ObjectRef, Str),
     /// A hook failed.
@@ -314,8 +317,19 @@ impl Core {
         let live_hooks = self.live_hooks(unit, cluster);
         unit.generation = unit.generation.next();
         let Some(rendered) = &mut unit.rendered else { return };
+        let mut planned = std::borrow::Cow::Borrowed(&unit.lowered.unit);
+        if let Some(policy) = &request.policy {
+            planned.to_mut().policy = SyncPolicy::clone(policy);
+        }
+        let shared: Vec<String> = compared
+            .diagnostics
+            .iter()
+            .filter(|_| planned.policy.fail_on_shared_object)
+            .filter(|diagnostic| diagnostic.kind == DiagnosticKind::SharedObject)
+            .map(ToString::to_string)
+            .collect();
         let mut made = plan(&PlanInput {
-            unit: &unit.lowered.unit,
+            unit: &planned,
             generation: unit.generation,
             desired: &desired,
             extra: &extra,
@@ -330,7 +344,7 @@ impl Core {
                 resumed: resumed.is_some(),
             },
         });
-        debug_assert_eq!(windlass_plan::check(&unit.lowered.unit, &made), vec![]);
+        debug_assert_eq!(windlass_plan::check(&planned, &made), vec![]);
         made.verify_first |= request.dry_run;
         if let Some(first) = made.waves.first_mut()
             && (heals || !request.selection.is_empty())
@@ -371,7 +385,10 @@ impl Core {
         unit.trouble.clear();
         tracing::debug!(unit = %unit.id, generation = unit.generation.0, steps = run.plan.steps().count(), "plan made");
         let dry_run = unit.operation.as_ref().is_some_and(|operation| operation.request.dry_run);
-        if run.plan.is_empty() {
+        if !shared.is_empty() {
+            self.fail_attempt(unit, &format!("Shared resource found: {}", shared.join("; ")));
+            self.report(unit, cluster, compared);
+        } else if run.plan.is_empty() {
             self.end_operation(unit, OperationPhase::Succeeded, "successfully synced (nothing to do)");
             self.again(&unit.id);
         } else if run.plan.verify_first || dry_run {
@@ -613,6 +630,10 @@ impl Core {
                 unit.waiting = Some(Waiting::Gone(objects));
                 self.report(unit, cluster, compared);
             }
+            Gate::Unapproved(objects) => {
+                unit.waiting = Some(Waiting::Approval(objects));
+                self.report(unit, cluster, compared);
+            }
             Gate::Broken(object, message) => {
                 let text = if message.is_empty() {
                     format!("{object} is degraded, so what comes after it was not started")
@@ -682,7 +703,14 @@ impl Core {
                 },
             }
         }
-        if waiting.is_empty() { Gate::Open } else { Gate::Waiting(waiting) }
+        if !waiting.is_empty() {
+            return Gate::Waiting(waiting);
+        }
+        let started = unit.operation.as_ref().map(|operation| operation.started);
+        if wave.after_approval && unit.lowered.approved < started {
+            return Gate::Unapproved(wave.steps.iter().map(|step| step.key.clone()).collect());
+        }
+        Gate::Open
     }
 
     /// The namespace that the policy wants and that is not as it should be.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Action, Automation, Backoff, ClusterRef, Desired, Digest, Generation, LiveRecord, Manifest,
+    Action, ApplyMode, Automation, Backoff, ClusterRef, Desired, Digest, Generation, LiveRecord, Manifest,
     NamespacePolicy, Origin, Ownership, Permissions, Plan, Propagation, Retry, SyncPolicy, TargetSpec, Time,
     Tracking, Unit, UnitId, Wave,
 };
@@ -41,9 +41,10 @@ pub(crate) fn unit() -> Unit {
             },
             namespace: NamespacePolicy::default(),
             never_prune: false,
+            confirm_prune: false,
+            apply: ApplyMode::default(),
+            fail_on_shared_object: false,
             prune_propagation: Propagation::Foreground,
-            prune_last: false,
-            skip_dry_run_on_missing_kind: false,
             history_limit: 10,
         },
         diagnostics: Vec::new(),
@@ -98,8 +99,10 @@ pub(crate) fn live(kind: &str, name: &str) -> LiveRecord {
         terminating: false,
         hook: false,
         keep_on_prune: false,
+        confirm_prune: None,
         keep_on_delete: false,
         uncounted: false,
+        confirm_delete: false,
         images: Box::default(),
         last_writer: None,
         applied: None,

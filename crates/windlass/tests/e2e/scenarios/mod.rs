@@ -8,6 +8,7 @@ pub(crate) mod differences;
 pub(crate) mod hooks;
 pub(crate) mod install;
 pub(crate) mod operations;
+pub(crate) mod options;
 pub(crate) mod projects;
 pub(crate) mod pruning;
 pub(crate) mod renderers;
