@@ -37,6 +37,7 @@ mod project;
 mod raise;
 mod settings;
 pub mod types;
+mod window;
 
 pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
 pub use crds::crds;

@@ -138,6 +138,9 @@ pub fn lower(
             },
             policy,
             comparing: comparing(&read.spec, settings),
+            windows: project
+                .map(|project| project.windows_for(application.name(), &read.spec.destination))
+                .unwrap_or_default(),
             diagnostics: findings.0,
         },
         sources: declared.into_owned().into(),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use windlass_go::glob::Gobwas;
 use windlass_go::re2::Regex;
 use windlass_kube::{Object, Str};
-use windlass_model::{DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions};
+use windlass_model::{DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions, SyncWindow};
 
-use crate::types::{AppProject, ClusterKind, FieldProblemKind, NamespacedKind, ProjectSpec};
+use crate::types::{AppProject, ClusterKind, Destination, FieldProblemKind, NamespacedKind, ProjectSpec};
+use crate::window::WindowRule;
 use crate::{Cluster, git_url};
 
 /// A lowered AppProject.
@@ -21,6 +22,7 @@ pub struct Project {
     pub diagnostics: Vec<Diagnostic>,
     sources: Box<[SourceRule]>,
     namespaces: Box<[Str]>,
+    windows: Box<[WindowRule]>,
     own_clusters_only: bool,
 }
 
@@ -66,12 +68,8 @@ impl Project {
     pub fn built_in() -> Self {
         let spec = ProjectSpec {
             source_repos: ["*".into()].into(),
-            destinations: [crate::types::Destination {
-                server: "*".into(),
-                namespace: "*".into(),
-                name: Str::default(),
-            }]
-            .into(),
+            destinations: [Destination { server: "*".into(), namespace: "*".into(), name: Str::default() }]
+                .into(),
             cluster_resource_whitelist: [ClusterKind {
                 group: "*".into(),
                 kind: "*".into(),
@@ -83,7 +81,16 @@ impl Project {
         Self::new("default".into(), &spec, Vec::new())
     }
 
-    fn new(name: Str, spec: &ProjectSpec, diagnostics: Vec<Diagnostic>) -> Self {
+    fn new(name: Str, spec: &ProjectSpec, mut diagnostics: Vec<Diagnostic>) -> Self {
+        let read = spec.sync_windows.iter().enumerate().filter_map(|(idx, window)| {
+            let refused = |why: String| {
+                // Until it can be read, nothing is known of when a sync is allowed.
+                let message = format!("AppProject {name}: field spec.syncWindows[{idx}] {why}");
+                Diagnostic::new(DiagnosticKind::InvalidSpec, message)
+            };
+            WindowRule::read(window).map_err(|why| diagnostics.push(refused(why))).ok()
+        });
+        let windows: Box<[WindowRule]> = read.collect();
         let cluster_rules = |kinds: &[ClusterKind]| {
             let rule = |ClusterKind { group, kind, name }: &ClusterKind| KindRule {
                 group: group.clone(),
@@ -118,6 +125,7 @@ impl Project {
             diagnostics,
             sources: spec.source_repos.iter().map(|pattern| SourceRule::new(pattern)).collect(),
             namespaces: spec.source_namespaces.clone(),
+            windows,
             own_clusters_only: spec.permit_only_project_scoped_clusters,
         }
     }
@@ -156,6 +164,12 @@ impl Project {
             self.name
         )
         .into())
+    }
+
+    /// The sync windows that are for an Application.
+    pub(crate) fn windows_for(&self, application: &str, destination: &Destination) -> Vec<SyncWindow> {
+        let matching = self.windows.iter().filter(|rule| rule.is_for(application, destination));
+        matching.map(|rule| rule.window.clone()).collect()
     }
 
     /// Whether Applications of this namespace may be in the project.
@@ -208,7 +222,6 @@ fn unsupported(name: &str, spec: &ProjectSpec) -> Vec<Diagnostic> {
     note(!spec.signature_keys.is_empty(), DiagnosticKind::InvalidSpec, "signatureKeys", unsigned);
     note(spec.source_integrity.is_some(), DiagnosticKind::InvalidSpec, "sourceIntegrity", unsigned);
     let ignored = "is set and not acted on yet";
-    note(!spec.sync_windows.is_empty(), DiagnosticKind::Unsupported, "syncWindows", ignored);
     note(spec.orphaned_resources.is_some(), DiagnosticKind::Unsupported, "orphanedResources", ignored);
     let accounts = !spec.destination_service_accounts.is_empty();
     note(accounts, DiagnosticKind::Unsupported, "destinationServiceAccounts", ignored);

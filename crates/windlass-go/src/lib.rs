@@ -1,4 +1,5 @@
-//! The Go behaviours that Kubernetes tools inherit: semver constraints, globs, durations and times, RE2.
+//! The Go behaviours that Kubernetes tools inherit: semver constraints, globs, durations and times, schedules,
+//! RE2.
 //!
 //! Argo CD, Flux, Helm and kubectl are Go programs, so their file formats quietly contain Go's libraries:
 //! `targetRevision: 1.x` means what Masterminds/semver says, `include: '{*.yml,*.yaml}'` what gobwas/glob
@@ -27,8 +28,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Planned here, each a module of its own with its own oracle: robfig cron, kubectl JSONPath.
+//! Planned here, a module of its own with its own oracle: kubectl JSONPath.
 
+pub mod cron;
 pub mod duration;
 pub mod fmt;
 pub mod glob;

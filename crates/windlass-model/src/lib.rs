@@ -26,6 +26,7 @@ mod time;
 pub mod tracking;
 mod tree;
 mod unit;
+mod window;
 
 pub use comparing::{Comparing, IgnoreRule, KnownType, SystemComparing};
 pub use desired::{Desired, DesiredHook, Manifest, Origin};
@@ -51,3 +52,4 @@ pub use unit::{
     Automation, Backoff, ClusterRef, Initiator, NamespacePolicy, Ownership, Retry, Selection, SourceKind,
     SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
 };
+pub use window::SyncWindow;

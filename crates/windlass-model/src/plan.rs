@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use windlass_kube::{GroupKind, Gvk, Object, ObjectRef, Str};
 
-use crate::{Digest, Origin, UnitId};
+use crate::{Digest, Origin, Time, UnitId};
 
 /// Counts the plans of one Unit: an older one can never undo a newer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -327,6 +327,13 @@ pub enum Waiting {
     },
     /// Its source is being fetched.
     Source,
+    /// No sync window is open.
+    Window {
+        /// The window in the way, in words.
+        window: Str,
+        /// When that may change.
+        until: Option<Time>,
+    },
     /// Somebody has to start the sync.
     Manual,
 }
@@ -361,6 +368,10 @@ impl fmt::Display for Waiting {
             }
             Self::Backoff { seconds, failures } => {
                 write!(f, "attempt {failures} failed, trying again in {seconds}s")
+            }
+            Self::Window { window, until } => {
+                write!(f, "blocked by sync window {window}")?;
+                until.map_or(Ok(()), |until| write!(f, ", until {until}"))
             }
             Self::Source => f.write_str("waiting for the source"),
             Self::Manual => f.write_str("waiting for a manual sync"),

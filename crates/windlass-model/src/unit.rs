@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 
-use crate::{ApplyMode, Comparing, Diagnostic, Renderer};
+use crate::{ApplyMode, Comparing, Diagnostic, Renderer, SyncWindow};
 
 /// Names a Unit by the object that declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +33,8 @@ pub struct Unit {
     pub policy: SyncPolicy,
     /// What does not count when it is compared.
     pub comparing: Comparing,
+    /// When it may be synced; always when there is none.
+    pub windows: Vec<SyncWindow>,
     /// What lowering found to say: a Unit with an error among these is not acted on.
     pub diagnostics: Vec<Diagnostic>,
 }

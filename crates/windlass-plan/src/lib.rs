@@ -16,6 +16,7 @@ mod marks;
 mod order;
 mod planner;
 mod prepare;
+mod windows;
 
 pub use check::{Violation, check};
 pub use compare::{Comparison, compare, owned_form};
@@ -24,3 +25,4 @@ pub use marks::{Marks, SyncOptions, Treatment};
 pub use order::kind_rank;
 pub use planner::{HookInput, PlanInput, apply_mode, plan, plan_deletion};
 pub use prepare::{Prepared, Scope, prepare};
+pub use windows::{WindowVerdict, window_verdict};

@@ -12,7 +12,9 @@ use windlass_model::{
     OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, Time, UnitId, Waiting,
     Wave,
 };
-use windlass_plan::{Comparison, HookInput, PlanInput, owned_form, plan};
+use windlass_plan::{
+    Comparison, HookInput, PlanInput, WindowVerdict, owned_form, plan, window_verdict,
+};
 
 use super::advance::{Compared, in_one_line};
 use super::jobs::wants_check;
@@ -127,7 +129,8 @@ impl Core {
                 return None;
             }
             unit.unfinished = None;
-            return unit.lowered.request.clone();
+            let request = unit.lowered.request.clone()?;
+            return self.window_is_open(unit, &request).then_some(request);
         }
         if failed {
             return None;
@@ -179,6 +182,9 @@ impl Core {
                 SyncRequest::automated(prune)
             }
         };
+        if !self.window_is_open(unit, &request) {
+            return None;
+        }
         if let Some(at) = unit.retry_at
             && Instant::now() < at
         {
@@ -187,6 +193,31 @@ impl Core {
             return None;
         }
         Some(request)
+    }
+
+    /// Whether a sync may begin now; sets what the Unit waits for otherwise.
+    fn window_is_open(&mut self, unit: &mut UnitState, request: &SyncRequest) -> bool {
+        let windows = &unit.lowered.unit.windows;
+        let started = unit.operation.as_ref().map(|operation| operation.started);
+        match window_verdict(windows, !request.initiator.automated, started, self.now) {
+            WindowVerdict::Open => true,
+            WindowVerdict::Closed { window, until } => {
+                if let Some(until) = until {
+                    self.wake_at(Instant::now() + until.since(self.now), &unit.id);
+                }
+                unit.waiting = Some(Waiting::Window { window, until });
+                false
+            }
+        }
+    }
+
+    /// Whether a sync that has begun may go on.
+    fn window_lets_go_on(&mut self, unit: &mut UnitState, run: &Run) -> bool {
+        let request = unit.operation.as_ref().map(|operation| operation.request.clone());
+        match request.filter(|_| matches!(run.kind, RunKind::Sync)) {
+            Some(request) => self.window_is_open(unit, &request),
+            None => true,
+        }
     }
 
     /// Whether the process before this one ended in the middle of a sync that is complete by now, or seems so.
@@ -606,6 +637,7 @@ impl Core {
         compared: &Compared,
     ) {
         match self.gate(unit, cluster, &run.plan.waves[wave]) {
+            Gate::Open if !self.window_lets_go_on(unit, run) => self.report(unit, cluster, compared),
             Gate::Open if run.plan.waves[wave].steps.is_empty() => {
                 unit.waiting = None;
                 self.end_wave(unit, run, wave, None);

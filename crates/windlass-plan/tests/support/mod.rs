@@ -47,6 +47,7 @@ pub(crate) fn unit() -> Unit {
             prune_propagation: Propagation::Foreground,
             history_limit: 10,
         },
+        windows: Vec::new(),
         diagnostics: Vec::new(),
     }
 }

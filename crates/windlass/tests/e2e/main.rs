@@ -102,6 +102,7 @@ on_both_servers! {
     projects::project_forbids_the_destination,
     projects::project_forbids_a_kind,
     projects::project_does_not_exist,
+    projects::sync_window_holds_up_syncs,
     deletion::deletion_with_finalizer,
     deletion::deletion_in_the_background,
     deletion::deletion_without_finalizer_leaves_objects,

@@ -70,3 +70,27 @@ pub(crate) async fn project_does_not_exist(server: Server) {
     plane.until_condition("InvalidSpecError", &["project", "nobody"]).await;
     plane.assert_absent(&plane.path("configmaps/one")).await;
 }
+
+/// Nothing is synced while a window denies it, and the status says which; when the window goes, it is.
+pub(crate) async fn sync_window_holds_up_syncs(server: Server) {
+    let plane = Plane::start(server).await;
+    let always = json!([{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"], "manualSync": true}]);
+    let spec = json!({"sourceRepos": ["*"], "destinations": everywhere(), "syncWindows": always});
+    create_project(&plane, spec).await;
+    let waits = |app: &Value| {
+        let waiting = app["status"]["windlass"]["waiting"].as_str().unwrap_or_default();
+        waiting.contains("blocked by sync window deny")
+    };
+    let app = plane.until_app("the window to be named", waits).await;
+    assert_eq!(app["status"]["sync"]["status"], "OutOfSync");
+    plane.verb(&["app", "get"]).prints(&["blocked by sync window"]);
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+    // A person may.
+    plane.patch_app(json!({"operation": {"initiatedBy": {"username": "ada"}, "sync": {}}})).await;
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    let commit = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
+    plane.until_app("the window to be named again", waits).await;
+    let open = json!({"spec": {"syncWindows": null}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &open).await.unwrap();
+    plane.until_synced(&commit).await;
+}
