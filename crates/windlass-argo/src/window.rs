@@ -58,8 +58,7 @@ impl WindowRule {
     pub(crate) fn is_for(&self, application: &str, destination: &Destination) -> bool {
         let by_application = self.applications.matches(&[application]);
         let by_cluster = self.clusters.matches(&[&destination.name, &destination.server]);
-        let by_namespace =
-            self.namespaces.globs.iter().any(|glob| glob.is_match(&destination.namespace));
+        let by_namespace = self.namespaces.globs.iter().any(|glob| glob.is_match(&destination.namespace));
         let lists = [
             (&self.applications, by_application),
             (&self.clusters, by_cluster),

@@ -26,6 +26,7 @@ mod credentials;
 mod fetching;
 mod live;
 mod metrics;
+mod offline;
 mod packed;
 mod preview;
 mod recorder;
@@ -52,6 +53,7 @@ pub use config::EngineConfig;
 pub use credentials::Credentials;
 pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
+pub use offline::{OfflineInput, OfflinePlan, plan_offline, renderer_of};
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};
 pub use rendering::{SourceTree, SystemWorld, jsonnet_if, render_sources};
 

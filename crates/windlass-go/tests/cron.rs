@@ -1,7 +1,5 @@
 //! Schedules against the answers of robfig/cron (see `tools/oracle-cron`).
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use jiff::Timestamp;
 use serde_json::Value;
 use windlass_go::cron::Schedule;

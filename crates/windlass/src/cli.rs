@@ -90,6 +90,16 @@ something is Degraded or Unknown.")]
     Health(crate::health::HealthOptions),
     /// List what can be done to objects in files, and print what that would write.
     Actions(crate::actions::ActionsOptions),
+    /// Show what a sync would do, from files alone, without any server.
+    #[command(after_help = "\
+EXAMPLES
+  windlass plan --desired deploy/
+  windlass plan --desired deploy/ --app application.yaml --live live.yaml -o json
+
+The live file holds objects as `kubectl get -o yaml --show-managed-fields` prints them; without managed fields an object
+counts as in sync where it says all that is declared. Exit code: 0 when the plan is complete, 1 when something could not
+be rendered or prepared.")]
+    Plan(crate::plan::PlanOptions),
     /// See it all work: a Git repository becomes live state, and stays so.
     #[command(after_help = "\
 EXAMPLES
@@ -206,6 +216,7 @@ impl Cli {
             Command::Render(options) => return crate::render::run(&options).await,
             Command::Health(options) => return crate::health::run(&options),
             Command::Actions(options) => return crate::actions::run(&options),
+            Command::Plan(options) => return crate::plan::run(&options),
             Command::Demo(options) => {
                 if let Err(error) = crate::demo::run(&options, &self.global).await {
                     crate::output::report(&error);

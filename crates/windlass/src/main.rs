@@ -11,6 +11,7 @@ mod health;
 mod install;
 mod logging;
 mod output;
+mod plan;
 mod render;
 mod serving;
 mod up;

@@ -12,9 +12,7 @@ use windlass_model::{
     OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, Time, UnitId, Waiting,
     Wave,
 };
-use windlass_plan::{
-    Comparison, HookInput, PlanInput, WindowVerdict, owned_form, plan, window_verdict,
-};
+use windlass_plan::{Comparison, HookInput, PlanInput, WindowVerdict, owned_form, plan, window_verdict};
 
 use super::advance::{Compared, in_one_line};
 use super::jobs::wants_check;
