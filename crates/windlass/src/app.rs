@@ -2,6 +2,7 @@
 
 mod delete;
 mod diff;
+mod explain;
 mod follow;
 mod get;
 mod history;
@@ -101,6 +102,13 @@ The cluster itself says how each object would be (a dry run of the same apply as
 fields of other owners are no differences. Lines with - are live, lines with + would be.
 Exit code: 0 without differences, 1 with some, 2 when it could not be told.")]
     Diff(diff::DiffOptions),
+    /// Say why it is not synced, not healthy or not done.
+    #[command(after_help = "\
+EXAMPLES
+  windlass app explain guestbook
+
+Exit code: 0 when there is nothing to explain, 1 otherwise.")]
+    Explain(explain::ExplainOptions),
     /// List what was deployed.
     #[command(after_help = "\
 EXAMPLES
@@ -178,6 +186,7 @@ pub(crate) async fn run(options: AppOptions) -> Result<ExitCode> {
             AppVerb::Sync(options) => sync::run(&session, &options).await,
             AppVerb::Wait(options) => wait::run(&session, &options).await,
             AppVerb::Diff(options) => diff::run(&session, &options).await,
+            AppVerb::Explain(options) => explain::run(&session, &options).await,
             AppVerb::History(options) => history::run(&session, &options).await,
             AppVerb::Rollback(options) => sync::rollback(&session, &options).await,
             AppVerb::Tree(options) => tree::run(&session, &options).await,
