@@ -10,7 +10,7 @@ use windlass_plan::{
     window_verdict,
 };
 
-use crate::arrival::Lens;
+use crate::arrival::{Lens, checks};
 
 /// Everything that a plan without a server depends on.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +76,7 @@ pub fn plan_offline(input: &OfflineInput<'_>) -> OfflinePlan {
         tracking: settings.tracking(),
         installation: Some(settings.installation()),
         marks: Marks::ARGO,
+        checks: checks(&settings.customizations),
     };
     let live: Vec<(LiveRecord, &Object)> =
         input.live.iter().map(|object| (lens.record(object), object)).collect();

@@ -83,7 +83,7 @@ pub(crate) async fn sync_window_holds_up_syncs(server: Server) {
     };
     let app = plane.until_app("the window to be named", waits).await;
     assert_eq!(app["status"]["sync"]["status"], "OutOfSync");
-    plane.verb(&["get", "app"]).prints(&["blocked by sync window"]);
+    plane.verb(&["get", plane.app.as_str()]).prints(&["blocked by sync window"]);
     plane.assert_absent(&plane.path("configmaps/one")).await;
     // A person may.
     plane.patch_app(json!({"operation": {"initiatedBy": {"username": "ada"}, "sync": {}}})).await;
