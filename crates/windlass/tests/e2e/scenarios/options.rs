@@ -64,8 +64,8 @@ pub(crate) async fn force_creates_anew_what_cannot_be_changed(server: Server) {
     let plane = Plane::start(server).await;
     let frozen = |value: &str| {
         config_map_with("settings", value, OPTIONS, "Force=true").replacen(
-            "data:",
-            "immutable: true\ndata:",
+            "\ndata:",
+            "\nimmutable: true\ndata:",
             1,
         )
     };
@@ -113,7 +113,7 @@ pub(crate) async fn replace_leaves_nothing_of_others(server: Server) {
 pub(crate) async fn validation_can_be_switched_off(server: Server) {
     let plane = Plane::start(server).await;
     let odd = |options: &str| {
-        config_map_with("settings", "1", OPTIONS, options).replacen("data:", "surprise: 1\ndata:", 1)
+        config_map_with("settings", "1", OPTIONS, options).replacen("\ndata:", "\nsurprise: 1\ndata:", 1)
     };
     plane.commit().file("deploy/a.yaml", odd("Prune=true")).submit().unwrap();
     plane.create_automated_app().await;
