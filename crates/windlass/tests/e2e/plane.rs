@@ -348,6 +348,19 @@ impl Plane {
         eventually(PATIENCE, attempt).await.unwrap();
     }
 
+    /// Changes the object at `path` again and again until Windlass' log is as wanted: for news that may be had later
+    /// than the event that tells of them.
+    pub(crate) async fn until_log_touching(&self, path: &str, holds: impl Fn(&str) -> bool) {
+        let attempt = || async {
+            let stamp = format!("{:?}", std::time::Instant::now());
+            let change = json!({"metadata": {"annotations": {"example.com/touched": stamp}}});
+            self.api.merge(path, &change).await.map_err(|error| error.to_string())?;
+            let log = std::fs::read_to_string(self.windlass.log()).unwrap_or_default();
+            if holds(&log) { Ok(()) } else { Err("the log does not say so".to_owned()) }
+        };
+        eventually(PATIENCE, attempt).await.unwrap();
+    }
+
     /// Where the repository is.
     pub(crate) fn url(&self) -> String {
         self.git.url("shop")
