@@ -78,12 +78,8 @@ const ACTED_ON: &[&str] = &[
 ];
 
 /// Objects whose members are named one by one although none of them is acted on.
-const NAMED_BY_MEMBER: &[&str] = &[
-    "spec.source.helm",
-    "spec.source.kustomize",
-    "spec.source.plugin",
-    "spec.sourceHydrator.drySource",
-];
+const NAMED_BY_MEMBER: &[&str] =
+    &["spec.source.helm", "spec.source.kustomize", "spec.source.plugin", "spec.sourceHydrator.drySource"];
 
 /// Names the fields of `application` that are set and not acted on, and those that could not be read.
 pub(super) fn unsupported(application: &Object, problems: &[FieldProblem]) -> Vec<Diagnostic> {
