@@ -79,7 +79,7 @@ pub fn plan_offline(input: &OfflineInput<'_>) -> OfflinePlan {
         checks: checks(&settings.customizations),
     };
     let live: Vec<(LiveRecord, &Object)> =
-        input.live.iter().map(|object| (lens.record(object), object)).collect();
+        input.live.iter().map(|object| (record_of_file(&lens, object), object)).collect();
     let desired: Vec<(Desired, Comparison)> = prepared
         .desired
         .into_iter()
@@ -178,6 +178,16 @@ fn compare_files(desired: &Desired, live: Option<(&LiveRecord, &Object)>) -> Com
     } else {
         Comparison::Changed
     }
+}
+
+/// What is known of a live object from a file. Whoever wrote it may have left out the uid, by which alone an object
+/// that is there is told from a later one of its name; the file's own object is meant.
+fn record_of_file(lens: &Lens, object: &Object) -> LiveRecord {
+    let mut record = lens.record(object);
+    if record.uid.is_empty() {
+        record.uid = "of the live file".into();
+    }
+    record
 }
 
 /// Whether `live` says all that `wanted` says.
