@@ -278,7 +278,12 @@ pub(crate) struct Fetched {
 impl Fetched {
     fn git(files: Files) -> Self {
         let commit: Str = files.commit().map(|commit| commit.to_string()).unwrap_or_default().into();
-        Self { revision: commit.clone(), content: commit, n_repairs: 0, files }
+        // A Secret may say that files are kept by LFS after they were read as what they are without it.
+        let content = match &files {
+            Files::WithLfs(..) => format!("{commit} with LFS").into(),
+            _ => commit.clone(),
+        };
+        Self { revision: commit, content, n_repairs: 0, files }
     }
 
     /// What tells it from what was rendered before: other content, or the same read anew after damage.

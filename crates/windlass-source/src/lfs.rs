@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use windlass_kube::Str;
-use windlass_model::{Entry, Tree, TreeError};
+use windlass_model::{Digest, Entry, Tree, TreeError};
 
 pub(crate) use client::LfsClient;
 use pointer::{MAX_POINTER_BYTES, Pointer};
@@ -16,8 +16,8 @@ use pointer::{MAX_POINTER_BYTES, Pointer};
 /// Files of a repository, those that Git LFS keeps elsewhere included.
 ///
 /// A file that is a pointer reads as what it points to, which is fetched when it is read for the first time, and kept.
-/// Whatever its attributes say, a file that looks like a pointer is one. Digests are those of the pointers, which name
-/// the content.
+/// Whatever its attributes say, a file that looks like a pointer is one. Digests are made of those of the pointers, which
+/// name the content, and differ from them: the same commit without LFS has other content.
 #[derive(Clone)]
 pub struct LfsTree(Arc<Inner>);
 
@@ -47,11 +47,13 @@ impl fmt::Debug for LfsTree {
 
 impl Tree for LfsTree {
     fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
-        self.0.tree.entry(path)
+        Ok(self.0.tree.entry(path)?.map(with_content))
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError> {
-        self.0.tree.list(path)
+        let members = self.0.tree.list(path)?;
+        Ok(members
+            .map(|members| members.into_iter().map(|(name, entry)| (name, with_content(entry))).collect()))
     }
 
     fn is_link(&self, path: &str) -> Result<bool, TreeError> {
@@ -78,4 +80,9 @@ impl Tree for LfsTree {
             None => Ok(Some(bytes)),
         }
     }
+}
+
+/// An entry whose pointers are read as what they point to.
+fn with_content(entry: Entry) -> Entry {
+    Entry { kind: entry.kind, digest: Digest::combine([Digest::of_bytes(b"git-lfs"), entry.digest]) }
 }
