@@ -148,6 +148,11 @@ fn waves_text(waves: &[Wave]) -> String {
             after.push("approval".into());
         }
         let after = if after.is_empty() { String::new() } else { format!(", after: {}", after.join("; ")) };
+        if wave.steps.is_empty() {
+            // Nothing comes here; the sync only ends when what it names is over.
+            let _ = writeln!(text, "Done{after}");
+            continue;
+        }
         let _ = writeln!(text, "{} wave {}{after}", wave.phase.as_str(), wave.number);
         for step in &wave.steps {
             let origin = step.origin.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
@@ -264,7 +269,7 @@ mod tests {
              Sync wave 1, after: ConfigMap default/settings healthy; \
              Job.batch default/migrate-0123456-presync-1700000000 ended\n  \
                delete ConfigMap default/old: no longer declared\n\
-             Sync wave 2, after: Job.batch default/migrate-0123456-presync-1700000000 ended\n\
+             Done, after: Job.batch default/migrate-0123456-presync-1700000000 ended\n\
              1 object in sync\n"
         );
         assert_eq!(as_json(&made).at(&["waves"]).and_then(Value::as_array).map(|waves| waves.len()), Some(4));
