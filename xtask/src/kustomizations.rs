@@ -100,7 +100,7 @@ fn record_edited(root: &Path, case: &Path) -> Result<()> {
     for arguments in commands {
         let output = Command::new(kustomize(root)).args(arguments).current_dir(&target).output()?;
         if !output.status.success() {
-            failed = Some(error_text(&output.stderr, &copy)?);
+            failed = Some(error_text(root, &output.stderr, &copy)?);
             break;
         }
         printed = output.stdout;
@@ -136,15 +136,17 @@ fn forget(case: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What kustomize says after `Error: `, with the case's folder where all cases are said to lie.
-fn error_text(stderr: &[u8], folder: &Path) -> Result<String> {
+/// What kustomize says after `Error: `, with the case's folder where all cases are said to lie, and Helm by its name:
+/// where a program lies on the machine that recorded is no part of what it says.
+fn error_text(root: &Path, stderr: &[u8], folder: &Path) -> Result<String> {
     let text = String::from_utf8_lossy(stderr).into_owned();
     let begin = text.find("Error: ").map_or(0, |begin| begin + "Error: ".len());
     let text = match text[begin..].find("\nUsage:\n") {
         Some(length) => format!("{}\n", &text[begin..begin + length]),
         None => text[begin..].to_owned(),
     };
-    Ok(text.replace(&folder.canonicalize()?.display().to_string(), SHOWN_ROOT))
+    let text = text.replace(&folder.canonicalize()?.display().to_string(), SHOWN_ROOT);
+    Ok(text.replace(&helm(root).to_string_lossy().into_owned(), "helm"))
 }
 
 fn record_case(root: &Path, case: &Path) -> Result<()> {
@@ -162,7 +164,7 @@ fn record_case(root: &Path, case: &Path) -> Result<()> {
     let (file, bytes) = if output.status.success() {
         ("expected.yaml", output.stdout)
     } else {
-        let text = error_text(&output.stderr, case)?;
+        let text = error_text(root, &output.stderr, case)?;
         ("expected.error", text.into_bytes())
     };
     fs::write(case.join(file), bytes)?;
