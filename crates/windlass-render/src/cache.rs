@@ -1,16 +1,19 @@
 //! Remembers renders by what they read.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use windlass_helm::ChartCache;
 use windlass_kube::{Str, Value};
-use windlass_model::{Digest, Renderer, SourceType, Tree};
+use windlass_model::{Digest, Renderer, Tree};
 
 use crate::failures::Failures;
 use crate::overrides::effective;
-use crate::{Context, Overriding, ReadSet, RenderError, Rendered, Shared, SharedRender, attempt, record};
+use crate::{
+    Context, Overriding, ReadSet, RenderError, Rendered, Shared, SharedRender, attempt, detect, record,
+};
 
 /// Keeps renders where they outlive the process. Whatever it loses is rendered again.
 ///
@@ -141,16 +144,24 @@ impl RenderCache {
             decrypting: context.services.decryption.is_some(),
             jsonnet: context.services.jsonnet.is_some(),
         };
+        let tool = match renderer {
+            // A path that cannot be listed is told of by rendering it.
+            Renderer::Detect => Cow::Owned(detect(tree, path.trim_matches('/')).unwrap_or(Renderer::Detect)),
+            declared => Cow::Borrowed(declared),
+        };
         // Plain files are the same whatever the context.
-        let of_helm =
-            matches!(renderer, Renderer::Helm(_) | Renderer::Detect).then(|| context.digest(renderer));
-        let of_kustomize =
-            matches!(renderer, Renderer::Kustomize(_) | Renderer::Detect).then(|| context.kustomize_digest());
-        let contexts = [None, of_helm, of_kustomize];
+        let of_context = match &*tool {
+            Renderer::Helm(_) => Some(context.digest(renderer)),
+            Renderer::Kustomize(_) => Some(context.kustomize_digest()),
+            Renderer::Directory(_) | Renderer::Detect => None,
+        };
+        // Of directories, only what Jsonnet made is worth a record.
+        let is_recorded = !matches!(*tool, Renderer::Directory(_)) || parameters.jsonnet;
+        let store = self.store.as_ref().filter(|_| is_recorded);
         let candidates: Vec<SharedRender> = {
             let state = self.lock();
             let kept = state.renders.get(&parameters).into_iter().flatten();
-            let same_context = kept.filter(|kept| contexts.contains(&kept.context));
+            let same_context = kept.filter(|kept| kept.context == of_context);
             same_context.map(|kept| kept.render.clone()).collect()
         };
         for candidate in candidates.into_iter().rev() {
@@ -159,10 +170,14 @@ impl RenderCache {
                 return Ok(candidate);
             }
         }
-        if let Some(loaded) = self.load(repository, &parameters, &contexts, tree, context)? {
+        if let Some(store) = store
+            && let Some(loaded) = load(&**store, parameters.key(repository, of_context), tree, context)?
+        {
+            self.lock().counts.loaded += 1;
+            self.keep(parameters, loaded.clone(), of_context);
             return Ok(loaded);
         }
-        let failure_key = (parameters, of_helm.or(of_kustomize));
+        let failure_key = (parameters, of_context);
         let now = context.world.now().seconds;
         let paused = self.lock().failures.pausing(&failure_key, now).cloned();
         if let Some(paused) = paused
@@ -184,12 +199,7 @@ impl RenderCache {
         // No read set says whether what lies elsewhere is still the same.
         if !rendered.confidential && !rendered.fetched {
             let (parameters, _) = failure_key;
-            let of_context = match rendered.source_type {
-                SourceType::Helm => of_helm,
-                SourceType::Kustomize => of_kustomize,
-                _ => None,
-            };
-            if let Some(store) = self.store.as_ref().filter(|_| !rendered.is_plain)
+            if let Some(store) = store.filter(|_| !rendered.is_plain)
                 && let Some(record) = record::encode(&rendered)
             {
                 let slot = rendered.reads.slot(SLOTS);
@@ -198,33 +208,6 @@ impl RenderCache {
             self.keep(parameters, rendered.clone(), of_context);
         }
         Ok(rendered)
-    }
-
-    /// A render from the store whose inputs are unchanged.
-    fn load(
-        &self,
-        repository: &str,
-        parameters: &Parameters,
-        contexts: &[Option<Digest>],
-        tree: &dyn Tree,
-        context: &Context<'_>,
-    ) -> Result<Option<SharedRender>, RenderError> {
-        let Some(store) = &self.store else { return Ok(None) };
-        for (idx, of_context) in contexts.iter().enumerate() {
-            if idx > 0 && of_context.is_none() {
-                continue;
-            }
-            for record in store.load(parameters.key(repository, *of_context)) {
-                let Some(rendered) = record::decode(&record) else { continue };
-                if holds(&rendered, tree, context)? {
-                    let rendered = SharedRender::new(rendered);
-                    self.lock().counts.loaded += 1;
-                    self.keep(parameters.clone(), rendered.clone(), *of_context);
-                    return Ok(Some(rendered));
-                }
-            }
-        }
-        Ok(None)
     }
 
     /// What the cache did so far.
@@ -291,6 +274,22 @@ impl Parameters {
         );
         Digest::of_bytes(text.as_bytes())
     }
+}
+
+/// A render from a store whose inputs are unchanged.
+fn load(
+    store: &dyn RenderStore,
+    key: Digest,
+    tree: &dyn Tree,
+    context: &Context<'_>,
+) -> Result<Option<SharedRender>, RenderError> {
+    for record in store.load(key) {
+        let Some(rendered) = record::decode(&record) else { continue };
+        if holds(&rendered, tree, context)? {
+            return Ok(Some(SharedRender::new(rendered)));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether everything that a render read is as it was, and the cluster still answers what it did.

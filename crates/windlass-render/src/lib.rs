@@ -301,7 +301,7 @@ fn make(
 ///
 /// It takes any file whose name ends with `Chart.yaml` for a chart's, and where a folder is both, the name that is
 /// last in the order of bytes decides.
-fn detect(tree: &RecordingTree<'_>, path: &str) -> Result<Renderer, TreeError> {
+pub(crate) fn detect(tree: &dyn Tree, path: &str) -> Result<Renderer, TreeError> {
     let mut found = Renderer::Directory(DirectoryOptions::default());
     for (name, entry) in tree.list(path)?.unwrap_or_default() {
         match name.as_str() {
