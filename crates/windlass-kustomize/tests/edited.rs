@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod disk_tree;
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::path::Path;
 use disk_tree::DiskTree;
 use smol_str::SmolStr;
 use windlass_kustomize::kustomization::Replica;
-use windlass_kustomize::{Edit, Options, Services, build};
+use windlass_kustomize::{Edit, Error, Options, Services, build};
 
 /// Cases that are told what is wrong in other words or at another time, with the reason.
 const OTHER_WORDS: [(&str, &str); 2] = [
@@ -51,33 +52,18 @@ fn edit(line: &str) -> Edit {
     }
 }
 
-fn built(case: &Path) -> (String, &'static str) {
+fn built(case: &Path) -> Result<String, Error> {
     let tree = DiskTree::new(case).unwrap();
     let folder = if case.join("overlay").is_dir() { "overlay" } else { "" };
     let edits: Vec<Edit> = std::fs::read_to_string(case.join("edits")).unwrap().lines().map(edit).collect();
     let options = Options { shown_root: "/case".to_owned(), ..Options::default() };
-    let built = build(&tree, folder, &options, Services::default(), &edits);
-    match built.and_then(|built| built.resources.to_yaml()) {
-        Ok(text) => (text, "expected.yaml"),
-        Err(error) => (format!("{error}\n"), "expected.error"),
-    }
+    build(&tree, folder, &options, Services::default(), &edits)?.resources.to_yaml()
 }
 
 #[test]
 fn edited_kustomizations_build_as_recorded() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/edited");
-    let mut problems = Vec::new();
-    let mut count = 0;
-    for case in std::fs::read_dir(root).unwrap() {
-        let case = case.unwrap().path();
-        count += 1;
-        let (text, file) = built(&case);
-        let expected = std::fs::read_to_string(case.join(file));
-        let equal = expected.as_deref().ok() == Some(&text);
-        let name = case.file_name().unwrap().to_str().unwrap();
-        if equal == OTHER_WORDS.iter().any(|(other, _)| *other == name) {
-            problems.push(format!("=== {name}\n--- kustomize\n{expected:?}\n--- here\n{text}"));
-        }
-    }
-    assert!(problems.is_empty(), "{} of {count} differ\n{}", problems.len(), problems.join("\n"));
+    recorded::hold(&root, built, |outcome| {
+        outcome.is_equal() != OTHER_WORDS.iter().any(|(other, _)| *other == outcome.name)
+    });
 }

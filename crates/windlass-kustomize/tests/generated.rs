@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod disk_tree;
+mod recorded;
 
 use std::path::Path;
 
@@ -106,21 +107,10 @@ fn built(case: &Path) -> Result<String> {
 #[test]
 fn folders_build_as_flux_builds_them() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/generated");
-    let mut problems = Vec::new();
-    let mut count = 0;
-    for case in std::fs::read_dir(root).unwrap() {
-        let case = case.unwrap().path();
-        // Git keeps no empty folders.
+    // Git keeps no empty folders.
+    let build = |case: &Path| {
         std::fs::create_dir_all(case.join("root")).unwrap();
-        let (text, file) = match built(&case) {
-            Ok(text) => (text, "expected.yaml"),
-            Err(error) => (format!("{error}\n"), "expected.error"),
-        };
-        count += 1;
-        let expected = std::fs::read_to_string(case.join(file));
-        if expected.as_deref().ok() != Some(&text) {
-            problems.push(format!("=== {}\n--- Flux\n{expected:?}\n--- here\n{text}", case.display()));
-        }
-    }
-    assert!(problems.is_empty(), "{} of {count} differ\n{}", problems.len(), problems.join("\n"));
+        built(case)
+    };
+    recorded::hold(&root, build, recorded::Outcome::is_equal);
 }

@@ -4,6 +4,8 @@
 
 #[path = "../../windlass-kustomize/tests/disk_tree/mod.rs"]
 mod disk_tree;
+#[path = "../../windlass-kustomize/tests/recorded/mod.rs"]
+mod recorded;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use disk_tree::DiskTree;
 use windlass_helm::HelmVersion;
 use windlass_kustomize::helm::Helm;
-use windlass_kustomize::{ErrorKind, Options, Services, build};
+use windlass_kustomize::{Error, ErrorKind, Options, Services, build};
 use windlass_model::{MemoryTree, Tree};
 use windlass_render::{ChartAddress, ChartFetcher, KustomizeCharts, NoWorld};
 
@@ -31,18 +33,14 @@ fn options(flags: &str) -> (Options, bool) {
     (options, enabled)
 }
 
-fn built(case: &Path) -> (String, &'static str) {
+fn built(case: &Path) -> Result<String, Error> {
     let tree = DiskTree::new(case).unwrap();
     let folder = if case.join("overlay").is_dir() { "overlay" } else { "" };
     let (options, enabled) = options(&std::fs::read_to_string(case.join("flags")).unwrap());
     let mut world = NoWorld::default();
     let charts = KustomizeCharts::new(HelmVersion::V4, None, &mut world);
     let services = Services { helm: enabled.then_some(&charts as &dyn Helm), ..Services::default() };
-    let built = build(&tree, folder, &options, services, &[]);
-    match built.and_then(|built| built.resources.to_yaml()) {
-        Ok(text) => (text, "expected.yaml"),
-        Err(error) => (format!("{error}\n"), "expected.error"),
-    }
+    build(&tree, folder, &options, services, &[])?.resources.to_yaml()
 }
 
 /// Whether two errors are one: kustomize says how it ran Helm, with a folder that is another one each time.
@@ -58,21 +56,13 @@ fn is_same_error(expected: &str, ours: &str) -> bool {
 #[test]
 fn charts_are_rendered_as_recorded() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kustomize_charts");
-    let mut problems = Vec::new();
-    let mut count = 0;
-    for case in std::fs::read_dir(root).unwrap() {
-        let case = case.unwrap().path();
-        count += 1;
-        let (text, file) = built(&case);
-        let expected = std::fs::read_to_string(case.join(file));
-        let equal = expected.as_ref().is_ok_and(|expected| {
-            *expected == text || (file == "expected.error" && is_same_error(expected, &text))
-        });
-        if !equal {
-            problems.push(format!("=== {}\n--- kustomize\n{expected:?}\n--- here\n{text}", case.display()));
-        }
-    }
-    assert!(problems.is_empty(), "{} of {count} differ\n{}", problems.len(), problems.join("\n"));
+    recorded::hold(&root, built, |outcome| {
+        let is_same = || match (&outcome.expected, &outcome.given) {
+            (Some(expected), Err(ours)) => is_same_error(expected, ours),
+            _ => false,
+        };
+        outcome.is_equal() || is_same()
+    });
 }
 
 struct OneChart;
