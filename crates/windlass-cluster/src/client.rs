@@ -43,6 +43,35 @@ impl ApplyOptions {
     }
 }
 
+/// How an object is created, replaced or patched. A manager's name alone writes for real, and leaves it to the server
+/// what happens to unknown fields.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    /// The field manager that will own what is written.
+    pub manager: Str,
+    /// Whether fields that the kind does not have are dropped without a word.
+    pub drops_unknown_fields: bool,
+    /// Whether the server only says what would happen.
+    pub dry_run: bool,
+}
+
+impl WriteOptions {
+    fn query(&self) -> String {
+        format!(
+            "?fieldManager={}{}{}",
+            escape(&self.manager),
+            if self.drops_unknown_fields { "&fieldValidation=Ignore" } else { "" },
+            if self.dry_run { "&dryRun=All" } else { "" },
+        )
+    }
+}
+
+impl From<&str> for WriteOptions {
+    fn from(manager: &str) -> Self {
+        Self { manager: manager.into(), drops_unknown_fields: false, dry_run: false }
+    }
+}
+
 /// How an object is deleted.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteOptions {
@@ -296,9 +325,9 @@ impl ClusterClient {
         &self,
         resource: &Resource,
         object: &Object,
-        manager: &str,
+        options: impl Into<WriteOptions>,
     ) -> Result<Object, ApiError> {
-        let path = format!("{}?fieldManager={}", resource.path(object.namespace()), escape(manager));
+        let path = format!("{}{}", resource.path(object.namespace()), options.into().query());
         let body =
             serde_json::to_vec(object.as_map()).map_err(|error| ApiError::Config(error.to_string()))?;
         let answer = self.send(Method::POST, &path, "application/json", body).await?;
@@ -314,10 +343,10 @@ impl ClusterClient {
         &self,
         resource: &Resource,
         object: &Object,
-        manager: &str,
+        options: impl Into<WriteOptions>,
     ) -> Result<Object, ApiError> {
         let path = object_path(resource, object.namespace(), object.name());
-        let path = format!("{path}?fieldManager={}", escape(manager));
+        let path = format!("{path}{}", options.into().query());
         let body =
             serde_json::to_vec(object.as_map()).map_err(|error| ApiError::Config(error.to_string()))?;
         let answer = self.send(Method::PUT, &path, "application/json", body).await?;
@@ -335,10 +364,10 @@ impl ClusterClient {
         namespace: &str,
         name: &str,
         patch: &Value,
-        manager: &str,
+        options: impl Into<WriteOptions>,
     ) -> Result<Object, ApiError> {
         let patch = serde_json::to_vec(patch).map_err(|error| ApiError::Config(error.to_string()))?;
-        let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, manager).await?;
+        let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, options.into()).await?;
         decode_object(&format!("PATCH {path}"), &answer)
     }
 
@@ -354,7 +383,7 @@ impl ClusterClient {
         namespace: &str,
         name: &str,
         patch: Vec<u8>,
-        manager: &str,
+        options: impl Into<WriteOptions>,
     ) -> Result<Str, ApiError> {
         #[derive(serde::Deserialize)]
         struct Answer {
@@ -365,7 +394,7 @@ impl ClusterClient {
         struct Metadata {
             resource_version: Str,
         }
-        let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, manager).await?;
+        let (path, answer) = self.send_merge_patch(resource, namespace, name, patch, options.into()).await?;
         let read: Result<Answer, _> = serde_json::from_slice(&answer);
         let read = read.map_err(|error| ApiError::Decode {
             request: format!("PATCH {path}"),
@@ -380,10 +409,10 @@ impl ClusterClient {
         namespace: &str,
         name: &str,
         body: Vec<u8>,
-        manager: &str,
+        options: WriteOptions,
     ) -> Result<(String, Bytes), ApiError> {
         let path = object_path(resource, namespace, name);
-        let path = format!("{path}?fieldManager={}", escape(manager));
+        let path = format!("{path}{}", options.query());
         let answer = self.send(Method::PATCH, &path, "application/merge-patch+json", body).await?;
         Ok((path, answer))
     }
@@ -399,10 +428,10 @@ impl ClusterClient {
         namespace: &str,
         name: &str,
         patch: &Value,
-        manager: &str,
+        options: impl Into<WriteOptions>,
     ) -> Result<Object, ApiError> {
         let path = object_path(resource, namespace, name);
-        let path = format!("{path}?fieldManager={}", escape(manager));
+        let path = format!("{path}{}", options.into().query());
         let body = serde_json::to_vec(patch).map_err(|error| ApiError::Config(error.to_string()))?;
         let answer = self.send(Method::PATCH, &path, "application/json-patch+json", body).await?;
         decode_object(&format!("PATCH {path}"), &answer)

@@ -91,7 +91,7 @@ async fn step(
         Ok(lease) => lease,
         Err(error) if error.is_not_found() => {
             let lease = with_holder(empty_lease(options), options, 0);
-            return match client.create(resource, &lease, &options.identity).await {
+            return match client.create(resource, &lease, options.identity.as_str()).await {
                 Ok(_) => Ok(true),
                 Err(error) if error.is_conflict() => Ok(false),
                 Err(error) => Err(error),
@@ -113,7 +113,10 @@ async fn step(
     }
     let transitions = current.at(&["spec", "leaseTransitions"]).and_then(Value::as_int).unwrap_or(0);
     let transitions = if leading { transitions } else { transitions + 1 };
-    match client.replace(resource, &with_holder(current, options, transitions), &options.identity).await {
+    match client
+        .replace(resource, &with_holder(current, options, transitions), options.identity.as_str())
+        .await
+    {
         Ok(_) => Ok(true),
         Err(error) if error.is_conflict() => Ok(false),
         Err(error) => Err(error),
@@ -122,8 +125,9 @@ async fn step(
 
 async fn release(client: &ClusterClient, resource: &Resource, options: &LeaseOptions) {
     let patch = value!({"spec": {"holderIdentity": null, "leaseDurationSeconds": 1}});
-    let patched =
-        client.merge_patch(resource, &options.namespace, &options.name, &patch, &options.identity).await;
+    let patched = client
+        .merge_patch(resource, &options.namespace, &options.name, &patch, options.identity.as_str())
+        .await;
     if let Err(error) = patched {
         tracing::debug!(%error, "lease could not be released; it runs out by itself");
     }

@@ -25,10 +25,8 @@ mod error;
 mod lease;
 mod watch;
 
-pub use client::{ApplyOptions, ClusterClient, DeleteOptions, Page};
+pub use client::{ApplyOptions, ClusterClient, DeleteOptions, Page, WriteOptions};
 pub use discovery::{Discovery, Resource};
 pub use error::{ApiError, Status, StatusCause};
-/// The method of a request to [`ClusterClient::send`].
-pub use http::Method;
 pub use lease::{Leadership, LeaseOptions, lead};
 pub use watch::{WatchEvent, WatchScope, watch};

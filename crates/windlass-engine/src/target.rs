@@ -1,7 +1,9 @@
 //! A cluster as the target of plans.
 
 use windlass_apply::{CallError, CallErrorKind, Target, is_empty, three_way_patch};
-use windlass_cluster::{ApiError, ApplyOptions, ClusterClient, DeleteOptions, Discovery, Method, Resource};
+use windlass_cluster::{
+    ApiError, ApplyOptions, ClusterClient, DeleteOptions, Discovery, Resource, WriteOptions,
+};
 use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
 use windlass_model::Propagation;
 
@@ -27,46 +29,9 @@ impl ClusterTarget {
 /// The annotation in which `kubectl apply` keeps what it applied last.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// A write that is not server-side apply.
-struct Write<'a> {
-    method: Method,
-    namespace: &'a str,
-    /// Empty for one that creates.
-    name: &'a str,
-    content_type: &'static str,
-    dry_run: bool,
-}
-
-impl<'a> Write<'a> {
-    fn creating(namespace: &'a str, dry_run: bool) -> Self {
-        Self { method: Method::POST, namespace, name: "", content_type: "application/json", dry_run }
-    }
-}
-
-impl ClusterTarget {
-    /// Writes, dropping fields that the kind does not have, and returns the object as it is then.
-    async fn write(
-        &self,
-        resource: &Resource,
-        request: &Write<'_>,
-        body: &Value,
-        manager: &str,
-    ) -> Result<Object, CallError> {
-        let mut path = resource.path(request.namespace);
-        if !request.name.is_empty() {
-            path = format!("{path}/{}", request.name);
-        }
-        let dry_run = if request.dry_run { "&dryRun=All" } else { "" };
-        let path = format!("{path}?fieldManager={manager}&fieldValidation=Ignore{dry_run}");
-        let body = serde_json::to_vec(body)
-            .map_err(|error| CallError::new(CallErrorKind::Refused, error.to_string()))?;
-        let answer = self.client.send(request.method.clone(), &path, request.content_type, body).await;
-        let answer = answer.map_err(|error| call_error(&error))?;
-        let read: Option<Value> = serde_json::from_slice(&answer).ok();
-        read.and_then(|value| Object::try_new(value).ok()).ok_or_else(|| {
-            CallError::new(CallErrorKind::Transient, format!("the answer to {path} is no object"))
-        })
-    }
+/// A write that is not server-side apply drops fields that the kind does not have.
+fn writing(manager: &str, dry_run: bool) -> WriteOptions {
+    WriteOptions { manager: manager.into(), drops_unknown_fields: true, dry_run }
 }
 
 impl Target for ClusterTarget {
@@ -90,25 +55,17 @@ impl Target for ClusterTarget {
         dry_run: bool,
     ) -> Result<Object, CallError> {
         let resource = self.resource(gvk)?;
-        match self.client.get(resource, object.namespace(), object.name()).await {
+        let options = writing(manager, dry_run);
+        let written = match self.client.get(resource, object.namespace(), object.name()).await {
             Ok(live) => {
                 let mut next = object.clone();
                 next.set_at(&["metadata", "resourceVersion"], live.resource_version());
-                let request = Write {
-                    method: Method::PUT,
-                    namespace: object.namespace(),
-                    name: object.name(),
-                    content_type: "application/json",
-                    dry_run,
-                };
-                self.write(resource, &request, &next.to_value(), manager).await
+                self.client.replace(resource, &next, options).await
             }
-            Err(error) if error.is_not_found() => {
-                let request = Write::creating(object.namespace(), dry_run);
-                self.write(resource, &request, &object.to_value(), manager).await
-            }
-            Err(error) => Err(call_error(&error)),
-        }
+            Err(error) if error.is_not_found() => self.client.create(resource, object, options).await,
+            Err(error) => Err(error),
+        };
+        written.map_err(|error| call_error(&error))
     }
 
     async fn merge(
@@ -119,27 +76,25 @@ impl Target for ClusterTarget {
         dry_run: bool,
     ) -> Result<Object, CallError> {
         let resource = self.resource(gvk)?;
-        let mut wanted = object.to_value();
-        let said = serde_json::to_string(&wanted).unwrap_or_default();
+        let mut wanted = object.clone();
+        let said = serde_json::to_string(object.as_map()).unwrap_or_default();
         wanted.set_at(&["metadata", "annotations", LAST_APPLIED], said);
+        let options = writing(manager, dry_run);
         let (namespace, name) = (object.namespace(), object.name());
-        match self.client.get(resource, namespace, name).await {
+        let written = match self.client.get(resource, namespace, name).await {
             Ok(live) => {
                 let before = live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
-                let patch = three_way_patch(&before.unwrap_or_else(Value::object), &wanted, &live.to_value());
+                let before = before.unwrap_or_else(Value::object);
+                let patch = three_way_patch(&before, &wanted.to_value(), &live.to_value());
                 if is_empty(&patch) {
                     return Ok(live);
                 }
-                let content_type = "application/merge-patch+json";
-                let request = Write { method: Method::PATCH, namespace, name, content_type, dry_run };
-                self.write(resource, &request, &patch, manager).await
+                self.client.merge_patch(resource, namespace, name, &patch, options).await
             }
-            Err(error) if error.is_not_found() => {
-                let request = Write::creating(namespace, dry_run);
-                self.write(resource, &request, &wanted, manager).await
-            }
-            Err(error) => Err(call_error(&error)),
-        }
+            Err(error) if error.is_not_found() => self.client.create(resource, &wanted, options).await,
+            Err(error) => Err(error),
+        };
+        written.map_err(|error| call_error(&error))
     }
 
     async fn set_owners(&self, gvk: &Gvk, live: &Object, managed_fields: &Value) -> Result<(), CallError> {
