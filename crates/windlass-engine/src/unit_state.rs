@@ -390,12 +390,10 @@ impl UnitState {
 
     /// Takes in what the object means now.
     pub(crate) fn set_lowered(&mut self, mut lowered: Lowered) {
-        if self.lowered.unit.comparing == lowered.unit.comparing {
-            lowered.unit.diagnostics.extend(rule_problems(&lowered));
-        } else {
-            self.rules = rules_of(&mut lowered);
+        if self.lowered.unit.comparing != lowered.unit.comparing {
             self.verdicts.clear();
         }
+        self.rules = rules_of(&mut lowered);
         self.lowered_digest = lowered_digest(&lowered);
         self.lowered = Arc::new(lowered);
     }
@@ -457,14 +455,6 @@ fn rules_of(lowered: &mut Lowered) -> Option<Arc<Rules>> {
     let (rules, problems) = Rules::compile(&lowered.unit.comparing);
     lowered.unit.diagnostics.extend(problems.iter().map(told));
     (!rules.is_empty()).then(|| Arc::new(rules))
-}
-
-fn rule_problems(lowered: &Lowered) -> Vec<Diagnostic> {
-    let comparing = &lowered.unit.comparing;
-    if comparing.rules.is_empty() && comparing.system.rules.is_empty() {
-        return Vec::new();
-    }
-    Rules::compile(comparing).1.iter().map(told).collect()
 }
 
 pub(crate) fn told(problem: &RuleProblem) -> Diagnostic {

@@ -183,12 +183,7 @@ impl Core {
             let access = self.credentials.for_place(&place, &unit.lowered.permissions.project);
             self.hub.follow(&place, &access, &key);
             self.sources.entry(key.clone()).or_default();
-            self.readers
-                .entry(key.clone())
-                .or_default()
-                .entry(path.clone())
-                .or_default()
-                .insert(unit.shared_id.clone());
+            self.register_reader(&key, &path, &unit.shared_id);
             unit.sources.push(key);
             unit.source_paths.push(path);
         }
@@ -199,6 +194,10 @@ impl Core {
         }
         unit.source_problems = problems;
         self.units.insert(id.clone(), unit);
+    }
+
+    pub(super) fn register_reader(&mut self, key: &SourceKey, path: &Str, id: &Arc<UnitId>) {
+        self.readers.entry(key.clone()).or_default().entry(path.clone()).or_default().insert(id.clone());
     }
 
     fn unregister_reader(&mut self, key: &SourceKey, path: &Str, id: &UnitId) {

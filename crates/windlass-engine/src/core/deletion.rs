@@ -20,6 +20,8 @@ impl Core {
     pub(super) fn advance_deletion(&mut self, unit: &mut UnitState) {
         // Whatever was being done is superseded: what waits at a gate is not started any more.
         unit.activity = Activity::Idle;
+        let declared = unit.declared();
+        let hooks = DeletionHooks::of(&declared);
         let propagation = match unit.lowered.deletion {
             Deletion::None => return,
             Deletion::Unconfirmed => {
@@ -28,7 +30,7 @@ impl Core {
                 self.report_deleting(unit);
                 return;
             }
-            Deletion::Orphan if DeletionHooks::of(&unit.declared()) == DeletionHooks::default() => {
+            Deletion::Orphan if hooks == DeletionHooks::default() => {
                 self.release(unit);
                 return;
             }
@@ -41,7 +43,6 @@ impl Core {
             return;
         }
         let Some(cluster) = self.target_cluster(unit) else { return };
-        let hooks = DeletionHooks::of(&unit.declared());
         if hooks != DeletionHooks::default() && !self.hooks_known(unit, &cluster) {
             return;
         }
@@ -61,7 +62,7 @@ impl Core {
             .filter(|live| propagation.is_some() && live.key != unit.id.0 && !later.contains(&live.key))
             .cloned()
             .collect();
-        let asked = unit.declared().str_at(&["metadata", "deletionTimestamp"]).parse::<Time>().ok();
+        let asked = declared.str_at(&["metadata", "deletionTimestamp"]).parse::<Time>().ok();
         let unapproved: Vec<&LiveRecord> = live
             .iter()
             .filter(|live| live.confirm_delete && !live.terminating && unit.lowered.approved < asked)

@@ -75,19 +75,16 @@ impl Core {
                 return;
             }
             let _entered = span.enter();
-            let mut prepared = preparation.begin();
-            let run = std::panic::AssertUnwindSafe(|| preparation.run(preparation.begin()));
+            let run = std::panic::AssertUnwindSafe(|| preparation.run());
             let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
                 let message = "rendering failed with a bug of ours; the log has its place";
                 Err(vec![Diagnostic::new(DiagnosticKind::Render, message)])
             });
-            match result {
-                Ok(whole) => prepared = whole,
-                Err(diagnostics) => {
-                    prepared.diagnostics = diagnostics;
-                    prepared.failed = true;
-                }
-            }
+            let mut prepared = result.unwrap_or_else(|diagnostics| PreparedUnit {
+                diagnostics,
+                failed: true,
+                ..preparation.begin()
+            });
             prepared.damaged = preparation.damaged();
             let _ = events.blocking_send(Event::Prepared(id, ticket, Box::new(prepared)));
         });
@@ -205,20 +202,14 @@ impl Core {
             }
         }
         for (key, paths) in reads {
-            let readers = self.readers.entry(key.clone()).or_default();
             for path in paths {
-                readers.entry(path.clone()).or_default().insert(unit.shared_id.clone());
+                self.register_reader(key, path, &unit.shared_id);
                 unit.extra_reads.push((key.clone(), path.clone()));
             }
         }
         // A folder of the Unit's own may have been emptied of readers above.
         for (key, path) in unit.sources.iter().zip(&unit.source_paths) {
-            self.readers
-                .entry(key.clone())
-                .or_default()
-                .entry(path.clone())
-                .or_default()
-                .insert(unit.shared_id.clone());
+            self.register_reader(key, path, &unit.shared_id);
         }
     }
 
@@ -326,7 +317,8 @@ impl Preparation {
         damaged.map(|(key, _)| key.clone()).collect()
     }
 
-    fn run(&self, mut prepared: PreparedUnit) -> Result<PreparedUnit, Vec<Diagnostic>> {
+    fn run(&self) -> Result<PreparedUnit, Vec<Diagnostic>> {
+        let mut prepared = self.begin();
         let unit = &self.lowered.unit;
         let mut manifests: Vec<Manifest> = Vec::new();
         let mut unchanged = self.told.is_some();
