@@ -1,7 +1,8 @@
 //! The table of figures and ratios, for people and as JSON.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::machine::{Machine, load};
@@ -142,4 +143,27 @@ pub(crate) fn duration(time: Duration) -> String {
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// How often a piece of work is repeated; the middle one counts.
+const REPEAT: usize = 5;
+
+/// What a piece of work takes. One that takes longer than `long` is measured once.
+pub(crate) fn repeated(long: Duration, mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..REPEAT {
+        let begun = Instant::now();
+        work()?;
+        times.push(begun.elapsed());
+        if times[0] > long {
+            break;
+        }
+    }
+    Ok(median(times))
+}
+
+/// A count among other figures.
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+pub(crate) fn float(count: usize) -> f64 {
+    count as f64
 }

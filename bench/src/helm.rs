@@ -15,13 +15,10 @@ use windlass_helm::{
 };
 use windlass_model::MemoryTree;
 
-use crate::figures::{Report, Row, median};
+use crate::figures::{Report, Row, float, repeated};
 use crate::usage;
 
 mod synthetic;
-
-/// How often each render is repeated; the middle one counts.
-const REPEAT: usize = 5;
 
 /// What takes longer than this is measured once.
 const LONG: Duration = Duration::from_secs(2);
@@ -94,15 +91,15 @@ fn measure(case: &Case, helm: &Path, windlass: Option<&Path>) -> Result<Option<T
     if !process(helm, &arguments)? {
         return Ok(None);
     }
-    let theirs = repeated(|| process(helm, &arguments).map(drop))?;
+    let theirs = repeated(LONG, || process(helm, &arguments).map(drop))?;
     let compiled = compiled(&case.chart)?;
     let request = request()?;
     let render = || print(&compiled, &request).map(|text| drop(black_box(text)));
     render()?;
-    let warm = repeated(render)?;
+    let warm = repeated(LONG, render)?;
     let cold = windlass.map(|windlass| {
         let arguments = ["render", "helm", "rel", &chart, "--include-crds", "--kube-version", KUBE_VERSION];
-        repeated(|| {
+        repeated(LONG, || {
             ensure!(process(windlass, &arguments)?, "windlass render helm fails on {}", case.name);
             Ok(())
         })
@@ -155,12 +152,12 @@ fn steps(case: &Case) -> Result<Vec<Row>> {
     read(&case.chart, "", &mut files)?;
     let tree = MemoryTree::new(files);
     let options = LoadOptions::of(HELM);
-    let load = repeated(|| {
+    let load = repeated(LONG, || {
         load_folder(&tree, "", &options).map(|loaded| drop(black_box(loaded))).map_err(Into::into)
     })?;
     let chart = load_folder(&tree, "", &options)?.chart;
     let request = request()?;
-    let first = repeated(|| {
+    let first = repeated(LONG, || {
         let compiled = CompiledChart::new(Arc::clone(&chart), HELM);
         compiled.render(&request, &mut world()).map(|rendered| drop(black_box(rendered))).map_err(Into::into)
     })?;
@@ -245,19 +242,6 @@ fn summary(all: &[Times], n_cases: usize) -> Vec<Row> {
     rows
 }
 
-fn repeated(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let mut times = Vec::new();
-    for _ in 0..REPEAT {
-        let begun = Instant::now();
-        work()?;
-        times.push(begun.elapsed());
-        if times[0] > LONG {
-            break;
-        }
-    }
-    Ok(median(times))
-}
-
 /// Charts below a folder, and not those inside of others.
 fn find(root: &Path, folder: &Path, cases: &mut Vec<Case>) {
     let members = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -292,9 +276,4 @@ fn read(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> Resu
         }
     }
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "small counts")]
-fn float(count: usize) -> f64 {
-    count as f64
 }

@@ -5,16 +5,13 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use windlass_kustomize::{Cache, Options, Services, build};
 use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 
-use crate::figures::{Report, Row, duration, median};
-
-/// How often each build is repeated; the middle one counts.
-const REPEAT: usize = 5;
+use crate::figures::{Report, Row, duration, float, repeated};
 
 /// A build of many objects takes kustomize minutes; it is measured once.
 const LONG: Duration = Duration::from_secs(5);
@@ -230,7 +227,7 @@ pub(crate) fn run(report: &mut Report, windlass: Option<&Path>) -> Result<()> {
         compare(&kustomize, &workload, folder.path())?;
         let theirs = processes(&kustomize, &["build"], &workload, folder.path())?;
         rows.push(Row::time(format!("{}: kustomize build", workload.name), theirs));
-        let ours = repeated(|| workload.build().map(drop))?;
+        let ours = repeated(LONG, || workload.build().map(drop))?;
         ratios.push(theirs.as_secs_f64() / ours.as_secs_f64());
         let faster = format!("{:.0} times as fast", theirs.as_secs_f64() / ours.as_secs_f64());
         let row = Row::time(format!("{}: in process, warm", workload.name), ours);
@@ -242,7 +239,7 @@ pub(crate) fn run(report: &mut Report, windlass: Option<&Path>) -> Result<()> {
             );
         }
         if workload.folders.len() > 1 {
-            let all = repeated(|| in_parallel(&workload))?;
+            let all = repeated(LONG, || in_parallel(&workload))?;
             let what = format!("{}: in process, on all cores", workload.name);
             rows.push(Row::time(what, all).ratio_to(theirs));
         }
@@ -271,7 +268,7 @@ fn compare(kustomize: &Path, workload: &Workload, root: &Path) -> Result<()> {
 
 /// The time that processes take for all folders, one after the other.
 fn processes(program: &Path, arguments: &[&str], workload: &Workload, root: &Path) -> Result<Duration> {
-    repeated(|| {
+    repeated(LONG, || {
         for folder in &workload.folders {
             let mut command = Command::new(program);
             command.args(arguments).arg(root.join(folder)).stdout(Stdio::null()).stderr(Stdio::null());
@@ -280,19 +277,6 @@ fn processes(program: &Path, arguments: &[&str], workload: &Workload, root: &Pat
         }
         Ok(())
     })
-}
-
-fn repeated(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let mut times = Vec::new();
-    for _ in 0..REPEAT {
-        let begun = Instant::now();
-        work()?;
-        times.push(begun.elapsed());
-        if times[0] > LONG {
-            break;
-        }
-    }
-    Ok(median(times))
 }
 
 fn in_parallel(workload: &Workload) -> Result<()> {
@@ -313,18 +297,13 @@ fn in_parallel(workload: &Workload) -> Result<()> {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "small counts")]
-fn float(count: usize) -> f64 {
-    count as f64
-}
-
 /// The slope of the logarithm of the time over that of the size, and the times.
 fn exponent() -> Result<(f64, String)> {
     let mut points = Vec::new();
     let mut shown = Vec::new();
     for size in SIZES {
         let workload = objects(size);
-        let time = repeated(|| workload.build().map(drop))?;
+        let time = repeated(LONG, || workload.build().map(drop))?;
         points.push((float(size).ln(), time.as_secs_f64().ln()));
         shown.push(format!("{size}: {}", duration(time)));
     }

@@ -201,7 +201,8 @@ impl Eq for Time {}
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar.
 ///
 /// Counted in years that begin in March, so that the leap day comes last.
-fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+#[must_use]
+pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

@@ -48,16 +48,7 @@ type WithOrigin = (Plugin, Option<Origin>);
 impl<'a> Target<'a> {
     /// Reads the kustomization of a folder.
     pub(crate) fn load(loader: Rc<Loader<'a>>, context: &Context<'a>) -> Result<Self> {
-        let mut found = None;
-        for name in FILE_NAMES {
-            match loader.load(name) {
-                Ok(bytes) if found.is_none() => found = Some((name, bytes)),
-                Ok(_) => return Err(multiple(&loader)),
-                Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
-                Err(_) => {}
-            }
-        }
-        let Some((file_name, bytes)) = found else {
+        let Some((file_name, bytes)) = find(&loader)? else {
             let names = FILE_NAMES.map(|name| format!("'{name}'"));
             let message = format!(
                 "unable to find one of {}, {} or {} in directory '{}'",
@@ -79,16 +70,7 @@ impl<'a> Target<'a> {
 
     /// Reads the kustomization of a folder as Flux does, or makes one of the folder's files.
     pub(crate) fn load_or_generate(loader: Rc<Loader<'a>>, context: &Context<'a>) -> Result<Self> {
-        let mut found = None;
-        for name in FILE_NAMES {
-            match loader.load(name) {
-                Ok(bytes) if found.is_none() => found = Some((name, bytes)),
-                Ok(_) => return Err(multiple(&loader)),
-                Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
-                Err(_) => {}
-            }
-        }
-        if let Some((name, bytes)) = found {
+        if let Some((name, bytes)) = find(&loader)? {
             let text = windlass_yaml::decode_text(&bytes)
                 .map_err(|error| Error::invalid(format!("invalid Kustomization: {error}")))?;
             let loaded = Kustomization::load_leniently(&text, loader.root())?;
@@ -521,6 +503,22 @@ impl Accumulator {
     }
 }
 
-fn multiple(loader: &Loader<'_>) -> Error {
-    Error::invalid(format!("Found multiple kustomization files under: {}\n", loader.root()))
+/// A kustomization file's name and content.
+type Found = (&'static str, Arc<[u8]>);
+
+/// The one kustomization file of a folder.
+fn find(loader: &Loader<'_>) -> Result<Option<Found>> {
+    let mut found = None;
+    for name in FILE_NAMES {
+        match loader.load(name) {
+            Ok(bytes) if found.is_none() => found = Some((name, bytes)),
+            Ok(_) => {
+                let message = format!("Found multiple kustomization files under: {}\n", loader.root());
+                return Err(Error::invalid(message));
+            }
+            Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
 }

@@ -1,6 +1,7 @@
 //! Objects as tables and back, and the clock that scripts see.
 
 use mlua::{Lua, Table, Value as LuaValue};
+use windlass_go::time::{Civil, Time, days_from_civil};
 use windlass_kube::{Map, Value};
 
 use super::Clock;
@@ -104,7 +105,7 @@ pub(super) fn os(lua: &Lua, clock: Clock) -> mlua::Result<Table> {
                     _ => otherwise,
                 })
             };
-            let days = days_from_civil(field("year", 1970)?, field("month", 1)?, field("day", 1)?);
+            let days = days(field("year", 1970)?, field("month", 1)?, field("day", 1)?);
             Ok(days * 86_400 + field("hour", 12)? * 3600 + field("min", 0)? * 60 + field("sec", 0)?)
         })?,
     )?;
@@ -120,33 +121,15 @@ pub(super) fn os(lua: &Lua, clock: Clock) -> mlua::Result<Table> {
 }
 
 /// Days since 1970 of a date; months beyond the year carry over.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = year + (month - 1).div_euclid(12);
-    let month = (month - 1).rem_euclid(12) + 1;
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted - era * 146_097;
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let months = month - 1;
+    let month = u32::try_from(months.rem_euclid(12) + 1).unwrap_or(1);
+    days_from_civil(year + months.div_euclid(12), month, 1) + day - 1
 }
 
 /// The signs of `strftime` that scripts use; a leading `!` asks for UTC, which it is anyway.
 pub(crate) fn date(format: &str, at: i64) -> String {
-    let (year, month, day) = civil_from_days(at.div_euclid(86_400));
-    let second = at.rem_euclid(86_400);
+    let Civil { year, month, day, hour, minute, second, .. } = Time::from_unix(at, 0).civil();
     let mut out = String::new();
     let mut chars = format.strip_prefix('!').unwrap_or(format).chars();
     while let Some(c) = chars.next() {
@@ -159,13 +142,13 @@ pub(crate) fn date(format: &str, at: i64) -> String {
             Some('y') => out.push_str(&format!("{:02}", year.rem_euclid(100))),
             Some('m') => out.push_str(&format!("{month:02}")),
             Some('d') => out.push_str(&format!("{day:02}")),
-            Some('H') => out.push_str(&format!("{:02}", second / 3600)),
-            Some('M') => out.push_str(&format!("{:02}", second / 60 % 60)),
-            Some('S') => out.push_str(&format!("{:02}", second % 60)),
+            Some('H') => out.push_str(&format!("{hour:02}")),
+            Some('M') => out.push_str(&format!("{minute:02}")),
+            Some('S') => out.push_str(&format!("{second:02}")),
             Some('s') => out.push_str(&at.to_string()),
             Some('F') => out.push_str(&format!("{year}-{month:02}-{day:02}")),
             Some('T' | 'X') => {
-                out.push_str(&format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60));
+                out.push_str(&format!("{hour:02}:{minute:02}:{second:02}"));
             }
             Some('c') => out.push_str(&date("%F %T", at)),
             Some('%') => out.push('%'),

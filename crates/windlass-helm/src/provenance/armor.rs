@@ -1,5 +1,8 @@
 //! Texts around packets: armor, and the cleartext signature framework (RFC 9580, sections 6 and 7).
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
+
 use super::ProvenanceError;
 
 /// A text and the packets of its signatures.
@@ -75,7 +78,7 @@ fn dearmored<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
     for line in lines {
         let line = line.trim();
         if line.starts_with("-----END ") {
-            return decoded(&digits);
+            return DIGITS.decode(digits).ok();
         }
         if is_header {
             // Headers end with an empty line, which may be missing where there are none.
@@ -91,25 +94,10 @@ fn dearmored<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
     None
 }
 
-/// Decodes base64 with padding.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut n_bits) = (0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(digit);
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push((bits >> n_bits) as u8);
-        }
-    }
-    Some(bytes)
-}
+/// Base64 whose padding and last bits nobody checks, as OpenPGP's readers take it.
+const DIGITS: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
