@@ -5,7 +5,8 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 demo: ## See it work: a Git repository becomes live state (REPO=url DIR=path for your own)
-	@cargo run --quiet --package windlass -- demo $(if $(REPO),--repo '$(REPO)') $(if $(DIR),--path '$(DIR)')
+	@tools/setup demo
+	@PATH="$$HOME/.cargo/bin:$$PATH" cargo run --package windlass -- demo $(if $(REPO),--repo '$(REPO)') $(if $(DIR),--path '$(DIR)')
 
 test: ## Check everything
 	@tools/gate
