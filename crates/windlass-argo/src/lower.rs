@@ -173,7 +173,6 @@ fn former_managers(application: &Object, spec: &ApplicationSpec) -> Box<[Str]> {
 
 /// What does not count when objects are compared: the Application's own rules, and those of the control plane.
 fn comparing(spec: &ApplicationSpec, settings: &Settings) -> Comparing {
-    let options = spec.sync_policy.as_deref().map(|policy| &*policy.sync_options).unwrap_or_default();
     let rules = spec.ignore_differences.iter().map(|rule| IgnoreRule {
         group: rule.group.clone(),
         kind: rule.kind.clone(),
@@ -183,11 +182,7 @@ fn comparing(spec: &ApplicationSpec, settings: &Settings) -> Comparing {
         expressions: rule.jq_path_expressions.clone(),
         managers: rule.managed_fields_managers.clone(),
     });
-    Comparing {
-        rules: rules.collect(),
-        system: settings.comparing.clone(),
-        respect_when_syncing: options.iter().any(|option| option == "RespectIgnoreDifferences=true"),
-    }
+    Comparing { rules: rules.collect(), system: settings.comparing.clone() }
 }
 
 fn check_namespace(application: &Object, project: &Project, settings: &Settings, findings: &mut Findings) {

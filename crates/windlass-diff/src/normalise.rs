@@ -42,7 +42,7 @@ pub fn normalise(desired: &Object, live: &Object, rules: &Rules) -> Normalised {
 ///
 /// This is what `RespectIgnoreDifferences` asks for. What is live and not declared comes in only where what holds it
 /// is declared; items of lists are matched by `name`, `key` or `type` where every item has one, else by position.
-/// `status` never comes in.
+/// `status` and what the server alone sets in `metadata` never come in.
 #[must_use]
 pub fn respected(desired: &Object, live: &Object, rules: &Rules) -> Object {
     let mut problems = Vec::new();
@@ -52,7 +52,15 @@ pub fn respected(desired: &Object, live: &Object, rules: &Rules) -> Object {
     gone.extend(owned.iter().filter_map(|path| locate(&wanted, path)));
     let mut kept = ignored_paths(live, live, rules, &mut problems);
     kept.extend(owned.iter().filter_map(|path| locate(&there, path)));
-    let protected = |path: &Vec<Step>| !matches!(path.first(), Some(Step::Key(key)) if ["status", "apiVersion", "kind"].contains(&key.as_str()));
+    let protected = |path: &Vec<Step>| match path.as_slice() {
+        [] => false,
+        [Step::Key(key), ..] if ["status", "apiVersion", "kind"].contains(&key.as_str()) => false,
+        [Step::Key(key)] => key != "metadata",
+        [Step::Key(key), Step::Key(field), ..] if key == "metadata" => {
+            ["labels", "annotations", "finalizers"].contains(&field.as_str())
+        }
+        _ => true,
+    };
     let mut result = wanted.clone();
     // In place, so that lists keep their positions; what is not live goes afterwards.
     let mut left = Vec::new();

@@ -134,6 +134,16 @@ fn what_does_not_count_can_be_kept_as_it_is_live() {
 }
 
 #[test]
+fn what_the_server_alone_sets_is_never_kept() {
+    let rules = compiled(vec![rule(&["/metadata", "/metadata/managedFields", "/status", "/kind"], &[])]);
+    let desired = deployment(3, "web:1");
+    let mut live = scaled_by_somebody();
+    live.set_at(&["metadata", "resourceVersion"], "7");
+    live.set_at(&["status", "replicas"], 5);
+    assert_eq!(respected(&desired, &live, &rules), desired);
+}
+
+#[test]
 fn the_control_plane_can_say_it_for_all() {
     let system = SystemComparing {
         rules: [rule(&["/spec/replicas"], &[])].into(),

@@ -32,6 +32,7 @@ mod preview;
 mod recorder;
 mod render_queue;
 mod rendering;
+mod respecting;
 mod source_hub;
 mod target;
 mod unit_state;

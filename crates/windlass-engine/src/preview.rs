@@ -6,6 +6,7 @@ use crate::clusters::ClusterState;
 use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::rendering::render_sources;
+use crate::respecting::RespectingTarget;
 use crate::target::ClusterTarget;
 use crate::unit_state::told;
 use windlass_apply::predict;
@@ -124,6 +125,8 @@ pub async fn preview(
     let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(&target.discovery, gvk);
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);
+    let rules_for_writing = unit.policy.respect_ignored.then(|| Arc::new(rules.clone()));
+    let writing = RespectingTarget { target: target.clone(), rules: rules_for_writing };
     let mut objects = Vec::new();
     for desired in &prepared.desired {
         let live = match target.discovery.preferred(&desired.key.group, &desired.key.kind) {
@@ -132,7 +135,7 @@ pub async fn preview(
         };
         let mode = apply_mode(&desired.object, unit);
         let predicted =
-            predict(&target, &desired.gvk, &desired.object, &unit.ownership.field_manager, mode).await;
+            predict(&writing, &desired.gvk, &desired.object, &unit.ownership.field_manager, mode).await;
         let manager = &unit.ownership.field_manager;
         let normalised = match (&predicted, &live) {
             (Ok(predicted), Some(live)) => Some(normalise(predicted, live, &rules)),

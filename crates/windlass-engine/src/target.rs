@@ -17,7 +17,7 @@ pub(crate) struct ClusterTarget {
 }
 
 impl ClusterTarget {
-    fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
+    pub(crate) fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
         self.discovery.serving(gvk).ok_or_else(|| {
             let message =
                 format!("the cluster does not serve {gvk}; is its CustomResourceDefinition installed?");

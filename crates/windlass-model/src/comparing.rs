@@ -11,8 +11,6 @@ pub struct Comparing {
     pub rules: Box<[IgnoreRule]>,
     /// What holds for all.
     pub system: Arc<SystemComparing>,
-    /// Whether fields that do not count are left as they are live when the Unit is synced, too.
-    pub respect_when_syncing: bool,
 }
 
 /// What a control plane says for all Units.

@@ -163,6 +163,8 @@ pub struct SyncPolicy {
     pub apply: ApplyMode,
     /// Whether a sync fails when another Unit has one of its objects.
     pub fail_on_shared_object: bool,
+    /// Whether fields that do not count when objects are compared keep their live value when they are applied, too.
+    pub respect_ignored: bool,
     /// What happens to the dependents of pruned objects.
     pub prune_propagation: crate::Propagation,
     /// How many deployments the history keeps.

@@ -47,6 +47,7 @@ pub(super) fn policy(spec: &ApplicationSpec, findings: &mut dyn Findings) -> Syn
         confirm_prune: false,
         apply: ApplyMode::default(),
         fail_on_shared_object: false,
+        respect_ignored: false,
         prune_propagation: Propagation::Foreground,
         history_limit: usize::try_from(limit).unwrap_or(0),
     };
@@ -68,6 +69,7 @@ pub(super) fn apply_option(option: &Str, at: &str, policy: &mut SyncPolicy, find
         ("Replace", "true") => policy.apply.replace = true,
         ("Validate", "false") => policy.apply.lenient = true,
         ("FailOnSharedResource", "true") => policy.fail_on_shared_object = true,
+        ("RespectIgnoreDifferences", "true") => policy.respect_ignored = true,
         ("Prune", "false") => policy.never_prune = true,
         ("Prune", "confirm") => policy.confirm_prune = true,
         ("PrunePropagationPolicy", "foreground") => policy.prune_propagation = Propagation::Foreground,

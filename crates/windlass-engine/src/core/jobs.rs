@@ -19,6 +19,7 @@ use crate::clusters::{ClusterKey, ClusterState};
 use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
 use crate::rendering::{SourceTree, jsonnet_if, render_sources};
+use crate::respecting::RespectingTarget;
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
@@ -219,7 +220,7 @@ impl Core {
         let Some(state) = self.clusters.get(cluster) else { return };
         unit.activity = Activity::Checking(ticket);
         self.metrics.dry_runs.inc_by(objects.len() as u64);
-        let target = state.target.clone();
+        let target = unit.writing_to(&state.target);
         let manager = unit.lowered.unit.ownership.field_manager.clone();
         let rules = unit.rules.clone().unwrap_or_default();
         let lowered = unit.lowered.clone();
@@ -400,7 +401,7 @@ fn reads_outside(rendered: &Rendered, folder: &str) -> Vec<Str> {
 }
 
 async fn check_one(
-    target: &ClusterTarget,
+    target: &RespectingTarget,
     manager: &str,
     desired: &Desired,
     mode: ApplyMode,
@@ -412,8 +413,8 @@ async fn check_one(
         live: None,
         difference: Ok(Str::default()),
     };
-    let Some(resource) = target.discovery.serving(&desired.gvk) else { return checked };
-    match target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
+    let Some(resource) = target.target.discovery.serving(&desired.gvk) else { return checked };
+    match target.target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
         Ok(live) => checked.live = Some(live),
         Err(_) => return checked,
     }

@@ -452,7 +452,7 @@ impl Core {
         let Some(state) = self.clusters.get(cluster) else { return };
         self.metrics.dry_runs.inc_by(run.plan.steps().count() as u64);
         unit.activity = Activity::Verifying(run.clone());
-        let target = state.target.clone();
+        let target = unit.writing_to(&state.target);
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("verify", unit = %unit.id, steps = run.plan.steps().count());
         let verifying = async move {
@@ -513,7 +513,7 @@ impl Core {
         let Some(state) = self.clusters.get(cluster) else { return };
         unit.activity = Activity::Applying(run.clone(), wave);
         unit.waiting = None;
-        let target = state.target.clone();
+        let target = unit.writing_to(&state.target);
         let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("apply_wave", unit = %unit.id, wave, steps = run.plan.waves[wave].steps.len());
         let applying = async move {

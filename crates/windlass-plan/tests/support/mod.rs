@@ -44,6 +44,7 @@ pub(crate) fn unit() -> Unit {
             confirm_prune: false,
             apply: ApplyMode::default(),
             fail_on_shared_object: false,
+            respect_ignored: false,
             prune_propagation: Propagation::Foreground,
             history_limit: 10,
         },

@@ -36,6 +36,7 @@ on_both_servers! {
     syncing::new_commit_arrives_by_webhook,
     syncing::heals_drift_by_watch,
     differences::ignored_fields_are_left_alone,
+    differences::ignored_fields_are_kept_when_syncing,
     syncing::refresh_annotation_is_taken,
     syncing::creates_the_namespace_with_its_metadata,
     syncing::custom_resource_beside_its_definition,

@@ -39,3 +39,33 @@ pub(crate) async fn ignored_fields_are_left_alone(server: Server) {
     assert_eq!(plane.get(&live).await["spec"]["replicas"], 2);
     assert_eq!(plane.get(&injected).await["data"]["value"], "by a webhook");
 }
+
+/// With `RespectIgnoreDifferences` a new commit leaves replicas alone that something else sets; without, it sets them.
+pub(crate) async fn ignored_fields_are_kept_when_syncing(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let web = |version: u32| deployment("web", &format!("nginx:1.{version}"));
+    let commit = plane.commit().file("deploy/web.yaml", web(27)).submit().unwrap();
+    let mut app = automated();
+    app["spec"]["syncPolicy"]["syncOptions"] = json!(["RespectIgnoreDifferences=true"]);
+    app["spec"]["ignoreDifferences"] = json!([
+        {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}
+    ]);
+    plane.create_app(app).await;
+    plane.until_healthy(&commit).await;
+    let live = plane.path("deployments/web");
+    plane.api.merge(&live, &json!({"spec": {"replicas": 2}})).await.unwrap();
+    plane.until(&live, "both replicas", |live| live["status"]["readyReplicas"] == 2).await;
+
+    let commit = plane.commit().file("deploy/web.yaml", web(28)).submit().unwrap();
+    plane.refresh().await;
+    plane.until_healthy(&commit).await;
+    let now = plane.get(&live).await;
+    assert_eq!(now["spec"]["replicas"], 2);
+    assert_eq!(now["spec"]["template"]["spec"]["containers"][0]["image"], "nginx:1.28");
+
+    plane.patch_app(json!({"spec": {"syncPolicy": {"syncOptions": null}}})).await;
+    let commit = plane.commit().file("deploy/web.yaml", web(29)).submit().unwrap();
+    plane.refresh().await;
+    plane.until_healthy(&commit).await;
+    assert_eq!(plane.get(&live).await["spec"]["replicas"], 1);
+}
