@@ -43,7 +43,7 @@ pub use cluster::{Cluster, IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
 pub use crds::crds;
 pub use customizations::{Customization, Customizations};
 pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
-pub use lower::{FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower, overridden};
+pub use lower::{DEPENDS_ON_ANNOTATION, FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower, overridden};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
 pub use project::{Project, ProjectProblem, project_name};
 pub use raise::{Taken, patch, raise, status_patch};

@@ -1,5 +1,6 @@
 //! From an Application to a Unit.
 
+mod depends_on;
 mod operation;
 mod overrides;
 mod policy;
@@ -16,6 +17,8 @@ use windlass_model::{
     ClusterRef, Comparing, Diagnostic, DiagnosticKind, IgnoreRule, OperationPhase, Ownership, Permissions,
     SyncRequest, TargetSpec, Time, Unit, UnitId,
 };
+
+pub use depends_on::DEPENDS_ON_ANNOTATION;
 
 use crate::types::{Application, ApplicationSpec, Operation, Source};
 use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, deletion, project};
@@ -138,6 +141,7 @@ pub fn lower(
             },
             policy,
             comparing: comparing(&read.spec, settings),
+            depends_on: depends_on::depends_on(application, &mut findings),
             windows: project
                 .map(|project| project.windows_for(application.name(), &read.spec.destination))
                 .unwrap_or_default(),

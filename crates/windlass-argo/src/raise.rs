@@ -24,8 +24,8 @@ use crate::types::{
 /// status stays under 100 kB: where a Unit has more objects than fit, those that need attention are listed, the
 /// others are counted, and a condition says so.
 ///
-/// What Argo CD has no field for stands under `status.windlass`: `waiting` in words, `outOfSync` with the reason
-/// per object, `objects` with counts where the list is cut.
+/// What Argo CD has no field for stands under `status.windlass`: `waiting` in words, `dependsOn` with the Applications
+/// that must be done first and which of them are waited for, `outOfSync` with the reason per object, `objects` with counts where the list is cut.
 #[must_use]
 pub fn raise(application: &Object, report: &Report, lowered: &Lowered) -> Value {
     let (Application { spec, status: previous, operation }, _) = Application::read(application);
@@ -162,6 +162,21 @@ fn own(report: &Report) -> Value {
         report.waiting.as_ref().filter(|waiting| !matches!(waiting, Waiting::Backoff { .. }))
     {
         own.insert("waiting", waiting.to_string());
+    }
+    let depends_on: Vec<Value> = report
+        .depends_on
+        .iter()
+        .map(|dependency| {
+            let mut entry = Map::new();
+            entry.insert("application", dependency.unit.to_string());
+            if dependency.awaited {
+                entry.insert("waiting", true);
+            }
+            entry.into()
+        })
+        .collect();
+    if !depends_on.is_empty() {
+        own.insert("dependsOn", depends_on);
     }
     let reasons: Vec<Value> = report
         .objects

@@ -49,6 +49,9 @@ fn shown(application: &Object, lowered: &Lowered) -> String {
     if let Some(request) = &lowered.request {
         writeln!(text, "request {request:?}").unwrap();
     }
+    for depended in &unit.depends_on {
+        writeln!(text, "depends on {depended}").unwrap();
+    }
     for (name, value) in [
         ("refused", lowered.refused.as_ref().map(ToString::to_string)),
         ("terminate", lowered.terminate.then(String::new)),

@@ -89,6 +89,7 @@ fn report(seconds: i64) -> Report {
         deployment: None,
         diagnostics: Vec::new(),
         waiting: None,
+        depends_on: Vec::new(),
         images: vec!["shop:1".into()],
         source_types: vec![SourceType::Directory],
         observed: time(seconds),

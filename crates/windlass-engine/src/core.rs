@@ -3,6 +3,7 @@
 mod advance;
 mod declared;
 mod deletion;
+mod dependencies;
 mod hooks;
 pub(crate) mod jobs;
 mod reporting;
@@ -123,6 +124,10 @@ pub(crate) struct Core {
     pub(crate) render_queue: RenderQueue,
     pub(crate) call_permits: Arc<Semaphore>,
     pub(crate) dirty: BTreeSet<UnitId>,
+    /// Units that are still to be looked at in this round.
+    pub(crate) round: BTreeSet<UnitId>,
+    /// Who waits for a Unit to be done.
+    pub(crate) waiters: HashMap<UnitId, BTreeSet<UnitId>>,
     pub(crate) timers: BTreeSet<(Instant, UnitId)>,
     /// When memory is given back that rendering needed, if nothing is rendered until then.
     pub(crate) rest_at: Option<Instant>,
@@ -205,6 +210,8 @@ impl Core {
             readers: HashMap::new(),
             refreshing: HashSet::new(),
             dirty: BTreeSet::new(),
+            round: BTreeSet::new(),
+            waiters: HashMap::new(),
             timers: BTreeSet::new(),
             rest_at: None,
             tickets: 0,
@@ -233,7 +240,8 @@ impl Core {
             }
             self.fire_timers();
             if self.listed.all() {
-                for id in std::mem::take(&mut self.dirty) {
+                self.round = std::mem::take(&mut self.dirty);
+                while let Some(id) = self.round.pop_first() {
                     self.look_at(&id);
                 }
             }
@@ -288,6 +296,7 @@ impl Core {
         self.metrics.reconciles.inc();
         self.advance(&mut unit);
         self.units.insert(id.clone(), unit);
+        self.wake_waiters(id);
     }
 
     fn on_live(&mut self, cluster: &ClusterKey, kind: &GroupKind, event: LiveEvent) {

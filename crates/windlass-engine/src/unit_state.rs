@@ -86,6 +86,8 @@ pub(crate) struct UnitState {
     pub(crate) trouble: Vec<Diagnostic>,
     /// What it waits for.
     pub(crate) waiting: Option<Waiting>,
+    /// Whether it was in sync and healthy when it was last told about.
+    pub(crate) as_declared: bool,
     /// What dry runs found out.
     pub(crate) verdicts: HashMap<ObjectRef, Verdict>,
     /// The digest of the `operation` that was carried out and may still be seen in stale states.
@@ -340,6 +342,7 @@ impl UnitState {
             last_heal: None,
             trouble: Vec::new(),
             waiting: None,
+            as_declared: false,
             verdicts: HashMap::new(),
             done_request: None,
             refresh_taken: false,
@@ -375,6 +378,11 @@ impl UnitState {
     /// Notes that the object had a version.
     pub(crate) fn seen_version(&mut self, version: &str) {
         self.version = self.version.max(version.parse().unwrap_or(0));
+    }
+
+    /// Whether this version of the object was seen or written; of versions that are no numbers it cannot be told.
+    pub(crate) fn has_seen(&self, version: &str) -> bool {
+        version.parse().map_or(true, |version: u64| version <= self.version)
     }
 
     /// Takes the next state of the object for the newest, whatever its version.

@@ -44,7 +44,9 @@ pub use renderer::{
     DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,
     KustomizePatch, KustomizeTarget, Renderer,
 };
-pub use report::{Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus};
+pub use report::{
+    Dependency, Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus,
+};
 pub use time::Time;
 pub use tracking::{Installation, TrackingId};
 pub use tree::{Entry, EntryKind, MemoryTree, Tree, TreeError, changed_paths};

@@ -325,6 +325,8 @@ pub enum Waiting {
         /// How many attempts failed in a row.
         failures: u32,
     },
+    /// Units that it depends on are not as declared and healthy yet.
+    Units(Vec<UnitId>),
     /// Its source is being fetched.
     Source,
     /// No sync window is open.
@@ -340,7 +342,7 @@ pub enum Waiting {
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn list(f: &mut fmt::Formatter<'_>, objects: &[ObjectRef]) -> fmt::Result {
+        fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, objects: &[T]) -> fmt::Result {
             /// More names than this make a line that nobody reads.
             const SHOWN: usize = 3;
             for (idx, object) in objects.iter().take(SHOWN).enumerate() {
@@ -365,6 +367,11 @@ impl fmt::Display for Waiting {
             Self::Gone(objects) => {
                 f.write_str("waiting for deletion of ")?;
                 list(f, objects)
+            }
+            Self::Units(units) => {
+                f.write_str("waiting for ")?;
+                list(f, units)?;
+                f.write_str(" to be synced and healthy")
             }
             Self::Backoff { seconds, failures } => {
                 write!(f, "attempt {failures} failed, trying again in {seconds}s")

@@ -2,7 +2,9 @@
 
 use windlass_kube::{Gvk, ObjectRef, Str};
 
-use crate::{Diagnostic, Health, Initiator, ObjectOutcome, OperationPhase, SyncRequest, Time, Waiting};
+use crate::{
+    Diagnostic, Health, Initiator, ObjectOutcome, OperationPhase, SyncRequest, Time, UnitId, Waiting,
+};
 
 /// Whether what is live is what is declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -123,6 +125,15 @@ pub struct Deployment {
     pub initiator: Initiator,
 }
 
+/// A Unit that another one depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// Which one.
+    pub unit: UnitId,
+    /// Whether it is waited for now.
+    pub awaited: bool,
+}
+
 /// All that is known about a Unit, to be raised to its object's status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -140,6 +151,8 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// What the Unit waits for.
     pub waiting: Option<Waiting>,
+    /// What it depends on.
+    pub depends_on: Vec<Dependency>,
     /// Container images in use, sorted.
     pub images: Vec<Str>,
     /// What each source turned out to be.

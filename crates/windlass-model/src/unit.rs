@@ -33,6 +33,8 @@ pub struct Unit {
     pub policy: SyncPolicy,
     /// What does not count when it is compared.
     pub comparing: Comparing,
+    /// The Units that must be as declared and healthy before this one is synced.
+    pub depends_on: Box<[UnitId]>,
     /// When it may be synced; always when there is none.
     pub windows: Vec<SyncWindow>,
     /// What lowering found to say: a Unit with an error among these is not acted on.

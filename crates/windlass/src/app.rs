@@ -5,6 +5,7 @@ mod diff;
 mod explain;
 mod follow;
 mod get;
+mod graph;
 mod history;
 mod list;
 mod logs;
@@ -129,6 +130,15 @@ EXAMPLES
   windlass app tree guestbook
   windlass app tree guestbook -o json")]
     Tree(tree::TreeOptions),
+    /// Show which Applications wait for which.
+    #[command(after_help = "\
+EXAMPLES
+  windlass app graph
+  windlass app graph shop          # what it waits for, and what waits for it
+  windlass app graph --dot | dot -Tsvg > graph.svg
+
+An Application says what it depends on by its annotation windlass.dev/depends-on.")]
+    Graph(graph::GraphOptions),
     /// Delete an Application, with its objects or without.
     #[command(after_help = "\
 EXAMPLES
@@ -190,6 +200,7 @@ pub(crate) async fn run(options: AppOptions) -> Result<ExitCode> {
             AppVerb::History(options) => history::run(&session, &options).await,
             AppVerb::Rollback(options) => sync::rollback(&session, &options).await,
             AppVerb::Tree(options) => tree::run(&session, &options).await,
+            AppVerb::Graph(options) => graph::run(&session, &options).await,
             AppVerb::Delete(options) => delete::run(&session, &options).await,
             AppVerb::Terminate(options) => sync::terminate(&session, &options).await,
             AppVerb::Logs(options) => logs::run(&session, &options).await,

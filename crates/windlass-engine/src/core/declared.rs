@@ -59,6 +59,7 @@ impl Core {
 
     fn take_application(&mut self, id: &UnitId, object: &Object) {
         let asked = asked_digest(object);
+        let before = self.units.get(id).map(|unit| unit.lowered.unit.depends_on.clone()).unwrap_or_default();
         if let Some(unit) = self.units.get_mut(id) {
             if unit.is_overtaken(object) {
                 return;
@@ -66,6 +67,7 @@ impl Core {
             unit.seen_version(object.resource_version());
             unit.set_declared(object);
             if unit.asked == asked {
+                self.seen_again(id);
                 return;
             }
             unit.asked = asked;
@@ -89,6 +91,9 @@ impl Core {
         }
         self.bind_sources(id);
         self.dirty.insert(id.clone());
+        if self.units.get(id).is_some_and(|unit| unit.lowered.unit.depends_on != before) {
+            self.dependencies_changed();
+        }
     }
 
     fn lower(&self, object: &Object) -> Lowered {

@@ -83,6 +83,7 @@ impl Core {
                 diagnostics.push(Diagnostic::new(DiagnosticKind::Source, problem.clone()));
             }
         }
+        diagnostics.extend(self.dependency_diagnostics(unit));
         let unclear = rendered.failed
             || rendered.diagnostics.iter().any(|diagnostic| {
                 matches!(diagnostic.kind, DiagnosticKind::Render | DiagnosticKind::Compare)
@@ -111,6 +112,7 @@ impl Core {
             is_unit: object.key.group == windlass_argo::GROUP && object.key.kind == APPLICATION_KIND,
         });
         let health = windlass_assess::roll_up(members);
+        unit.as_declared = status == SyncStatus::Synced && health.status == HealthStatus::Healthy;
         let report = Report {
             sync: SyncState { status, revisions: rendered.shown.clone() },
             health,
@@ -119,6 +121,7 @@ impl Core {
             deployment: unit.deployed.clone(),
             diagnostics,
             waiting: unit.waiting.clone(),
+            depends_on: unit.dependencies(),
             images,
             source_types: rendered.source_types.clone(),
             observed: self.now,
@@ -128,6 +131,7 @@ impl Core {
 
     /// Writes that nothing can be said about a Unit, and why.
     pub(super) fn report_unknown(&mut self, unit: &mut UnitState) {
+        unit.as_declared = false;
         let mut diagnostics = unit.lowered.unit.diagnostics.clone();
         diagnostics.extend(unit.source_problems.iter().cloned());
         diagnostics.extend(unit.trouble.iter().cloned());
@@ -139,6 +143,7 @@ impl Core {
             deployment: None,
             diagnostics,
             waiting: unit.waiting.clone(),
+            depends_on: unit.dependencies(),
             images: Vec::new(),
             source_types: Vec::new(),
             observed: self.now,
@@ -148,6 +153,7 @@ impl Core {
 
     /// Writes that a Unit is on its way out.
     pub(super) fn report_deleting(&mut self, unit: &mut UnitState) {
+        unit.as_declared = false;
         let mut diagnostics = unit.lowered.unit.diagnostics.clone();
         diagnostics.extend(unit.trouble.iter().cloned());
         let Some(cluster) = self.cluster_key(unit) else { return };
@@ -175,6 +181,7 @@ impl Core {
             deployment: None,
             diagnostics,
             waiting: unit.waiting.clone(),
+            depends_on: unit.dependencies(),
             images: Vec::new(),
             source_types: Vec::new(),
             observed: self.now,

@@ -128,7 +128,7 @@ impl Core {
             }
             unit.unfinished = None;
             let request = unit.lowered.request.clone()?;
-            return self.window_is_open(unit, &request).then_some(request);
+            return self.may_begin(unit, &request, false).then_some(request);
         }
         if failed {
             return None;
@@ -180,7 +180,8 @@ impl Core {
                 SyncRequest::automated(prune)
             }
         };
-        if !self.window_is_open(unit, &request) {
+        let heals = unit.synced == Some(digest) && request.initiator.automated;
+        if !self.may_begin(unit, &request, heals) {
             return None;
         }
         if let Some(at) = unit.retry_at
@@ -194,6 +195,11 @@ impl Core {
     }
 
     /// Whether a sync may begin now; sets what the Unit waits for otherwise.
+    fn may_begin(&mut self, unit: &mut UnitState, request: &SyncRequest, heals: bool) -> bool {
+        self.window_is_open(unit, request) && self.dependencies_are_done(unit, request, heals)
+    }
+
+    /// Whether the sync windows let a sync go on now; sets what the Unit waits for otherwise.
     fn window_is_open(&mut self, unit: &mut UnitState, request: &SyncRequest) -> bool {
         let windows = &unit.lowered.unit.windows;
         let started = unit.operation.as_ref().map(|operation| operation.started);
@@ -649,6 +655,7 @@ impl Core {
                 self.wake_at(Instant::now() + KIND_LAG, &unit.id);
             }
             Gate::Waiting(objects) => {
+                self.wait_for_children(cluster, &unit.id, &objects);
                 unit.waiting = Some(Waiting::Healthy(objects));
                 self.report(unit, cluster, compared);
             }
@@ -720,6 +727,10 @@ impl Core {
         for key in &wave.after_healthy {
             // A namespace that was only ensured is not watched as part of the Unit.
             if key.kind == "Namespace" && state.live.record(key).is_none() {
+                continue;
+            }
+            if self.child_is_underway(cluster, key) {
+                waiting.push(key.clone());
                 continue;
             }
             match state.live.record(key) {

@@ -48,6 +48,7 @@ pub(crate) fn unit() -> Unit {
             prune_propagation: Propagation::Foreground,
             history_limit: 10,
         },
+        depends_on: Box::default(),
         windows: Vec::new(),
         diagnostics: Vec::new(),
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use windlass_kube::{Object, Value};
 
 use super::Session;
+use super::graph::dependencies_of;
 use crate::output;
 
 /// Options of `windlass app explain`.
@@ -20,7 +21,12 @@ pub(super) struct ExplainOptions {
 /// Prints the reasons; the exit code is 0 when there is nothing to explain, 1 otherwise.
 pub(super) async fn run(session: &Session, options: &ExplainOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
-    let text = explained(&application);
+    let mut awaited = Vec::new();
+    for (name, _) in dependencies_of(&application).into_iter().filter(|(_, awaited)| *awaited) {
+        let dependency = session.find(&name).await?;
+        awaited.push((name, dependency));
+    }
+    let text = explained(&application, &awaited);
     if text.is_empty() {
         output::print(&format!("{} is synced and healthy, and nothing is to be done\n", options.name))?;
         return Ok(ExitCode::SUCCESS);
@@ -30,7 +36,9 @@ pub(super) async fn run(session: &Session, options: &ExplainOptions) -> Result<E
 }
 
 /// What there is to explain, most pressing first; empty for an Application that is as it should be.
-fn explained(application: &Object) -> String {
+///
+/// `awaited` are the Applications that it waits for, with their state where they exist.
+fn explained(application: &Object, awaited: &[(String, Option<Object>)]) -> String {
     let status = application.at(&["status"]).cloned().unwrap_or_default();
     let mut text = String::new();
     let mut section = |title: &str, lines: Vec<String>| {
@@ -44,6 +52,10 @@ fn explained(application: &Object) -> String {
     let said = |value: &Value, path: &[&str]| value.str_at(path).unwrap_or_default().to_owned();
     let waiting = said(&status, &["windlass", "waiting"]);
     section("It waits:", if waiting.is_empty() { vec![] } else { vec![waiting.clone()] });
+    section(
+        "What it depends on:",
+        awaited.iter().map(|(name, found)| dependency_line(name, found.as_ref())).collect(),
+    );
     let operation = status.at(&["operationState"]).cloned().unwrap_or_default();
     let phase = said(&operation, &["phase"]);
     if !matches!(phase.as_str(), "" | "Succeeded") {
@@ -91,6 +103,27 @@ fn explained(application: &Object) -> String {
     text
 }
 
+/// `namespace/name: how it is`.
+fn dependency_line(name: &str, found: Option<&Object>) -> String {
+    let Some(application) = found else { return format!("{name}: it does not exist") };
+    let said = |path: &[&str]| application.str_at(path);
+    let or_unknown = |text: &'static str, path: &[&str]| match application.str_at(path) {
+        "" => text.to_owned(),
+        said => said.to_owned(),
+    };
+    let mut line = format!(
+        "{name}: {}, {}",
+        or_unknown("Unknown", &["status", "sync", "status"]),
+        or_unknown("Unknown", &["status", "health", "status"])
+    );
+    let waiting = said(&["status", "windlass", "waiting"]);
+    let message = if waiting.is_empty() { said(&["status", "health", "message"]) } else { waiting };
+    if !message.is_empty() {
+        let _ = write!(line, " ({message})");
+    }
+    line
+}
+
 /// `Kind.group namespace/name: what is said of it`.
 fn object_line(resource: &Value, message: &str) -> String {
     let part = |key: &str| resource.str_at(&[key]).unwrap_or_default();
@@ -136,11 +169,27 @@ status:
 ";
         let application = Object::try_new(windlass_yaml::load(text).unwrap()).unwrap();
         assert_eq!(
-            explained(&application),
+            explained(&application, &[]),
             "It waits:\n  waiting for completion of hook Job.batch shop/migrate\n\
              What happened:\n  Job.batch shop/migrate (PreSync hook): pods are starting\n\
              Out of sync:\n  ConfigMap shop/a: declared, and not in the cluster\n\
              Not healthy:\n  Deployment.apps shop/web: Degraded: no replicas\n"
         );
+    }
+
+    #[test]
+    fn what_is_waited_for_says_how_it_is() {
+        let text = "
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: base}
+status: {sync: {status: OutOfSync}, health: {status: Missing}, windlass: {waiting: waiting for a manual sync}}
+";
+        let base = Object::try_new(windlass_yaml::load(text).unwrap()).unwrap();
+        assert_eq!(
+            dependency_line("argocd/base", Some(&base)),
+            "argocd/base: OutOfSync, Missing (waiting for a manual sync)"
+        );
+        assert_eq!(dependency_line("argocd/gone", None), "argocd/gone: it does not exist");
     }
 }

@@ -203,6 +203,9 @@ fn header(application: &Object, paint: Paint) -> String {
         let phase = format!("{} {since}", paint.tone(tone_of(&phase), &phase));
         line("Operation", &with_message(&phase, &said(&operation, &["message"])));
     }
+    let depends_on: Vec<String> =
+        super::graph::dependencies_of(application).into_iter().map(|(name, _)| name).collect();
+    line("Depends On", &depends_on.join(", "));
     if application.is_terminating() {
         let since = age_of(application.str_at(&["metadata", "deletionTimestamp"]));
         line("Deleted", &format!("{since} ago; it goes when its objects are gone"));

@@ -104,6 +104,8 @@ on_both_servers! {
     projects::project_forbids_a_kind,
     projects::project_does_not_exist,
     projects::sync_window_holds_up_syncs,
+    dependencies::applications_wait_for_others,
+    dependencies::waves_wait_for_applications,
     deletion::deletion_with_finalizer,
     deletion::deletion_in_the_background,
     deletion::deletion_without_finalizer_leaves_objects,

@@ -4,6 +4,7 @@ pub(crate) mod bad_days;
 pub(crate) mod bad_input;
 pub(crate) mod charts;
 pub(crate) mod deletion;
+pub(crate) mod dependencies;
 pub(crate) mod differences;
 pub(crate) mod hooks;
 pub(crate) mod install;
