@@ -45,7 +45,7 @@ pub use customizations::{Customization, Customizations};
 pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
 pub use lower::{DEPENDS_ON_ANNOTATION, FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower, overridden};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
-pub use project::{Project, ProjectProblem, project_name};
+pub use project::{Project, ProjectProblem, SourceRules, project_name};
 pub use raise::{Taken, patch, raise, status_patch};
 pub use settings::{INSTALLATION_ANNOTATION, Settings, TRACKING_ANNOTATION, TrackingMethod};
 

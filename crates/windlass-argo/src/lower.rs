@@ -21,7 +21,7 @@ use windlass_model::{
 pub use depends_on::DEPENDS_ON_ANNOTATION;
 
 use crate::types::{Application, ApplicationSpec, Operation, Source};
-use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, cluster, deletion, project};
+use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, SourceRules, cluster, deletion, project};
 
 /// The annotation that asks for a refresh, and its companion.
 pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
@@ -77,6 +77,10 @@ pub struct Lowered {
     pub permissions: Arc<Permissions>,
     /// Its sources as declared, one for each of the Unit's: what a repository's own files may change.
     pub sources: Box<[Source]>,
+    /// What it may be made of.
+    pub permitted_sources: SourceRules,
+    /// Flags for its kustomizations: [`Settings::kustomize_build_options`].
+    pub kustomize_build_options: Str,
     /// The namespace of the control plane, for the status.
     pub controller_namespace: Str,
 }
@@ -160,6 +164,8 @@ pub fn lower(
         approved: deletion::approved(application),
         cluster,
         permissions: project.map(|project| project.permissions.clone()).unwrap_or_default(),
+        permitted_sources: project.map(|project| project.sources().clone()).unwrap_or_default(),
+        kustomize_build_options: settings.kustomize_build_options.clone(),
         controller_namespace: settings.control_plane_namespace.clone(),
     }
 }

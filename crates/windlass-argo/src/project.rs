@@ -20,7 +20,7 @@ pub struct Project {
     pub permissions: Arc<Permissions>,
     /// What there is to say about it: fields that are not acted on, rules that cannot hold.
     pub diagnostics: Vec<Diagnostic>,
-    sources: Box<[SourceRule]>,
+    sources: SourceRules,
     namespaces: Box<[Str]>,
     windows: Box<[WindowRule]>,
     own_clusters_only: bool,
@@ -34,6 +34,10 @@ pub enum ProjectProblem {
     NotFound(Str),
 }
 
+/// Which repositories a project lets its Applications come from; by default none.
+#[derive(Clone, Debug, Default)]
+pub struct SourceRules(Arc<[SourceRule]>);
+
 #[derive(Clone, Debug)]
 struct SourceRule {
     denies: bool,
@@ -41,6 +45,19 @@ struct SourceRule {
     any: bool,
     /// `None` for a malformed pattern, which matches nothing.
     glob: Option<Gobwas>,
+}
+
+impl SourceRules {
+    /// Whether Applications may come from this repository: some rule allows it, and none forbids it.
+    ///
+    /// Argo CD's documentation says so too; its code (3.6) also takes a rule that forbids something else for one that
+    /// allows, which would open a project to every repository as soon as it forbids one.
+    #[must_use]
+    pub fn permit(&self, repository: &str) -> bool {
+        let url = git_url::normalize(repository).unwrap_or_default();
+        let mut matching = self.0.iter().filter(|rule| rule.matches(&url)).peekable();
+        matching.peek().is_some() && matching.all(|rule| !rule.denies)
+    }
 }
 
 impl Project {
@@ -123,22 +140,23 @@ impl Project {
             name,
             permissions: Arc::new(permissions),
             diagnostics,
-            sources: spec.source_repos.iter().map(|pattern| SourceRule::new(pattern)).collect(),
+            sources: SourceRules(spec.source_repos.iter().map(|pattern| SourceRule::new(pattern)).collect()),
             namespaces: spec.source_namespaces.clone(),
             windows,
             own_clusters_only: spec.permit_only_project_scoped_clusters,
         }
     }
 
-    /// Whether Applications may come from this repository: some rule allows it, and none forbids it.
-    ///
-    /// Argo CD's documentation says so too; its code (3.6) also takes a rule that forbids something else for one that
-    /// allows, which would open a project to every repository as soon as it forbids one.
+    /// Whether Applications may come from this repository.
     #[must_use]
     pub fn permits_source(&self, repository: &str) -> bool {
-        let url = git_url::normalize(repository).unwrap_or_default();
-        let mut matching = self.sources.iter().filter(|rule| rule.matches(&url)).peekable();
-        matching.peek().is_some() && matching.all(|rule| !rule.denies)
+        self.sources.permit(repository)
+    }
+
+    /// Which repositories Applications may come from.
+    #[must_use]
+    pub(crate) fn sources(&self) -> &SourceRules {
+        &self.sources
     }
 
     /// Whether Applications may go to this cluster and namespace.

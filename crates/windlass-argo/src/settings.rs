@@ -44,6 +44,8 @@ pub struct Settings {
     pub comparing: Arc<SystemComparing>,
     /// Checks and actions of the users' own: `resource.customizations.health.*` and `.actions.*`.
     pub customizations: Arc<Customizations>,
+    /// Flags for every `kustomize build`: `kustomize.buildOptions`.
+    pub kustomize_build_options: Str,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             in_cluster_enabled: true,
             comparing: Arc::default(),
             customizations: Arc::default(),
+            kustomize_build_options: Str::default(),
         }
     }
 }
@@ -90,6 +93,7 @@ impl Settings {
             in_cluster_enabled: said(config, "cluster.inClusterEnabled") != Some("false"),
             comparing: Arc::new(customizations.comparing(said(config, "resource.compareoptions"))),
             customizations: Arc::new(customizations),
+            kustomize_build_options: said(config, "kustomize.buildOptions").unwrap_or_default().into(),
         }
     }
 

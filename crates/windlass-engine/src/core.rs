@@ -6,6 +6,7 @@ mod deletion;
 mod dependencies;
 mod hooks;
 pub(crate) mod jobs;
+mod reached;
 mod reporting;
 mod syncing;
 
@@ -27,6 +28,7 @@ use crate::config::EngineConfig;
 use crate::credentials::Credentials;
 use crate::fetching::SourceStores;
 use crate::metrics::Metrics;
+use crate::reach::Address;
 use crate::recorder::Recorder;
 use crate::render_queue::RenderQueue;
 use crate::source_hub::{SourceHub, SourceKey, SourceState, SourceUpdate};
@@ -82,6 +84,12 @@ pub(crate) struct PreparedUnit {
     pub(crate) read_paths: Vec<(SourceKey, Vec<Str>)>,
     /// Whether nothing could be rendered; the diagnostics say why.
     pub(crate) failed: bool,
+    /// What was asked for by addresses.
+    pub(crate) reached: Vec<Address>,
+    /// What of that there was, by its identity, in the same order; nothing else is known of it.
+    pub(crate) reached_identities: Vec<Str>,
+    /// Whether some of it is to be fetched first: nothing else here counts then.
+    pub(crate) pending: bool,
 }
 
 /// Events handled before the Units they touch are looked at: one look then serves many events.
@@ -437,7 +445,7 @@ impl Core {
             let (units, dirty) = (&self.units, &mut self.dirty);
             self.refreshing.retain(|id| {
                 let Some(unit) = units.get(id) else { return false };
-                if unit.sources.contains(&update.key) {
+                if unit.followed().any(|key| *key == update.key) {
                     dirty.insert(id.clone());
                 }
                 unit.refresh_taken && unit.lowered.refresh.is_some()

@@ -87,7 +87,7 @@ impl Credentials {
     pub(crate) fn are_of_project(&self, place: &Place, project: &str) -> bool {
         let name = match place {
             Place::Git(url) => git_place(url),
-            Place::Artifacts { url, .. } => artifact_place(url),
+            Place::Artifacts { url, .. } | Place::File(url) => artifact_place(url),
         };
         let mut own = self.own.get(&name).into_iter().flatten();
         !project.is_empty() && own.any(|(of, _)| of == project)
@@ -97,10 +97,17 @@ impl Credentials {
     pub(crate) fn for_place(&self, place: &Place, project: &str) -> Access {
         let (name, template) = match place {
             Place::Git(url) => (git_place(url), self.templates.for_url(url)),
-            Place::Artifacts { url, .. } => (artifact_place(url), self.templates.for_artifact(url)),
+            Place::Artifacts { url, .. } | Place::File(url) => {
+                (artifact_place(url), self.templates.for_artifact(url))
+            }
         };
         let found = self.own(&name, project).or(template).cloned();
         self.at_host(place.host(), found.unwrap_or_default())
+    }
+
+    /// What a place is reached with by those who have no credentials for it.
+    pub(crate) fn for_anybody(&self, place: &Place) -> Access {
+        self.at_host(place.host(), Access::default())
     }
 
     /// What the submodule at `url` is reached with, where `inherited` would be used otherwise. Only credentials for
@@ -108,6 +115,12 @@ impl Credentials {
     pub(crate) fn for_submodule(&self, url: &RepositoryUrl, inherited: Access) -> Access {
         let found = self.own(&git_place(url), "").or_else(|| self.templates.for_url(url)).cloned();
         self.at_host(url.host(), found.unwrap_or(inherited))
+    }
+
+    /// What is known of hosts, without anybody's credentials.
+    pub(crate) fn of_nobody(&self) -> Self {
+        let (known_hosts, certificates) = (self.known_hosts.clone(), self.certificates.clone());
+        Self { known_hosts, certificates, ..Self::default() }
     }
 
     fn own(&self, place: &str, project: &str) -> Option<&Access> {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use windlass_argo::Lowered;
 use windlass_kube::Str;
-use windlass_model::{SourceKind, SourceSpec, Tree};
+use windlass_kustomize::MAX_FILE;
+use windlass_model::{Digest, MemoryTree, SourceKind, SourceSpec, Tree};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRevision, ArtifactStore, ArtifactTarget,
-    ArtifactTree, ArtifactUrl, CompositeTree, Freshness, GitTree, LayerSelector, LfsTree, Limits,
+    ArtifactTree, ArtifactUrl, CompositeTree, FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits,
     OciReference, ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Snapshot, SourceError,
     TargetRevision,
 };
@@ -106,6 +107,13 @@ impl SourceStores {
                     Err(error) => everyone(targets, &error),
                 }
             }
+            Place::File(url) => {
+                let (stores, url, access) = (self.clone(), url.clone(), access.clone());
+                let cancelled = SourceError::Cancelled { repository: url.to_string() };
+                let ask = move || stores.artifacts.file(&url, &access, MAX_FILE);
+                let answer = tokio::task::spawn_blocking(ask).await.unwrap_or(Err(cancelled));
+                targets.into_iter().map(|target| (target, answer.clone().map(Fetched::answer))).collect()
+            }
         }
     }
 
@@ -161,6 +169,8 @@ pub(crate) enum Place {
         /// How it is asked.
         options: ArtifactOptions,
     },
+    /// One file on a web server.
+    File(ArtifactUrl),
 }
 
 impl Place {
@@ -173,6 +183,7 @@ impl Place {
                 let passing = if options.pass_credentials { " with credentials for all hosts" } else { "" };
                 format!("charts at {url}{passing}").into()
             }
+            Self::File(url) => format!("the file {url}").into(),
         }
     }
 
@@ -180,7 +191,7 @@ impl Place {
     pub(crate) fn host(&self) -> &str {
         match self {
             Self::Git(url) => url.host(),
-            Self::Artifacts { url, .. } => url.host(),
+            Self::Artifacts { url, .. } | Self::File(url) => url.host(),
         }
     }
 }
@@ -192,20 +203,22 @@ pub(crate) enum Target {
     Git(TargetRevision),
     /// A chart or an artifact.
     Artifact(ArtifactTarget),
+    /// What a file says.
+    File,
 }
 
 impl Target {
     fn revision(&self) -> Option<&TargetRevision> {
         match self {
             Self::Git(revision) => Some(revision),
-            Self::Artifact(_) => None,
+            Self::Artifact(_) | Self::File => None,
         }
     }
 
     fn artifact(&self) -> Option<&ArtifactTarget> {
         match self {
             Self::Artifact(artifact) => Some(artifact),
-            Self::Git(_) => None,
+            Self::Git(_) | Self::File => None,
         }
     }
 
@@ -217,7 +230,7 @@ impl Target {
             Self::Artifact(ArtifactTarget::Oci { reference: OciReference::Revision(text), .. }) => {
                 text.clone()
             }
-            Self::Artifact(_) => String::new(),
+            Self::Artifact(_) | Self::File => String::new(),
         }
     }
 
@@ -225,7 +238,7 @@ impl Target {
     pub(crate) fn chart(&self) -> Option<&str> {
         match self {
             Self::Artifact(ArtifactTarget::Chart { name, .. }) => Some(name),
-            Self::Artifact(_) | Self::Git(_) => None,
+            Self::Artifact(_) | Self::Git(_) | Self::File => None,
         }
     }
 }
@@ -308,6 +321,16 @@ impl Fetched {
         }
     }
 
+    /// A file is known by the digest of what it says; one that is not there by the server's words.
+    fn answer(answer: FileAnswer) -> Self {
+        let content: Str = match &answer {
+            FileAnswer::Found(bytes) => Digest::of_bytes(bytes).to_string().into(),
+            FileAnswer::Status(status, words) => format!("{status} {words}").into(),
+        };
+        let files = Files::Answer(Arc::new(answer), MemoryTree::default());
+        Self { revision: content.clone(), content, n_repairs: 0, files }
+    }
+
     fn is_still(&self, snapshot: &Snapshot) -> bool {
         self.files.commit() == Some(snapshot.revision.commit) && !self.files.is_damaged()
     }
@@ -324,6 +347,8 @@ pub(crate) enum Files {
     WithLfs(Arc<Files>, LfsTree),
     /// Of a chart or an artifact.
     Artifact(ArtifactTree),
+    /// One file, which has no name: no Tree has it.
+    Answer(Arc<FileAnswer>, MemoryTree),
 }
 
 impl Files {
@@ -331,7 +356,18 @@ impl Files {
         match self {
             Self::Git(tree) => Some(tree.clone()),
             Self::WithSubmodules(tree) => Some(tree.clone()),
-            Self::WithLfs(..) | Self::Artifact(_) => None,
+            Self::WithLfs(..) | Self::Artifact(_) | Self::Answer(..) => None,
+        }
+    }
+
+    /// The files of something that is named by an address, with those of its submodules where they are wanted.
+    pub(crate) fn at_address(&self, submodules: bool) -> Option<Arc<dyn Tree>> {
+        match self {
+            Self::WithSubmodules(tree) if !submodules => Some(Arc::new(tree.own().clone())),
+            Self::Git(_) | Self::WithSubmodules(_) => self.shared(),
+            Self::WithLfs(_, tree) => Some(Arc::new(tree.clone())),
+            Self::Artifact(tree) => Some(Arc::new(tree.clone())),
+            Self::Answer(..) => None,
         }
     }
 
@@ -342,6 +378,7 @@ impl Files {
             Self::WithSubmodules(tree) => tree.as_ref(),
             Self::WithLfs(_, tree) => tree,
             Self::Artifact(tree) => tree,
+            Self::Answer(_, tree) => tree,
         }
     }
 
@@ -353,6 +390,7 @@ impl Files {
             Self::WithSubmodules(tree) => tree.is_damaged(),
             Self::WithLfs(files, tree) => files.is_damaged() || tree.has_failed(),
             Self::Artifact(tree) => tree.is_damaged(),
+            Self::Answer(..) => false,
         }
     }
 
@@ -361,7 +399,7 @@ impl Files {
             Self::Git(tree) => Some(tree),
             Self::WithSubmodules(tree) => Some(tree.own()),
             Self::WithLfs(files, _) => files.own(),
-            Self::Artifact(_) => None,
+            Self::Artifact(_) | Self::Answer(..) => None,
         }
     }
 
@@ -369,7 +407,7 @@ impl Files {
         match self {
             Self::WithSubmodules(tree) => tree.is_submodule(path),
             Self::WithLfs(files, _) => files.is_submodule(path),
-            Self::Git(_) | Self::Artifact(_) => false,
+            Self::Git(_) | Self::Artifact(_) | Self::Answer(..) => false,
         }
     }
 

@@ -29,6 +29,7 @@ mod metrics;
 mod offline;
 mod packed;
 mod preview;
+mod reach;
 mod recorder;
 mod render_queue;
 mod rendering;
@@ -56,6 +57,7 @@ pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
 pub use offline::{OfflineInput, OfflinePlan, plan_offline, renderer_of};
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};
+pub use reach::Reach;
 pub use rendering::{SourceTree, SystemWorld, jsonnet_if, render_sources};
 
 use crate::core::{Core, Event, Surroundings};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clusters::ClusterState;
 use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
+use crate::reach::Reach;
 use crate::rendering::render_sources;
 use crate::respecting::RespectingTarget;
 use crate::target::ClusterTarget;
@@ -113,7 +114,10 @@ pub async fn preview(
     let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut Context<'_>| {
         windlass_render::render(tree, &unit.sources[idx].path, renderer, context)
     };
-    let rendered = render_sources(&lowered, &trees, &target.discovery, jsonnet, render)?;
+    let reach = Reach::new(stores, credentials, &lowered);
+    let rendered = tokio::task::block_in_place(|| {
+        render_sources(&lowered, &trees, &target.discovery, jsonnet, &reach, render)
+    })?;
     let mut manifests: Vec<Manifest> = Vec::new();
     let mut diagnostics = unit.diagnostics.clone();
     diagnostics.extend(problems.iter().map(told));

@@ -8,7 +8,9 @@ use windlass_cluster::Discovery;
 use windlass_kube::{Str, Value};
 use windlass_model::{Renderer, SourceSpec, Tree};
 use windlass_render::jsonnet::{self, Inline};
-use windlass_render::{ClusterFacts, Context, Environment, NoCharts, Overrides, Services, World};
+use windlass_render::{ClusterFacts, Context, Environment, Overrides, Services, World};
+
+use crate::reach::Reach;
 
 /// The state of one source that is rendered.
 #[derive(Clone, Copy)]
@@ -29,6 +31,7 @@ pub fn jsonnet_if(is_allowed: bool) -> Option<&'static dyn jsonnet::Engine> {
 /// `None`.
 ///
 /// `trees` has one entry per source, in the same order. Without `jsonnet`, each Jsonnet file is an error that says so.
+/// What the sources name by addresses is fetched by `reach`, which blocks.
 ///
 /// # Errors
 ///
@@ -38,6 +41,7 @@ pub fn render_sources<'a, R, E>(
     trees: &[SourceTree<'a>],
     discovery: &Discovery,
     jsonnet: Option<&'a dyn jsonnet::Engine>,
+    reach: &Reach,
     mut render: impl FnMut(usize, &'a dyn Tree, &Renderer, &mut Context<'_>) -> Result<R, E>,
 ) -> Result<Vec<Option<R>>, E> {
     let unit = &lowered.unit;
@@ -69,9 +73,9 @@ pub fn render_sources<'a, R, E>(
             namespace: unit.target.namespace.clone(),
             cluster: cluster.clone(),
             references: references.clone(),
-            kustomize: windlass_render::KustomizeBuildOptions::default(),
-            fetchers: windlass_render::Fetchers::default(),
-            charts: &NoCharts,
+            kustomize: reach.build_options().unwrap_or_default(),
+            fetchers: reach.fetchers(),
+            charts: reach,
             world: &mut world,
             services: Services {
                 jsonnet,

@@ -24,6 +24,41 @@ pub(crate) struct SourceKey {
     pub(crate) target: Target,
 }
 
+/// What stands at the end of the names of repositories that are read without anybody's credentials.
+const FOR_ANYBODY: &str = " without credentials";
+
+/// What `target` of a place is followed as, for Applications of a project that may use credentials for it.
+///
+/// What is read with credentials of a project is followed by itself, and so is what is read without any although there
+/// may be some.
+pub(crate) fn key_of(
+    credentials: &Credentials,
+    place: &Place,
+    target: Target,
+    project: Option<&str>,
+) -> SourceKey {
+    let name = place.name();
+    let repository = match project {
+        Some(project) if credentials.are_of_project(place, project) => {
+            format!("{name} for project {project}").into()
+        }
+        Some(_) => name,
+        None => format!("{name}{FOR_ANYBODY}").into(),
+    };
+    SourceKey { repository, target }
+}
+
+impl SourceKey {
+    /// What submodules of it may be reached with.
+    pub(crate) fn credentials(&self, credentials: &Arc<Credentials>) -> Arc<Credentials> {
+        credentials_of(&self.repository, credentials)
+    }
+}
+
+fn credentials_of(repository: &str, credentials: &Arc<Credentials>) -> Arc<Credentials> {
+    if repository.ends_with(FOR_ANYBODY) { Arc::new(credentials.of_nobody()) } else { credentials.clone() }
+}
+
 /// What is known of a source.
 #[derive(Clone, Default)]
 pub(crate) struct SourceState {
@@ -90,6 +125,17 @@ struct Followed {
     refreshes: RefreshTicket,
 }
 
+impl SourceState {
+    /// What is known of it, for those who ask for it by an address; `None` while it is not known yet.
+    pub(crate) fn known(&self) -> Option<Result<Fetched, Str>> {
+        match (&self.latest, &self.problem) {
+            (Some(latest), _) => Some(Ok(latest.clone())),
+            (None, Some(problem)) => Some(Err(problem.clone())),
+            (None, None) => None,
+        }
+    }
+}
+
 impl SourceHub {
     pub(crate) fn new(
         stores: Arc<SourceStores>,
@@ -113,7 +159,7 @@ impl SourceHub {
         let start = || {
             start(Conversation {
                 stores: self.stores.clone(),
-                credentials: self.credentials.clone(),
+                credentials: key.credentials(&self.credentials),
                 polling: self.polling,
                 updates: self.updates.clone(),
                 place: place.clone(),
@@ -196,7 +242,7 @@ impl SourceHub {
     pub(crate) fn repositories(&self) -> impl Iterator<Item = (&Str, &RepositoryUrl)> {
         self.repositories.iter().filter_map(|(name, followed)| match &followed.place {
             Place::Git(url) => Some((name, url)),
-            Place::Artifacts { .. } => None,
+            Place::Artifacts { .. } | Place::File(_) => None,
         })
     }
 }
@@ -269,7 +315,7 @@ impl Conversation {
                         }
                     }
                     Command::Credentials(credentials) => {
-                        self.credentials = credentials;
+                        self.credentials = credentials_of(&self.name, &credentials);
                         // What could not be had may be had with them.
                         if self.failures > 0 {
                             wanted.clone_from(&self.targets);

@@ -15,6 +15,7 @@ use windlass_model::{
 };
 
 use crate::packed::Packed;
+use crate::reach::Address;
 use crate::source_hub::{RefreshTicket, SourceKey};
 
 /// One Unit, with what was found out about it.
@@ -45,6 +46,8 @@ pub(crate) struct UnitState {
     pub(crate) source_paths: Vec<Str>,
     /// Files outside of those folders that were read: symbolic links lead there.
     pub(crate) extra_reads: Vec<(SourceKey, Str)>,
+    /// What its sources name by addresses, as far as is known.
+    pub(crate) reached: Vec<Reached>,
     /// What is wrong with the sources as named.
     pub(crate) source_problems: Vec<Diagnostic>,
     /// What its sources declare, once rendered.
@@ -102,6 +105,14 @@ pub(crate) struct UnitState {
     pub(crate) writing: bool,
     /// Whether the state changed since that write began.
     pub(crate) unwritten: bool,
+}
+
+/// Something that a source names by an address, followed as a source is.
+pub(crate) struct Reached {
+    /// As it is named.
+    pub(crate) address: Address,
+    /// As it is followed.
+    pub(crate) key: SourceKey,
 }
 
 /// What the process before this one may have been doing when it ended.
@@ -205,6 +216,8 @@ pub(crate) struct RenderedUnit {
     pub(crate) hooks: Vec<DesiredHook>,
     /// Whether nothing could be rendered at all: live objects must not be taken for undeclared.
     pub(crate) failed: bool,
+    /// What it named by addresses, by its identity, in the order of [`UnitState::reached`].
+    pub(crate) reached: Vec<Str>,
 }
 
 /// A declared object, without its body.
@@ -326,6 +339,7 @@ impl UnitState {
             sources: Vec::new(),
             source_paths: Vec::new(),
             extra_reads: Vec::new(),
+            reached: Vec::new(),
             source_problems: Vec::new(),
             rendered: None,
             activity: Activity::Idle,
@@ -406,6 +420,11 @@ impl UnitState {
         self.lowered = Arc::new(lowered);
     }
 
+    /// All that is followed for it.
+    pub(crate) fn followed(&self) -> impl Iterator<Item = &SourceKey> {
+        self.sources.iter().chain(self.reached.iter().map(|reached| &reached.key))
+    }
+
     /// Whether something is under way that will call back.
     pub(crate) fn is_busy(&self) -> bool {
         !matches!(self.activity, Activity::Idle | Activity::Gated(..))
@@ -477,10 +496,11 @@ fn lowered_digest(lowered: &Lowered) -> Digest {
     let mut text = String::new();
     let _ = write!(
         text,
-        "{:?}{:?}{:?}{:?}",
+        "{:?}{:?}{:?}{:?}{:?}",
         unit.sources,
         unit.target,
         unit.ownership,
+        lowered.kustomize_build_options,
         Arc::as_ptr(&lowered.permissions)
     );
     Digest::of_bytes(text.as_bytes())

@@ -119,6 +119,11 @@ impl Fetched {
     }
 }
 
+fn request_for(dependency: &Dependency) -> ChartRequest<'_> {
+    let Dependency { name, version, repository, .. } = dependency;
+    ChartRequest { repository, name, version }
+}
+
 struct Fetching<'a> {
     chart: &'a Chart,
     tree: &'a dyn Tree,
@@ -155,6 +160,13 @@ impl Fetching<'_> {
         if wanted.len() > MAX_DEPENDENCIES {
             return Err(DependencyError::TooMany);
         }
+        let mut elsewhere = Vec::new();
+        for dependency in &wanted {
+            if matches!(self.place_of(&dependency.repository), Ok(Place::Repository)) {
+                elsewhere.push(request_for(dependency));
+            }
+        }
+        self.dependencies.source.expect(&elsewhere);
         let mut fetched = Fetched { charts: BTreeMap::new(), local: Vec::new() };
         let mut unsatisfied = Vec::new();
         let mut known: Vec<&Dependency> = Vec::new();
@@ -285,15 +297,10 @@ impl Fetching<'_> {
     }
 
     fn repository(&mut self, dependency: &Dependency) -> Result<Loaded, DependencyError> {
-        let request = ChartRequest {
-            repository: &dependency.repository,
-            name: &dependency.name,
-            version: &dependency.version,
-        };
         let files = self
             .dependencies
             .source
-            .fetch(&request)
+            .fetch(&request_for(dependency))
             .map_err(|source| DependencyError::fetch(dependency, source))?;
         let files = match files {
             ChartFiles::Tree(tree) => load::folder_files(tree.as_ref(), "", &mut self.budget),

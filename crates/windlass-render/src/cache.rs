@@ -12,7 +12,8 @@ use windlass_model::{Digest, Renderer, Tree};
 use crate::failures::Failures;
 use crate::overrides::effective;
 use crate::{
-    Context, Overriding, ReadSet, RenderError, Rendered, Shared, SharedRender, attempt, detect, record,
+    Context, Fetched, Overriding, ReadSet, RenderError, Rendered, Shared, SharedRender, attempt, detect,
+    record,
 };
 
 /// Keeps renders where they outlive the process. Whatever it loses is rendered again.
@@ -120,7 +121,8 @@ impl RenderCache {
 
     /// The render of a folder: a kept one if everything it read is unchanged in `tree`, else a new one.
     ///
-    /// A failure is told again for a while, without trying, as long as nothing of what it read has changed.
+    /// A failure is told again for a while, without trying, as long as nothing of what it read has changed. That
+    /// something elsewhere is not here yet, or could not be fetched, is not remembered: the next call tries.
     ///
     /// # Errors
     ///
@@ -182,6 +184,7 @@ impl RenderCache {
         let paused = self.lock().failures.pausing(&failure_key, now).cloned();
         if let Some(paused) = paused
             && reads_hold(&paused.reads, &paused.reference_reads, tree, context)?
+            && paused.fetched.holds(context.fetchers.record)
         {
             self.lock().counts.paused += 1;
             return Err(paused.error());
@@ -196,10 +199,11 @@ impl RenderCache {
             }
         };
         self.lock().failures.forget(&failure_key);
-        // No read set says whether what lies elsewhere is still the same.
-        if !rendered.confidential && !rendered.fetched {
+        if !rendered.confidential && rendered.fetched != Fetched::Unknown {
             let (parameters, _) = failure_key;
-            if let Some(store) = store.filter(|_| !rendered.is_plain)
+            // What lies elsewhere is not known yet when a process begins: a record of it would not be found to hold.
+            let is_whole = !rendered.is_plain && rendered.fetched == Fetched::Nothing;
+            if let Some(store) = store.filter(|_| is_whole)
                 && let Some(record) = record::encode(&rendered)
             {
                 let slot = rendered.reads.slot(SLOTS);
@@ -292,10 +296,12 @@ fn load(
     Ok(None)
 }
 
-/// Whether everything that a render read is as it was, and the cluster still answers what it did.
+/// Whether everything that a render read is as it was, also elsewhere, and the cluster still answers what it did.
 fn holds(render: &Rendered, tree: &dyn Tree, context: &Context<'_>) -> Result<bool, RenderError> {
     let answers = render.lookups.iter().all(|(request, answer)| context.answer(request) == *answer);
-    Ok(answers && reads_hold(&render.reads, &render.reference_reads, tree, context)?)
+    Ok(answers
+        && reads_hold(&render.reads, &render.reference_reads, tree, context)?
+        && render.fetched.holds(context.fetchers.record))
 }
 
 fn reads_hold(

@@ -11,6 +11,7 @@ use windlass_model::{Digest, Renderer, Tree};
 
 use crate::build_options::KustomizeBuildOptions;
 use crate::charts::ChartFetcher;
+use crate::elsewhere::Elsewhere;
 
 /// What a render may know beside the tree it renders. Plain files need none of it.
 pub struct Context<'a> {
@@ -41,6 +42,8 @@ pub struct Fetchers<'a> {
     pub bases: Option<&'a dyn Remote>,
     /// Charts that kustomizations name.
     pub charts: Option<&'a dyn ChartFetcher>,
+    /// Knows what those, and [`Context::charts`], have fetched; without it no render of such things is kept.
+    pub record: Option<&'a dyn Elsewhere>,
 }
 
 /// Work that a render asks others for.
@@ -83,7 +86,7 @@ impl<'a> Context<'a> {
     }
 
     /// The digest of all that a chart could make of this context where its options leave it to the context; trees and
-    /// lookups are not part of it, and neither are charts that it needs, as which chart a version is does not change. Nothing else
+    /// lookups are not part of it, and neither are charts that it needs: those are known by what was fetched. Nothing else
     /// than charts asks for any of it.
     pub(crate) fn digest(&self, renderer: &Renderer) -> Digest {
         let (mut name, mut namespace, mut version, mut served) = (

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use windlass_kube::Str;
 
-use crate::{Failure, ReadSet, RenderError};
+use crate::{Failure, Fetched, ReadSet, RenderError};
 
 /// After a first failure, the same is not tried again for this long; then for twice as long each time.
 const FIRST_PAUSE_SECONDS: i64 = 10;
@@ -24,6 +24,7 @@ pub(crate) struct Failures<K>(HashMap<K, KeptFailure>);
 pub(crate) struct KeptFailure {
     pub(crate) reads: ReadSet,
     pub(crate) reference_reads: Vec<(Str, ReadSet)>,
+    pub(crate) fetched: Fetched,
     problem: Str,
     count: u32,
     again_at: i64,
@@ -41,12 +42,17 @@ impl<K: Eq + Hash + Clone> Failures<K> {
         self.0.get(key).filter(|kept| now < kept.again_at)
     }
 
-    /// Notes a failure. Those of the Tree are none of what is rendered.
+    /// Notes a failure. Those of the Tree are none of what is rendered, and neither is that something elsewhere is not
+    /// to be had: whoever fetches says when it is.
     pub(crate) fn note(&mut self, key: K, failure: &Failure, now: i64) {
-        if failure.confidential || matches!(failure.error, RenderError::Tree(_)) {
+        if failure.confidential
+            || failure.unreached
+            || failure.fetched == Fetched::Unknown
+            || matches!(failure.error, RenderError::Tree(_))
+        {
             return;
         }
-        let same = |kept: &&KeptFailure| kept.reads == failure.reads;
+        let same = |kept: &&KeptFailure| kept.reads == failure.reads && kept.fetched == failure.fetched;
         let count = self.0.get(&key).filter(same).map_or(0, |kept| kept.count).saturating_add(1);
         let pause = FIRST_PAUSE_SECONDS.checked_shl(count - 1).unwrap_or(LONGEST_PAUSE_SECONDS);
         if self.0.len() >= FAILURES_KEPT && !self.0.contains_key(&key) {
@@ -56,6 +62,7 @@ impl<K: Eq + Hash + Clone> Failures<K> {
         let kept = KeptFailure {
             reads: failure.reads.clone(),
             reference_reads: failure.reference_reads.clone(),
+            fetched: failure.fetched.clone(),
             problem: failure.error.to_string().into(),
             count,
             again_at: now.saturating_add(pause.clamp(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)),

@@ -23,6 +23,7 @@ mod charts;
 mod context;
 mod decryption;
 mod directory;
+mod elsewhere;
 mod environment;
 mod failures;
 mod helm;
@@ -43,6 +44,7 @@ pub use charts::{ChartFetcher, KustomizeCharts};
 pub use context::{ClusterFacts, Context, Fetchers, Services};
 use decryption::DecryptedTree;
 pub use decryption::{Decryption, DecryptionError};
+pub use elsewhere::{Asked, Elsewhere, Fetched};
 pub use environment::Environment;
 pub use gotemplate::{Instant, NoWorld, World};
 pub use overrides::Overrides;
@@ -77,8 +79,8 @@ pub struct Rendered {
     pub confidential: bool,
     /// What was asked of the cluster, with digests of the answers.
     pub lookups: Vec<(LookupRequest, Digest)>,
-    /// Whether something was fetched by an address in the source: another render can give another result.
-    pub fetched: bool,
+    /// What was fetched by addresses in the source.
+    pub fetched: Fetched,
     /// Whether files were parsed and nothing else was done: no store takes it, as reading it back would save nothing.
     pub is_plain: bool,
 }
@@ -156,6 +158,13 @@ pub enum RenderError {
         /// How often, by now.
         failures: u32,
     },
+    /// Something that the source names by an address is not here, and is being fetched. It is no failure: what is
+    /// rendered has to be rendered again once it is here.
+    #[error("what {path} names elsewhere is being fetched")]
+    Pending {
+        /// The folder as declared.
+        path: Str,
+    },
     /// The Tree failed.
     #[error("cannot read the source")]
     Tree(#[from] TreeError),
@@ -196,6 +205,10 @@ pub(crate) struct Failure {
     pub(crate) reference_reads: Vec<(Str, ReadSet)>,
     /// Whether the words of the error may quote what was decrypted.
     pub(crate) confidential: bool,
+    /// What it had fetched by then.
+    pub(crate) fetched: Fetched,
+    /// Whether something was not to be had elsewhere: that says nothing of the source.
+    pub(crate) unreached: bool,
 }
 
 /// What a renderer makes.
@@ -222,6 +235,8 @@ pub(crate) fn attempt(
     let recording = RecordingTree::new(decrypted.as_ref().map_or(tree, |decrypted| decrypted as &dyn Tree));
     let references: helm::References<'_> =
         context.references.iter().map(|(name, tree)| (name.clone(), RecordingTree::new(*tree))).collect();
+    // What a kept render was asked about before counts for that one.
+    context.fetchers.record.map(Elsewhere::take_asked);
     let made = make(&recording, &references, path.trim_matches('/'), renderer, context, overriding, shared);
     let confidential = decrypted.as_ref().is_some_and(DecryptedTree::was_used);
     let reads = recording.into_reads();
@@ -230,8 +245,18 @@ pub(crate) fn attempt(
         .map(|(name, tree)| (name, tree.into_reads()))
         .filter(|(_, reads)| !reads.is_empty())
         .collect();
+    let asked = context.fetchers.record.map(Elsewhere::take_asked);
+    let (is_pending, is_unreached) =
+        asked.as_ref().map_or((false, false), |asked| (asked.pending, asked.pending || asked.failed));
+    let fetched = match (asked, &made) {
+        (Some(asked), _) if asked.had.is_empty() => Fetched::Nothing,
+        (Some(asked), _) => Fetched::Known(asked.had.into()),
+        (None, Ok(made)) if made.fetched => Fetched::Unknown,
+        (None, _) => Fetched::Nothing,
+    };
+    let made = if is_pending { Err(RenderError::Pending { path: shown(path) }) } else { made };
     match made {
-        Ok(Made { source_type, manifests, diagnostics, by_chance, lookups, fetched, is_plain }) => {
+        Ok(Made { source_type, manifests, diagnostics, by_chance, lookups, fetched: _, is_plain }) => {
             Ok(Rendered {
                 manifests,
                 diagnostics,
@@ -245,7 +270,14 @@ pub(crate) fn attempt(
                 is_plain,
             })
         }
-        Err(error) => Err(Box::new(Failure { error, reads, reference_reads, confidential })),
+        Err(error) => Err(Box::new(Failure {
+            error,
+            reads,
+            reference_reads,
+            confidential,
+            fetched,
+            unreached: is_unreached,
+        })),
     }
 }
 

@@ -5,7 +5,7 @@ use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, Digest, Manifest, Origin, SourceType};
 use windlass_yaml::{Map, json};
 
-use crate::{ReadSet, Rendered};
+use crate::{Fetched, ReadSet, Rendered};
 
 /// A record of another layout is none.
 const LAYOUT: i64 = 1;
@@ -103,7 +103,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Rendered> {
         reference_reads: record.items_at(&["references"]).iter().map(reference).collect::<Option<_>>()?,
         by_chance: record.bool_at(&["chance"])?,
         confidential: false,
-        fetched: false,
+        fetched: Fetched::Nothing,
         is_plain: record.bool_at(&["plain"])?,
         lookups: record.items_at(&["lookups"]).iter().map(lookup).collect::<Option<_>>()?,
     })

@@ -75,6 +75,7 @@ pub(super) const RULES: &[Rule] = &[
             "windlass-argo",
             "windlass-diff",
             "windlass-source",
+            "windlass-kustomize",
             "windlass-render",
             "windlass-store",
             "windlass-plan",

@@ -84,6 +84,10 @@ impl Core {
         let Some(cluster) = self.target_cluster(unit) else { return };
         let Some(resolved) = self.resolved_sources(unit) else { return };
         if !self.is_rendered(unit, &cluster, &resolved) {
+            if !self.is_reached(unit) {
+                unit.waiting = Some(Waiting::Source);
+                return;
+            }
             self.prepare(unit, &cluster, resolved);
             return;
         }
@@ -119,7 +123,7 @@ impl Core {
             return;
         }
         self.refreshing.insert(unit.id.clone());
-        let mut repositories: Vec<&Str> = unit.sources.iter().map(|key| &key.repository).collect();
+        let mut repositories: Vec<&Str> = unit.followed().map(|key| &key.repository).collect();
         repositories.sort();
         repositories.dedup();
         unit.refreshes =
@@ -138,7 +142,7 @@ impl Core {
     /// Whether the sources of a Unit are as new as the refresh that was taken up.
     pub(super) fn is_refreshed(&self, unit: &UnitState) -> bool {
         unit.refreshes.iter().all(|(repository, ticket)| {
-            let mut followed = unit.sources.iter().filter(|key| key.repository == *repository);
+            let mut followed = unit.followed().filter(|key| key.repository == *repository);
             followed.all(|key| self.sources.get(key).is_some_and(|state| state.answered >= *ticket))
         })
     }
@@ -247,6 +251,7 @@ impl Core {
         let Some(rendered) = &unit.rendered else { return false };
         rendered.asked == asked
             && rendered.discovery == discovery
+            && rendered.reached.iter().eq(&self.reached_identities(unit))
             && rendered.identities.iter().cloned().eq(resolved.iter().map(Fetched::identity))
     }
 

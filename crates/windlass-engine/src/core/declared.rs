@@ -12,7 +12,7 @@ use super::Core;
 use crate::clusters::ClusterSecret;
 use crate::credentials::{self, Credentials, RepositorySecret, SECRET_TYPE};
 use crate::fetching::locate;
-use crate::source_hub::SourceKey;
+use crate::source_hub::{SourceKey, key_of};
 use crate::unit_state::{UnitState, asked_digest, operation_digest};
 
 /// The kind of the declaring objects.
@@ -147,6 +147,9 @@ impl Core {
         for (key, path) in &unit.extra_reads {
             self.unregister_reader(key, path, id);
         }
+        for reached in &unit.reached {
+            self.unfollow_reached(id, &reached.key);
+        }
         for cluster in self.clusters.values_mut() {
             cluster.wanted.forget(id);
         }
@@ -171,12 +174,7 @@ impl Core {
                 }
             };
             let project = &unit.lowered.permissions.project;
-            let repository = if self.credentials.are_of_project(&place, project) {
-                format!("{} for project {project}", place.name()).into()
-            } else {
-                place.name()
-            };
-            let key = SourceKey { repository, target };
+            let key = key_of(&self.credentials, &place, target, Some(project));
             keys.push((key, place, spec.path.clone()));
         }
         let old: Vec<SourceKey> = std::mem::take(&mut unit.sources);
@@ -198,6 +196,7 @@ impl Core {
             self.drop_unused_source(key);
         }
         unit.source_problems = problems;
+        self.follow_reached(&mut unit, None);
         self.units.insert(id.clone(), unit);
     }
 
@@ -205,7 +204,7 @@ impl Core {
         self.readers.entry(key.clone()).or_default().entry(path.clone()).or_default().insert(id.clone());
     }
 
-    fn unregister_reader(&mut self, key: &SourceKey, path: &Str, id: &UnitId) {
+    pub(super) fn unregister_reader(&mut self, key: &SourceKey, path: &Str, id: &UnitId) {
         if let Some(readers) = self.readers.get_mut(key)
             && let Some(units) = readers.get_mut(path)
         {
@@ -216,7 +215,7 @@ impl Core {
         }
     }
 
-    fn drop_unused_source(&mut self, key: &SourceKey) {
+    pub(super) fn drop_unused_source(&mut self, key: &SourceKey) {
         if self.readers.get(key).is_some_and(std::collections::BTreeMap::is_empty) {
             self.readers.remove(key);
             self.sources.remove(key);

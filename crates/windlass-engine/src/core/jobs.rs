@@ -11,13 +11,15 @@ use windlass_model::{
     ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
-use windlass_render::{Context, ReadSet, RenderCache, Rendered};
+use windlass_render::{Context, ReadSet, RenderCache, RenderError, Rendered};
 use windlass_source::Repository;
 
+use super::reached::identity_of;
 use super::{Core, Event, PreparedUnit};
 use crate::clusters::{ClusterKey, ClusterState};
 use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
+use crate::reach::{Address, MAX_REACHED, Reach};
 use crate::rendering::{SourceTree, jsonnet_if, render_sources};
 use crate::respecting::RespectingTarget;
 use crate::source_hub::SourceKey;
@@ -42,6 +44,15 @@ struct Preparation {
     allow_jsonnet: bool,
     target: ClusterTarget,
     told: Option<ToldRevisions>,
+    reach: Reach,
+}
+
+/// Why nothing is prepared.
+enum Unprepared {
+    /// What the sources name by addresses is to be fetched first.
+    Pending,
+    /// It cannot be.
+    Failed(Vec<Diagnostic>),
 }
 
 /// The revisions that the status named when this process began, with the repositories they are in.
@@ -62,6 +73,7 @@ impl Core {
             renders: self.renders.clone(),
             allow_jsonnet: self.config.allow_jsonnet,
             target: state.target.clone(),
+            reach: self.reach(unit),
         };
         let ticket = self.ticket();
         unit.held = match std::mem::replace(&mut unit.activity, Activity::Preparing(ticket)) {
@@ -79,14 +91,16 @@ impl Core {
             let run = std::panic::AssertUnwindSafe(|| preparation.run());
             let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
                 let message = "rendering failed with a bug of ours; the log has its place";
-                Err(vec![Diagnostic::new(DiagnosticKind::Render, message)])
+                Err(Unprepared::Failed(vec![Diagnostic::new(DiagnosticKind::Render, message)]))
             });
-            let mut prepared = result.unwrap_or_else(|diagnostics| PreparedUnit {
-                diagnostics,
-                failed: true,
-                ..preparation.begin()
+            let mut prepared = result.unwrap_or_else(|unprepared| match unprepared {
+                Unprepared::Pending => PreparedUnit { pending: true, ..preparation.begin() },
+                Unprepared::Failed(diagnostics) => {
+                    PreparedUnit { diagnostics, failed: true, ..preparation.begin() }
+                }
             });
             prepared.damaged = preparation.damaged();
+            preparation.note_reached(&mut prepared);
             let _ = events.blocking_send(Event::Prepared(id, ticket, Box::new(prepared)));
         });
     }
@@ -106,14 +120,20 @@ impl Core {
     }
 
     pub(super) fn on_prepared(&mut self, id: &UnitId, ticket: u64, prepared: PreparedUnit) {
-        self.metrics.renders.get_or_create(&ResultLabel::of(!prepared.failed)).inc();
+        if !prepared.pending {
+            self.metrics.renders.get_or_create(&ResultLabel::of(!prepared.failed)).inc();
+        }
         for key in &prepared.damaged {
             self.hub.repair(&key.repository);
         }
         self.rest_at = Some(Instant::now() + super::REST_AFTER);
         let Some(mut unit) = self.units.remove(id) else { return };
         if matches!(unit.activity, Activity::Preparing(current) if current == ticket) {
-            self.take_prepared(&mut unit, prepared);
+            self.follow_reached(&mut unit, Some(&prepared.reached));
+            // What is missing is fetched now, and the Unit is looked at again once it is here.
+            if !prepared.pending {
+                self.take_prepared(&mut unit, prepared);
+            }
             self.idle(&mut unit);
             if let Some((run, wave)) = unit.held.take() {
                 // Whether it goes on is told apart when the Unit is looked at.
@@ -184,6 +204,7 @@ impl Core {
             bodies: Some(prepared.desired),
             hooks: prepared.hooks,
             failed: prepared.failed,
+            reached: prepared.reached_identities,
         };
         if unit.synced.is_none() && unit.was_synced_at(&rendered.shown) {
             // The status of an earlier process says so.
@@ -309,16 +330,43 @@ impl Preparation {
             unchanged_since: None,
             read_paths: Vec::new(),
             failed: false,
+            reached: Vec::new(),
+            reached_identities: Vec::new(),
+            pending: false,
         }
     }
 
     /// The sources whose files turned out to be damaged.
     fn damaged(&self) -> Vec<SourceKey> {
         let damaged = self.sources.iter().filter(|(_, source)| source.files.is_damaged());
-        damaged.map(|(key, _)| key.clone()).collect()
+        let reached = self.reach.touched();
+        let reached = reached.iter().filter_map(|address| self.reach.known(address));
+        let reached = reached.filter(|(_, known)| known.as_ref().is_ok_and(|known| known.files.is_damaged()));
+        damaged.map(|(key, _)| key.clone()).chain(reached.map(|(key, _)| key.clone())).collect()
     }
 
-    fn run(&self) -> Result<PreparedUnit, Vec<Diagnostic>> {
+    /// Says what was asked for by addresses, and whether it was there.
+    fn note_reached(&self, prepared: &mut PreparedUnit) {
+        let touched = self.reach.touched();
+        if touched.len() > MAX_REACHED {
+            let message = format!(
+                "the sources name more than {MAX_REACHED} things by addresses (limit MAX_REACHED); \
+                 bring some of them along"
+            );
+            prepared.diagnostics = vec![Diagnostic::new(DiagnosticKind::Render, message)];
+            prepared.failed = true;
+            prepared.pending = false;
+            return;
+        }
+        if !prepared.pending {
+            let known = touched.iter().filter_map(|address| self.reach.known(address));
+            prepared.reached_identities = known.map(|(_, known)| identity_of(known)).collect();
+        }
+        let is_wanted = |address: &Address| prepared.pending || self.reach.known(address).is_some();
+        prepared.reached = touched.into_iter().filter(is_wanted).collect();
+    }
+
+    fn run(&self) -> Result<PreparedUnit, Unprepared> {
         let mut prepared = self.begin();
         let unit = &self.lowered.unit;
         let mut manifests: Vec<Manifest> = Vec::new();
@@ -336,14 +384,16 @@ impl Preparation {
             };
             self.renders.render(&place, tree, &unit.sources[idx].path, renderer, context)
         };
-        let rendered = render_sources(
-            &self.lowered,
-            &trees,
-            &self.target.discovery,
-            jsonnet_if(self.allow_jsonnet),
-            render,
-        )
-        .map_err(|error| vec![Diagnostic::new(DiagnosticKind::Render, windlass_source::chain(&error))])?;
+        let failed = |error: &dyn std::error::Error| {
+            let message = windlass_source::chain(error);
+            Unprepared::Failed(vec![Diagnostic::new(DiagnosticKind::Render, message)])
+        };
+        let (discovery, jsonnet) = (&self.target.discovery, jsonnet_if(self.allow_jsonnet));
+        let rendered = render_sources(&self.lowered, &trees, discovery, jsonnet, &self.reach, render)
+            .map_err(|error| match error {
+                RenderError::Pending { .. } => Unprepared::Pending,
+                error => failed(&error),
+            })?;
         for (source_idx, ((spec, (key, _)), rendered)) in
             unit.sources.iter().zip(&self.sources).zip(rendered).enumerate()
         {
@@ -351,7 +401,13 @@ impl Preparation {
                 prepared.source_types.push(SourceType::Reference);
                 continue;
             };
-            unchanged = unchanged && self.is_unchanged(source_idx, &rendered.reads);
+            if rendered.source_type == SourceType::Kustomize {
+                self.reach.build_options().map_err(|error| failed(&error))?;
+            }
+            // What was fetched beside the source may be another thing now.
+            unchanged = unchanged
+                && rendered.fetched == windlass_render::Fetched::Nothing
+                && self.is_unchanged(source_idx, &rendered.reads);
             prepared.source_types.push(rendered.source_type);
             prepared.diagnostics.extend(rendered.diagnostics.iter().cloned());
             prepared.read_paths.push((key.clone(), reads_outside(&rendered, &spec.path)));

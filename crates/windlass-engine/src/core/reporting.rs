@@ -84,6 +84,13 @@ impl Core {
             }
         }
         diagnostics.extend(self.dependency_diagnostics(unit));
+        for reached in &unit.reached {
+            // Where nothing is known of it, the render has failed with the same words.
+            let state = self.sources.get(&reached.key).filter(|state| state.latest.is_some());
+            if let Some(problem) = state.and_then(|state| state.problem.as_ref()) {
+                diagnostics.push(Diagnostic::new(DiagnosticKind::Source, problem.clone()));
+            }
+        }
         let unclear = rendered.failed
             || rendered.diagnostics.iter().any(|diagnostic| {
                 matches!(diagnostic.kind, DiagnosticKind::Render | DiagnosticKind::Compare)

@@ -37,6 +37,11 @@ pub trait ChartSource: Send + Sync {
     /// Why it cannot be had; the words are shown to people, so they have no secrets.
     fn fetch(&self, request: &ChartRequest<'_>) -> Result<ChartFiles, ChartSourceError>;
 
+    /// Hears which charts are going to be fetched, one after the other, so that they can be fetched side by side.
+    fn expect(&self, requests: &[ChartRequest<'_>]) {
+        let _ = requests;
+    }
+
     /// The address of the repository that somebody has given a name: `@name` or `alias:name` in a chart.
     fn address_of(&self, name: &str) -> Option<String> {
         let _ = name;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use windlass_argo::{Lowered, Project, ProjectProblem, lower, project_name};
 use windlass_cluster::Discovery;
-use windlass_engine::{Credentials, FetchedSource, SourceStores, fetch_sources, render_sources};
+use windlass_engine::{Credentials, FetchedSource, Reach, SourceStores, fetch_sources, render_sources};
 use windlass_kube::Object;
 use windlass_model::{Renderer, Tree};
 use windlass_render::Context as RenderContext;
@@ -132,7 +132,9 @@ pub(crate) async fn declared_objects(
         windlass_render::render(tree, path, renderer, context)
             .with_context(|| format!("{path} could not be rendered"))
     };
-    let rendered = render_sources(lowered, &trees, discovery, jsonnet, render)?;
+    let reach = Reach::new(stores, credentials, lowered);
+    let rendered =
+        tokio::task::block_in_place(|| render_sources(lowered, &trees, discovery, jsonnet, &reach, render))?;
     let mut objects = Vec::new();
     let mut is_whole = true;
     for rendered in rendered.into_iter().flatten() {

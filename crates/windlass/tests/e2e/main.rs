@@ -96,6 +96,8 @@ on_both_servers! {
     charts::chart_of_a_helm_repository,
     charts::chart_of_a_registry,
     charts::artifact_of_a_registry,
+    charts::chart_with_a_dependency,
+    charts::kustomization_of_things_elsewhere,
     charts::submodules,
     charts::files_that_git_lfs_keeps,
     charts::damaged_files_are_fetched_again,

@@ -254,3 +254,81 @@ pub(crate) async fn damaged_files_are_fetched_again(server: Server) {
     plane.until_no_conditions().await;
     plane.until_log(|log| log.contains("is damaged and is fetched again")).await;
 }
+
+/// A chart in Git gets the chart that it needs from a repository with a password, as soon as a Secret has it.
+pub(crate) async fn chart_with_a_dependency(server: Server) {
+    let charts = FileServer::builder().basic_auth("ada", "s3cret-and-right").start().unwrap();
+    publish(&charts, &["1.0.0", "1.1.0", "2.0.0"]);
+    let plane = Plane::start(server).await;
+    let url = format!("{}/charts", charts.base_url());
+    let parent = format!(
+        "apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- {{name: web, version: 1.x, repository: '{url}'}}\n"
+    );
+    let first = plane
+        .commit()
+        .file("deploy/Chart.yaml", parent)
+        .file("deploy/values.yaml", "web: {value: parent}\n")
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_condition("ComparisonError", &["web"]).await;
+    let data = json!({
+        "type": "helm", "name": "charts", "url": url, "username": "ada", "password": "s3cret-and-right",
+        "insecure": "true",
+    });
+    plane.create_secret("charts", Some("repository"), data).await;
+    plane.until_synced(&first).await;
+    until_data(&plane, "value", "parent").await;
+    until_data(&plane, "version", "1.1.0").await;
+    plane.until_no_conditions().await;
+    // A newer version that is allowed is noticed although no commit says so.
+    publish(&charts, &["1.0.0", "1.1.0", "1.2.0", "2.0.0"]);
+    until_data(&plane, "version", "1.2.0").await;
+    plane.until_no_conditions().await;
+}
+
+/// A kustomization lies on a base in another repository, brings a file of a web server, and a chart where the settings
+/// allow charts.
+pub(crate) async fn kustomization_of_things_elsewhere(server: Server) {
+    let charts = FileServer::start().unwrap();
+    publish(&charts, &["1.0.0"]);
+    let elsewhere = GitServer::start().unwrap();
+    let base = elsewhere.repository("base").unwrap();
+    base.commit("main")
+        .file("deploy/kustomization.yaml", "resources: [base.yaml]\n")
+        .file("deploy/base.yaml", config_map("base", "1"))
+        .submit()
+        .unwrap();
+    charts.put("files/file.yaml", config_map("file", "1"));
+    let plane = Plane::start(server).await;
+    let kustomization = format!(
+        "resources: ['{}//deploy?ref=main', '{}/files/file.yaml']\nhelmCharts:\n- {{name: web, repo: '{}/charts', version: 1.0.0, releaseName: web}}\n",
+        elsewhere.url("base"),
+        charts.base_url(),
+        charts.base_url()
+    );
+    let first = plane.commit().file("deploy/kustomization.yaml", kustomization).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_condition("ComparisonError", &["helm"]).await;
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "labels": {"app.kubernetes.io/part-of": "argocd"}},
+        "data": {"kustomize.buildOptions": "--enable-helm"},
+    });
+    plane.api.create(&plane.control_path("configmaps"), &settings).await.unwrap();
+    plane.until_synced(&first).await;
+    until_data(&plane, "version", "1.0.0").await;
+    for name in ["base", "file"] {
+        let live = plane.get(&plane.path(&format!("configmaps/{name}"))).await;
+        assert_eq!(live["data"]["value"], "1");
+    }
+    plane.until_no_conditions().await;
+    // What changes elsewhere is noticed although the Application's own repository is as it was.
+    base.commit("main").file("deploy/base.yaml", config_map("base", "2")).submit().unwrap();
+    charts.put("files/file.yaml", config_map("file", "2"));
+    for name in ["base", "file"] {
+        let is_new = |live: &Value| live["data"]["value"] == "2";
+        plane.until(&plane.path(&format!("configmaps/{name}")), "the new value", is_new).await;
+    }
+    plane.until_no_conditions().await;
+}
