@@ -1,8 +1,10 @@
 //! What can be set about the engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use windlass_kube::Str;
+use windlass_render::jsonnet::Engine;
 
 /// How the engine runs. The default suits a cluster of a few thousand Units.
 #[derive(Debug, Clone)]
@@ -25,9 +27,8 @@ pub struct EngineConfig {
     pub render_store_bytes: u64,
     /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
     pub allow_local_repositories: bool,
-    /// Whether Jsonnet in sources is evaluated. Programs have no limit of time and memory yet: one without end holds a
-    /// render thread for ever.
-    pub allow_jsonnet: bool,
+    /// What evaluates Jsonnet in sources; one that sets no limits leaves a render thread to each program without end.
+    pub jsonnet: Option<Arc<dyn Engine>>,
     /// At most this many Events a second are written, so that they never crowd out the work.
     pub events_per_second: u32,
 }
@@ -47,7 +48,7 @@ impl Default for EngineConfig {
             render_cache_bytes: 24 * 1024 * 1024,
             render_store_bytes: 256 * 1024 * 1024,
             allow_local_repositories: false,
-            allow_jsonnet: false,
+            jsonnet: None,
             events_per_second: 10,
         }
     }

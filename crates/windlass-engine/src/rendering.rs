@@ -7,7 +7,7 @@ use windlass_argo::Lowered;
 use windlass_cluster::Discovery;
 use windlass_kube::{Str, Value};
 use windlass_model::{Renderer, SourceSpec, Tree};
-use windlass_render::jsonnet::{self, Inline};
+use windlass_render::jsonnet;
 use windlass_render::{ClusterFacts, Context, Environment, Overrides, Services, World};
 
 use crate::reach::Reach;
@@ -19,12 +19,6 @@ pub struct SourceTree<'a> {
     pub commit: &'a str,
     /// Its files.
     pub tree: &'a dyn Tree,
-}
-
-/// What evaluates Jsonnet, if that is allowed: programs have no limit of time and memory yet.
-#[must_use]
-pub fn jsonnet_if(is_allowed: bool) -> Option<&'static dyn jsonnet::Engine> {
-    is_allowed.then_some(&Inline)
 }
 
 /// Calls `render` for every source of a Unit with its options and context; a source that others only refer to gives

@@ -199,7 +199,7 @@ impl RenderCache {
             }
         };
         self.lock().failures.forget(&failure_key);
-        if !rendered.confidential && rendered.fetched != Fetched::Unknown {
+        if !rendered.confidential && rendered.fetched != Fetched::Unknown && !rendered.may_pass {
             let (parameters, _) = failure_key;
             // What lies elsewhere is not known yet when a process begins: a record of it would not be found to hold.
             let is_whole = !rendered.is_plain && rendered.fetched == Fetched::Nothing;

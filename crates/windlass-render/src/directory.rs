@@ -17,8 +17,7 @@ use crate::{Made, RecordingTree, RenderError, joined, resolved, shown};
 const MANIFESTS_BYTES: u64 = 10 * 1024 * 1024;
 
 /// What is said of a Jsonnet file where nothing evaluates it.
-const JSONNET_IS_OFF: &str = "cannot be evaluated: Jsonnet is off, because programs have no limit of time and memory \
-    yet and one could hold up all others; run windlass with --allow-jsonnet if you trust every repository";
+const JSONNET_IS_OFF: &str = "cannot be evaluated: nothing here runs Jsonnet";
 
 /// Folders deeper than this are no manifests but a trap.
 const FOLDER_DEPTH: usize = 64;
@@ -43,6 +42,7 @@ pub(crate) fn render(
     let mut diagnostics = Vec::new();
     let mut bytes = 0;
     let mut is_plain = true;
+    let mut may_pass = false;
     for relative in files(tree, path, options.recurse, &mut diagnostics)? {
         let extension = relative.rsplit_once('.').map_or("", |(_, extension)| extension);
         let known = matches!(extension, "yaml" | "yml" | "json" | "jsonnet");
@@ -77,17 +77,27 @@ pub(crate) fn render(
             }
             Some(jsonnet) => {
                 is_plain = false;
-                evaluate(tree, path, &file, options, jsonnet, (&mut manifests, &mut diagnostics));
+                may_pass |=
+                    !evaluate(tree, path, &file, options, jsonnet, (&mut manifests, &mut diagnostics));
             }
             None => diagnostics.push(Diagnostic::new(DiagnosticKind::Render, JSONNET_IS_OFF).at(origin)),
         }
     }
     let lookups = Vec::new();
     let source_type = SourceType::Directory;
-    Ok(Made { source_type, manifests, diagnostics, by_chance: false, lookups, fetched: false, is_plain })
+    Ok(Made {
+        source_type,
+        manifests,
+        diagnostics,
+        by_chance: false,
+        lookups,
+        fetched: false,
+        may_pass,
+        is_plain,
+    })
 }
 
-/// Adds the objects that a Jsonnet file evaluates to: one, or a list.
+/// Adds the objects that a Jsonnet file evaluates to: one, or a list. False when it may do better at another time.
 fn evaluate(
     tree: &RecordingTree<'_>,
     path: &str,
@@ -95,7 +105,7 @@ fn evaluate(
     options: &DirectoryOptions,
     engine: &dyn Engine,
     (manifests, diagnostics): (&mut Vec<Manifest>, &mut Vec<Diagnostic>),
-) {
+) -> bool {
     let given = options.jsonnet.as_deref();
     let variables =
         |of: fn(&JsonnetOptions) -> &Vec<JsonnetVariable>| given.map(of).cloned().unwrap_or_default();
@@ -107,7 +117,7 @@ fn evaluate(
         let message = "a folder of directory.jsonnet.libs leads out of the source";
         let origin = Origin { file: file.into(), line: 0 };
         diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
-        return;
+        return true;
     };
     search.extend(libraries.into_iter().map(Str::from));
     let program = Program {
@@ -117,11 +127,15 @@ fn evaluate(
         search,
     };
     match engine.evaluate(&program, &mut FilesOf(tree)) {
-        Ok(json) => parse_evaluated(file, &json, manifests, diagnostics),
+        Ok(json) => {
+            parse_evaluated(file, &json, manifests, diagnostics);
+            true
+        }
         Err(error) => {
             let origin = Origin { file: file.into(), line: error.line_in(file) };
             let message = format!("cannot be evaluated: {error}");
             diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+            !error.may_pass
         }
     }
 }

@@ -69,7 +69,16 @@ pub(crate) fn render(
     let lookups = asked.map(|request| (request.clone(), context.answer(request))).collect();
     let by_chance = rendered.record.asked_world;
     let source_type = SourceType::Helm;
-    Ok(Made { source_type, manifests, diagnostics, by_chance, lookups, fetched: false, is_plain: false })
+    Ok(Made {
+        source_type,
+        manifests,
+        diagnostics,
+        by_chance,
+        lookups,
+        fetched: false,
+        may_pass: false,
+        is_plain: false,
+    })
 }
 
 /// An error with all its causes.

@@ -22,7 +22,7 @@ pub const STACK_FRAMES: usize = 2_000;
 /// A file that is imported is no larger than this.
 pub const FILE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Stack for the parser, which goes as deep as the text is nested.
+/// Stack for the parser, which goes as deep as the text is nested; of programs that are evaluated by [`Inline`].
 const PARSER_STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// A file to evaluate, and what it is given.
@@ -49,7 +49,7 @@ pub trait Files {
 }
 
 /// Runs programs. [`Inline`] does so at once; others may put the program where it can be ended.
-pub trait Engine: Sync {
+pub trait Engine: std::fmt::Debug + Send + Sync {
     /// The JSON that the program evaluates to.
     ///
     /// # Errors
@@ -58,8 +58,8 @@ pub trait Engine: Sync {
     fn evaluate(&self, program: &Program, files: &mut dyn Files) -> Result<String, JsonnetError>;
 }
 
-/// Runs programs on the thread that asks: for callers who can be interrupted. The stack is limited, time and memory
-/// are not.
+/// Runs programs on the thread that asks, without a limit of time and memory, on a stack that deep nesting overflows:
+/// for programs that are trusted. `windlass-sandbox` has an engine for the others.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inline;
 
@@ -88,13 +88,15 @@ pub struct JsonnetError {
     pub problem: String,
     /// Where, innermost first; empty when it is about the program as a whole.
     pub trace: Vec<Place>,
+    /// Whether the same program may do better at another time, on a machine that is less busy.
+    pub may_pass: bool,
 }
 
 impl JsonnetError {
     /// An error about the program as a whole.
     #[must_use]
     pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), trace: Vec::new() }
+        Self { problem: problem.into(), trace: Vec::new(), may_pass: false }
     }
 
     /// The line of `file` in which it happened, or from which it was reached; 0 when that is not known.
@@ -119,12 +121,24 @@ impl std::fmt::Display for Trace<'_> {
 
 impl Engine for Inline {
     fn evaluate(&self, program: &Program, files: &mut dyn Files) -> Result<String, JsonnetError> {
-        // Everything that the program made is dropped with it, so nothing half-made can be seen.
-        let run =
-            std::panic::AssertUnwindSafe(|| stacker::grow(PARSER_STACK_BYTES, || evaluate(program, files)));
-        std::panic::catch_unwind(run)
-            .unwrap_or_else(|_| Err(JsonnetError::new("the Jsonnet engine failed with a bug of its own")))
+        evaluate_on(PARSER_STACK_BYTES, program, files)
     }
+}
+
+/// Runs a program on this thread, on a stack of so many bytes. A text that is nested deeper ends the process.
+///
+/// # Errors
+///
+/// [`JsonnetError`] with the place in the program.
+pub fn evaluate_on(
+    stack_bytes: usize,
+    program: &Program,
+    files: &mut dyn Files,
+) -> Result<String, JsonnetError> {
+    // Everything that the program made is dropped with it, so nothing half-made can be seen.
+    let run = std::panic::AssertUnwindSafe(|| stacker::grow(stack_bytes, || evaluate(program, files)));
+    std::panic::catch_unwind(run)
+        .unwrap_or_else(|_| Err(JsonnetError::new("the Jsonnet engine failed with a bug of its own")))
 }
 
 fn evaluate(program: &Program, files: &mut dyn Files) -> Result<String, JsonnetError> {

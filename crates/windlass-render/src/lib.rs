@@ -81,6 +81,8 @@ pub struct Rendered {
     pub lookups: Vec<(LookupRequest, Digest)>,
     /// What was fetched by addresses in the source.
     pub fetched: Fetched,
+    /// Whether something failed that may do better at another time; no cache takes it.
+    pub may_pass: bool,
     /// Whether files were parsed and nothing else was done: no store takes it, as reading it back would save nothing.
     pub is_plain: bool,
 }
@@ -219,6 +221,7 @@ pub(crate) struct Made {
     by_chance: bool,
     lookups: Vec<(LookupRequest, Digest)>,
     fetched: bool,
+    may_pass: bool,
     is_plain: bool,
 }
 
@@ -256,20 +259,28 @@ pub(crate) fn attempt(
     };
     let made = if is_pending { Err(RenderError::Pending { path: shown(path) }) } else { made };
     match made {
-        Ok(Made { source_type, manifests, diagnostics, by_chance, lookups, fetched: _, is_plain }) => {
-            Ok(Rendered {
-                manifests,
-                diagnostics,
-                source_type,
-                reads,
-                reference_reads,
-                by_chance,
-                confidential,
-                lookups,
-                fetched,
-                is_plain,
-            })
-        }
+        Ok(Made {
+            source_type,
+            manifests,
+            diagnostics,
+            by_chance,
+            lookups,
+            fetched: _,
+            may_pass,
+            is_plain,
+        }) => Ok(Rendered {
+            manifests,
+            diagnostics,
+            source_type,
+            reads,
+            reference_reads,
+            by_chance,
+            confidential,
+            lookups,
+            fetched,
+            may_pass,
+            is_plain,
+        }),
         Err(error) => Err(Box::new(Failure {
             error,
             reads,
@@ -321,6 +332,7 @@ fn make(
                 by_chance: false,
                 lookups: Vec::new(),
                 fetched: built.fetched,
+                may_pass: false,
                 is_plain: false,
             })
         }

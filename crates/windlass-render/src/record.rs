@@ -104,6 +104,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Rendered> {
         by_chance: record.bool_at(&["chance"])?,
         confidential: false,
         fetched: Fetched::Nothing,
+        may_pass: false,
         is_plain: record.bool_at(&["plain"])?,
         lookups: record.items_at(&["lookups"]).iter().map(lookup).collect::<Option<_>>()?,
     })

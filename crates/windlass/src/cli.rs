@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use windlass_sandbox::{ChildJsonnet, Limits, RUN_SECONDS};
 
 /// GitOps in one binary: what Git declares is what runs.
 ///
@@ -146,13 +147,33 @@ pub(crate) struct EngineOptions {
     /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
     pub(crate) allow_local_repositories: bool,
-    /// Evaluate Jsonnet in repositories. Programs have no limit of time and memory yet: allow it only if everybody who
-    /// may write to them is trusted.
-    #[arg(long, env = "WINDLASS_ALLOW_JSONNET")]
-    pub(crate) allow_jsonnet: bool,
+    #[command(flatten)]
+    pub(crate) jsonnet: JsonnetOptions,
     /// Where metrics, health and webhooks are served; port 0 takes a free one.
     #[arg(long, env = "WINDLASS_LISTEN", default_value = "127.0.0.1:8082", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+}
+
+/// What programs in repositories may use.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct JsonnetOptions {
+    /// A Jsonnet program that runs for longer is ended.
+    #[arg(long, env = "WINDLASS_JSONNET_SECONDS", default_value_t = RUN_SECONDS, value_name = "SECONDS")]
+    jsonnet_seconds: u64,
+}
+
+impl JsonnetOptions {
+    /// What evaluates Jsonnet: children of this process.
+    pub(crate) fn engine(self) -> ChildJsonnet {
+        let time = Duration::from_secs(self.jsonnet_seconds);
+        ChildJsonnet::of_this_program(Limits { time, ..Limits::default() })
+    }
+}
+
+impl Default for JsonnetOptions {
+    fn default() -> Self {
+        Self { jsonnet_seconds: RUN_SECONDS }
+    }
 }
 
 /// Options of `windlass up`.

@@ -12,7 +12,7 @@ use windlass_apiserver::Data;
 use windlass_kube::{Object, Value, value};
 
 use crate::app::{Session, show_tree};
-use crate::cli::{EngineOptions, Global};
+use crate::cli::{EngineOptions, Global, JsonnetOptions};
 use crate::output::{self, ColorOption, Paint, Tone};
 use crate::serving;
 use crate::up::{ControlPlane, Scratch};
@@ -67,7 +67,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
         watch_namespace: String::new(),
         poll_interval: POLL,
         allow_local_repositories: true,
-        allow_jsonnet: false,
+        jsonnet: JsonnetOptions::default(),
         listen,
     };
     let demo = Demo {

@@ -24,6 +24,10 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A child of another Windlass does one thing, and reads no settings.
+    if windlass_sandbox::serve_if_child() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = match config_file::with_file(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => return fail(&error),

@@ -39,6 +39,8 @@ pub(crate) struct PlanOptions {
     /// `json` for programs.
     #[arg(short, long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
     output: String,
+    #[command(flatten)]
+    jsonnet: crate::cli::JsonnetOptions,
 }
 
 /// Prints the plan; the exit code is 1 when something could not be rendered or prepared.
@@ -57,6 +59,8 @@ pub(crate) fn run(options: &PlanOptions) -> Result<ExitCode> {
         .with_context(|| format!("the folder {} cannot be read", options.desired.display()))?;
     let mut world = SystemWorld::new();
     let mut context = windlass_render::Context::empty(&mut world);
+    let jsonnet = options.jsonnet.engine();
+    context.services.jsonnet = Some(&jsonnet);
     let mut renderer = Renderer::Detect;
     if let Some(application) = &application {
         context.name = application.name().into();

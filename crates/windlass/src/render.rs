@@ -14,7 +14,6 @@ use clap::{Args, Subcommand};
 use windlass_engine::SystemWorld;
 use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
 use windlass_render::Services;
-use windlass_render::jsonnet::Inline;
 use windlass_source::FolderTree;
 use windlass_yaml::{LoadOptions, Position};
 
@@ -115,11 +114,12 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     let name = options.name.as_str().into();
     let namespace = options.namespace.as_str().into();
     let charts = charts::UserCharts::default();
+    let jsonnet = options.sources.jsonnet();
     let mut context = windlass_render::Context {
         name,
         namespace,
         charts: &charts,
-        services: Services { jsonnet: Some(&Inline), ..Services::default() },
+        services: Services { jsonnet: Some(&jsonnet), ..Services::default() },
         ..windlass_render::Context::empty(&mut world)
     };
     let render = || windlass_render::render(&tree, path, &renderer, &mut context);

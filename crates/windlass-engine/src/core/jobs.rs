@@ -11,6 +11,7 @@ use windlass_model::{
     ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
+use windlass_render::jsonnet::Engine;
 use windlass_render::{Context, ReadSet, RenderCache, RenderError, Rendered};
 use windlass_source::Repository;
 
@@ -20,7 +21,7 @@ use crate::clusters::{ClusterKey, ClusterState};
 use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
 use crate::reach::{Address, MAX_REACHED, Reach};
-use crate::rendering::{SourceTree, jsonnet_if, render_sources};
+use crate::rendering::{SourceTree, render_sources};
 use crate::respecting::RespectingTarget;
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
@@ -41,7 +42,7 @@ struct Preparation {
     lowered: Arc<windlass_argo::Lowered>,
     sources: Vec<(SourceKey, Fetched)>,
     renders: Arc<RenderCache>,
-    allow_jsonnet: bool,
+    jsonnet: Option<Arc<dyn Engine>>,
     target: ClusterTarget,
     told: Option<ToldRevisions>,
     reach: Reach,
@@ -71,7 +72,7 @@ impl Core {
             lowered: unit.lowered.clone(),
             sources: unit.sources.iter().cloned().zip(resolved).collect(),
             renders: self.renders.clone(),
-            allow_jsonnet: self.config.allow_jsonnet,
+            jsonnet: self.config.jsonnet.clone(),
             target: state.target.clone(),
             reach: self.reach(unit),
         };
@@ -388,7 +389,7 @@ impl Preparation {
             let message = windlass_source::chain(error);
             Unprepared::Failed(vec![Diagnostic::new(DiagnosticKind::Render, message)])
         };
-        let (discovery, jsonnet) = (&self.target.discovery, jsonnet_if(self.allow_jsonnet));
+        let (discovery, jsonnet) = (&self.target.discovery, self.jsonnet.as_deref());
         let rendered = render_sources(&self.lowered, &trees, discovery, jsonnet, &self.reach, render)
             .map_err(|error| match error {
                 RenderError::Pending { .. } => Unprepared::Pending,

@@ -90,7 +90,10 @@ impl<'p, 'f> Loader<'p, 'f> {
         self.sources.insert(key, Text { id, file: file.into(), content, prefix: PREFIX.len() });
         machine.load_source(context, &text, true, file).map_err(|error| {
             let (problem, span) = words::of_load(&error);
-            JsonnetError { problem, trace: self.place(machine, span).into_iter().collect() }
+            JsonnetError {
+                trace: self.place(machine, span).into_iter().collect(),
+                ..JsonnetError::new(problem)
+            }
         })
     }
 
@@ -104,7 +107,7 @@ impl<'p, 'f> Loader<'p, 'f> {
                 trace.push(place);
             }
         }
-        JsonnetError { problem, trace }
+        JsonnetError { trace, ..JsonnetError::new(problem) }
     }
 
     /// The place of a span; `None` for the standard library's own and for what we put before a text.

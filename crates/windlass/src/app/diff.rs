@@ -47,8 +47,15 @@ pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<Exit
     let store = options.source.store()?;
     let jsonnet = options.source.jsonnet();
     let project = project.as_ref();
-    let previewing =
-        preview(&session.client, &store.stores, &application, project, &credentials, &settings, jsonnet);
+    let previewing = preview(
+        &session.client,
+        &store.stores,
+        &application,
+        project,
+        &credentials,
+        &settings,
+        Some(&jsonnet),
+    );
     let found = tokio::select! {
         found = previewing => found.with_context(|| format!("what a sync of {} would change cannot be told", options.name))?,
         // The temporary store goes on the way out.

@@ -114,7 +114,7 @@ async fn declared(
         .discover()
         .await
         .map_err(|error| session.explained(error, "what the cluster serves"))?;
-    declared_objects(&store.stores, &credentials, &lowered, &discovery, repositories.jsonnet()).await
+    declared_objects(&store.stores, &credentials, &lowered, &discovery, &repositories.jsonnet()).await
 }
 
 /// What an Application declares, as its sources are now; and whether nothing was left out.
@@ -123,7 +123,7 @@ pub(crate) async fn declared_objects(
     credentials: &Arc<Credentials>,
     lowered: &Lowered,
     discovery: &Discovery,
-    jsonnet: Option<&dyn windlass_render::jsonnet::Engine>,
+    jsonnet: &dyn windlass_render::jsonnet::Engine,
 ) -> Result<(Vec<Object>, bool)> {
     let fetched = fetch_sources(stores, credentials, lowered).await?;
     let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
@@ -133,8 +133,9 @@ pub(crate) async fn declared_objects(
             .with_context(|| format!("{path} could not be rendered"))
     };
     let reach = Reach::new(stores, credentials, lowered);
-    let rendered =
-        tokio::task::block_in_place(|| render_sources(lowered, &trees, discovery, jsonnet, &reach, render))?;
+    let rendered = tokio::task::block_in_place(|| {
+        render_sources(lowered, &trees, discovery, Some(jsonnet), &reach, render)
+    })?;
     let mut objects = Vec::new();
     let mut is_whole = true;
     for rendered in rendered.into_iter().flatten() {

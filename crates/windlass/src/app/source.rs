@@ -8,10 +8,11 @@ use windlass_argo::{Settings, project_name};
 use windlass_cluster::Resource;
 use windlass_engine::{Credentials, SourceStores};
 use windlass_kube::{Object, Value};
-use windlass_render::jsonnet::Engine;
+use windlass_sandbox::ChildJsonnet;
 use windlass_source::Policy;
 
 use super::Session;
+use crate::cli::JsonnetOptions;
 use crate::up::Scratch;
 
 /// Which repositories may be read from here, and what may be done with them.
@@ -20,9 +21,8 @@ pub(crate) struct SourceOptions {
     /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
     allow_local_repositories: bool,
-    /// Evaluate Jsonnet in repositories. Programs have no limit of time and memory yet.
-    #[arg(long, env = "WINDLASS_ALLOW_JSONNET")]
-    allow_jsonnet: bool,
+    #[command(flatten)]
+    jsonnet: JsonnetOptions,
 }
 
 /// The label of Secrets that give access to repositories and clusters.
@@ -43,9 +43,9 @@ impl SourceOptions {
         Ok(TemporaryStore { stores: Arc::new(stores), _folder: folder })
     }
 
-    /// What evaluates Jsonnet, if that is allowed.
-    pub(crate) fn jsonnet(self) -> Option<&'static dyn Engine> {
-        windlass_engine::jsonnet_if(self.allow_jsonnet)
+    /// What evaluates Jsonnet.
+    pub(crate) fn jsonnet(self) -> ChildJsonnet {
+        self.jsonnet.engine()
     }
 }
 

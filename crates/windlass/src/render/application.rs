@@ -48,8 +48,9 @@ pub(super) async fn run(file: &Path, sources: SourceOptions, form: Format) -> Re
     let store = sources.store()?;
     // Nothing is known of the cluster it goes to.
     let discovery = Discovery::default();
+    let jsonnet = sources.jsonnet();
     let rendered = tokio::select! {
-        rendered = declared_objects(&store.stores, &credentials, &lowered, &discovery, sources.jsonnet()) => rendered?,
+        rendered = declared_objects(&store.stores, &credentials, &lowered, &discovery, &jsonnet) => rendered?,
         // The temporary store goes on the way out.
         () = crate::serving::stopped() => bail!("interrupted"),
     };

@@ -81,7 +81,7 @@ on_both_servers! {
     bad_input::huge_file,
     bad_input::repository_of_many_files,
     bad_input::unsupported_fields_are_named,
-    bad_input::jsonnet_is_off_unless_allowed,
+    bad_input::jsonnet_without_end,
     bad_days::git_unreachable_while_drift_is_healed,
     bad_days::api_server_restarts,
     bad_days::killed_in_the_middle_of_a_sync,

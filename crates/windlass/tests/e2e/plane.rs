@@ -47,7 +47,6 @@ pub(crate) struct PlaneBuilder {
     own_cluster: bool,
     simulated: bool,
     leader_elect: bool,
-    jsonnet: bool,
     installed: Option<&'static [&'static str]>,
     git: Option<GitServer>,
     disk: Option<SmallDisk>,
@@ -75,12 +74,6 @@ impl PlaneBuilder {
     /// Takes a real cluster that nobody else uses, so that it can be hurt.
     pub(crate) fn own_cluster(mut self) -> Self {
         self.own_cluster = true;
-        self
-    }
-
-    /// Evaluates Jsonnet.
-    pub(crate) fn allow_jsonnet(mut self) -> Self {
-        self.jsonnet = true;
         self
     }
 
@@ -121,9 +114,6 @@ impl PlaneBuilder {
                 .map(Into::into)
                 .into();
         arguments.extend(["--poll-interval".into(), self.poll_interval.into()]);
-        if self.jsonnet {
-            arguments.push("--allow-jsonnet".into());
-        }
         let data_dir = match &self.disk {
             Some(disk) => disk.path().join("data"),
             None => folder.path().join("data"),
@@ -266,7 +256,6 @@ impl Plane {
             own_cluster: false,
             simulated: true,
             leader_elect: false,
-            jsonnet: false,
             installed: None,
             git: None,
             disk: None,

@@ -201,18 +201,29 @@ pub(crate) async fn unsupported_fields_are_named(server: Server) {
     plane.until_condition("UnsupportedFieldWarning", &["spec.source.kustomize.version"]).await;
 }
 
-/// Without the flag a Jsonnet file is named with the way out, and what is beside it is applied.
-pub(crate) async fn jsonnet_is_off_unless_allowed(server: Server) {
+/// A Jsonnet program without end, one that takes all memory and one that is nested without end are each an error that
+/// names its limit; what is beside them is applied, and Windlass goes on.
+pub(crate) async fn jsonnet_without_end(server: Server) {
     let plane = Plane::start(server).await;
+    let second = "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'two'}}";
     plane
         .commit()
         .file("deploy/a.yaml", config_map("one", "1"))
-        .file("deploy/b.jsonnet", "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'two'}}")
+        .file("deploy/b.jsonnet", "local f(n) = if n == 0 then 0 else f(n - 1) + f(n - 1); f(200)")
+        .file("deploy/c.jsonnet", "std.makeArray(1250000000, function(i) i)")
+        .file("deploy/d.jsonnet", format!("{}1", "local a = ".repeat(100_000)))
+        .file("deploy/e.jsonnet", second)
         .submit()
         .unwrap();
     plane.create_automated_app().await;
-    let told = ["deploy/b.jsonnet: cannot be evaluated: Jsonnet is off", "--allow-jsonnet"];
-    plane.until_condition("ComparisonError", &told).await;
+    let told = [
+        "deploy/b.jsonnet: cannot be evaluated: it ran for more than 2 seconds (limit RUN_SECONDS",
+        "deploy/c.jsonnet: cannot be evaluated: it takes more than 1073741824 bytes of memory (limit MEMORY_BYTES)",
+        "deploy/d.jsonnet: cannot be evaluated: it is nested deeper than",
+    ];
+    for told in told {
+        plane.until_condition("ComparisonError", &[told]).await;
+    }
     plane.until_exists(&plane.path("configmaps/one")).await;
-    plane.assert_absent(&plane.path("configmaps/two")).await;
+    plane.until_exists(&plane.path("configmaps/two")).await;
 }

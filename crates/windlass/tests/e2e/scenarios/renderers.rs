@@ -124,7 +124,7 @@ pub(crate) async fn kustomization(server: Server) {
     plane.assert_exists(&settings).await;
 }
 
-/// Jsonnet is evaluated where it is allowed, by the engine and by the commands, with the variables that a file in the
+/// Jsonnet is evaluated, by the engine and by the commands, with the variables that a file in the
 /// repository adds to the source; a commit to that file is a new state.
 pub(crate) async fn jsonnet_and_a_file_that_overrides_the_source(server: Server) {
     const PROGRAM: &str = "\
@@ -135,7 +135,7 @@ local named = import 'lib/named.libsonnet';
     let overriding = |value: &str| {
         format!("directory:\n  jsonnet:\n    extVars:\n    - {{name: value, value: {value}}}\n")
     };
-    let plane = Plane::builder(server).allow_jsonnet().start().await;
+    let plane = Plane::start(server).await;
     let first = plane
         .commit()
         .file("deploy/a.jsonnet", PROGRAM)
@@ -152,7 +152,6 @@ local named = import 'lib/named.libsonnet';
     plane.until_synced(&second).await;
     let verb =
         |arguments: &[&str]| plane.verb(&[arguments, &[&plane.app, "--allow-local-repositories"]].concat());
-    verb(&["manifests", "--allow-jsonnet"]).exits(0).prints(&["value: second"]);
-    verb(&["manifests"]).exits(1);
-    verb(&["diff", "--allow-jsonnet"]).exits(0);
+    verb(&["manifests"]).exits(0).prints(&["value: second"]);
+    verb(&["diff"]).exits(0);
 }
