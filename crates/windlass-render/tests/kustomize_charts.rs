@@ -45,12 +45,9 @@ fn built(case: &Path) -> Result<String, Error> {
 
 /// Whether two errors are one: kustomize says how it ran Helm, with a folder that is another one each time.
 fn is_same_error(expected: &str, ours: &str) -> bool {
-    // Go prints the address of the generator.
-    let address = expected.find(" &{0x").and_then(|begin| Some((begin, expected[begin..].find('}')?)));
-    let without = address.map_or(expected.to_owned(), |(begin, length)| {
-        format!("{}{}", &expected[..begin], &expected[begin + length + 1..])
-    });
-    without == ours || (expected.contains("unable to run: ") && ours.contains(" cannot be rendered: "))
+    // Go prints the address of the generator, which the recorder replaces.
+    expected.replace(" &{0xADDRESS <nil>}", "") == ours
+        || (expected.contains("unable to run: ") && ours.contains(" cannot be rendered: "))
 }
 
 #[test]
