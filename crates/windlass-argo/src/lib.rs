@@ -47,7 +47,7 @@ pub use lower::{DEPENDS_ON_ANNOTATION, FIELD_MANAGER, Lowered, Refresh, STATUS_M
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
 pub use project::{Project, ProjectProblem, SourceRules, project_name};
 pub use raise::{Taken, patch, raise, status_patch};
-pub use settings::{INSTALLATION_ANNOTATION, Settings, TRACKING_ANNOTATION, TrackingMethod};
+pub use settings::{INSTALLATION_ANNOTATION, Impersonation, Settings, TRACKING_ANNOTATION, TrackingMethod};
 
 /// The API group of all objects of the dialect.
 pub const GROUP: &str = "argoproj.io";

@@ -14,14 +14,17 @@ use std::sync::Arc;
 
 use windlass_kube::{Object, Str};
 use windlass_model::{
-    ClusterRef, Comparing, Diagnostic, DiagnosticKind, IgnoreRule, OperationPhase, Ownership, Permissions,
-    SyncRequest, TargetSpec, Time, Unit, UnitId,
+    ClusterRef, Comparing, Diagnostic, DiagnosticKind, Identity, IgnoreRule, OperationPhase, Ownership,
+    Permissions, SyncRequest, TargetSpec, Time, Unit, UnitId,
 };
 
 pub use depends_on::DEPENDS_ON_ANNOTATION;
 
 use crate::types::{Application, ApplicationSpec, Operation, Source};
-use crate::{Cluster, Deletion, Project, ProjectProblem, Settings, SourceRules, cluster, deletion, project};
+use crate::{
+    Cluster, Deletion, Impersonation, Project, ProjectProblem, Settings, SourceRules, cluster, deletion,
+    project,
+};
 
 /// The annotation that asks for a refresh, and its companion.
 pub(crate) const REFRESH_ANNOTATIONS: [&str; 2] =
@@ -112,6 +115,7 @@ pub fn lower(
     let declared = source::declared(&read.spec);
     let sources = source::sources(&read.spec, &declared, project, &mut |message| findings.invalid(message));
     let cluster = resolve_cluster(&read, project, known_clusters, settings, &mut findings);
+    let identity = identity(application, &read, project, cluster.as_ref(), settings, &mut findings);
     let policy = policy::policy(&read.spec, &mut findings);
     let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
     if let Some(options) = application.annotation(COMPARE_OPTIONS_ANNOTATION) {
@@ -135,6 +139,7 @@ pub fn lower(
                 cluster: cluster.as_ref().map_or(ClusterRef::Local, Cluster::reference),
                 name: cluster.as_ref().map(|cluster| cluster.name.clone()).unwrap_or_default(),
                 namespace: read.spec.destination.namespace.clone(),
+                identity,
             },
             ownership: Ownership {
                 field_manager: FIELD_MANAGER.into(),
@@ -209,6 +214,39 @@ fn check_namespace(application: &Object, project: &Project, settings: &Settings,
             "application '{name}' in namespace '{namespace}' is not allowed to use project {}",
             project.name
         ));
+    }
+}
+
+/// As whom its objects are written.
+fn identity(
+    application: &Object,
+    read: &Application,
+    project: Option<&Project>,
+    cluster: Option<&Cluster>,
+    settings: &Settings,
+    findings: &mut Findings,
+) -> Identity {
+    if settings.impersonation == Impersonation::Off {
+        return Identity::Engine;
+    }
+    // Whoever has no project or no cluster is told so already.
+    let (Some(project), Some(cluster)) = (project, cluster) else { return Identity::Nobody };
+    let namespace = &read.spec.destination.namespace;
+    match project.account_for(&cluster.server, namespace, application.namespace()) {
+        Ok(Some(user)) => Identity::User(user),
+        Ok(None) if settings.impersonation == Impersonation::WhereNamed => Identity::Engine,
+        Ok(None) => {
+            findings.invalid(format!(
+                "no matching service account found for destination server {} and namespace {namespace}: name one in \
+                 destinationServiceAccounts of project {}",
+                cluster.server, project.name
+            ));
+            Identity::Nobody
+        }
+        Err(why) => {
+            findings.invalid(format!("failed to derive service account to impersonate: {why}"));
+            Identity::Nobody
+        }
     }
 }
 

@@ -7,7 +7,10 @@ use windlass_go::re2::Regex;
 use windlass_kube::{Object, Str};
 use windlass_model::{DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions, SyncWindow};
 
-use crate::types::{AppProject, ClusterKind, Destination, FieldProblemKind, NamespacedKind, ProjectSpec};
+use crate::types::{
+    AppProject, ClusterKind, Destination, DestinationServiceAccount, FieldProblemKind, NamespacedKind,
+    ProjectSpec,
+};
 use crate::window::WindowRule;
 use crate::{Cluster, git_url};
 
@@ -24,6 +27,7 @@ pub struct Project {
     namespaces: Box<[Str]>,
     windows: Box<[WindowRule]>,
     own_clusters_only: bool,
+    accounts: Box<[AccountRule]>,
 }
 
 /// Why an Application has no project.
@@ -59,6 +63,18 @@ impl SourceRules {
         matching.peek().is_some() && matching.all(|rule| !rule.denies)
     }
 }
+
+/// Which ServiceAccount writes to a place.
+#[derive(Clone, Debug)]
+struct AccountRule {
+    /// `None` for a malformed pattern.
+    server: Option<Gobwas>,
+    namespace: Option<Gobwas>,
+    account: Str,
+}
+
+/// What no account's name may contain, lest somebody takes it for a pattern.
+const NOT_IN_ACCOUNTS: [char; 8] = ['!', '*', '[', ']', '{', '}', '\\', '/'];
 
 impl Project {
     /// Reads an AppProject. What cannot be read is said in `diagnostics` and permits nothing.
@@ -144,6 +160,7 @@ impl Project {
             namespaces: spec.source_namespaces.clone(),
             windows,
             own_clusters_only: spec.permit_only_project_scoped_clusters,
+            accounts: spec.destination_service_accounts.iter().map(AccountRule::new).collect(),
         }
     }
 
@@ -184,6 +201,40 @@ impl Project {
         .into())
     }
 
+    /// The user who writes to a cluster and namespace, if the project names one: the first rule that matches decides.
+    ///
+    /// An account without a namespace is one of the destination's, or of the Application's where that is empty.
+    ///
+    /// # Errors
+    ///
+    /// Which rule cannot be followed, in the words of Argo CD 3.6.
+    pub(crate) fn account_for(
+        &self,
+        server: &str,
+        namespace: &str,
+        application_namespace: &str,
+    ) -> Result<Option<Str>, String> {
+        for AccountRule { server: servers, namespace: namespaces, account } in &self.accounts {
+            let (Some(servers), Some(namespaces)) = (servers, namespaces) else {
+                return Err("invalid glob pattern in destinationServiceAccounts".into());
+            };
+            if !servers.is_match(server) || !namespaces.is_match(namespace) {
+                continue;
+            }
+            let unfit = |c: char| c.is_control() || NOT_IN_ACCOUNTS.contains(&c);
+            if account.trim().is_empty() || account.contains(unfit) {
+                return Err(format!("default service account contains invalid chars '{account}'"));
+            }
+            let own = if namespace.is_empty() { application_namespace } else { namespace };
+            return Ok(Some(if account.contains(':') {
+                format!("system:serviceaccount:{account}").into()
+            } else {
+                format!("system:serviceaccount:{own}:{account}").into()
+            }));
+        }
+        Ok(None)
+    }
+
     /// The sync windows that are for an Application.
     pub(crate) fn windows_for(&self, application: &str, destination: &Destination) -> Vec<SyncWindow> {
         let matching = self.windows.iter().filter(|rule| rule.is_for(application, destination));
@@ -194,6 +245,16 @@ impl Project {
     #[must_use]
     pub fn permits_namespace(&self, namespace: &str) -> bool {
         in_list(&self.namespaces, namespace)
+    }
+}
+
+impl AccountRule {
+    fn new(rule: &DestinationServiceAccount) -> Self {
+        Self {
+            server: Gobwas::compile(&rule.server, &[]).ok(),
+            namespace: Gobwas::compile(&rule.namespace, &[]).ok(),
+            account: rule.default_service_account.clone(),
+        }
     }
 }
 
@@ -241,7 +302,45 @@ fn unsupported(name: &str, spec: &ProjectSpec) -> Vec<Diagnostic> {
     note(spec.source_integrity.is_some(), DiagnosticKind::InvalidSpec, "sourceIntegrity", unsigned);
     let ignored = "is set and not acted on yet";
     note(spec.orphaned_resources.is_some(), DiagnosticKind::Unsupported, "orphanedResources", ignored);
-    let accounts = !spec.destination_service_accounts.is_empty();
-    note(accounts, DiagnosticKind::Unsupported, "destinationServiceAccounts", ignored);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_kube::value;
+
+    use super::*;
+
+    fn project(accounts: windlass_kube::Value) -> Project {
+        Project::parse(
+            &Object::try_new(value!({
+                "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "team"},
+                "spec": {"destinationServiceAccounts": (accounts)}
+            }))
+            .unwrap(),
+        )
+    }
+
+    /// The cases of Argo CD 3.6.1's `util/settings/impersonation.go`.
+    #[test]
+    fn first_matching_account_writes() {
+        let team = project(value!([
+            {"server": "https://a.example", "namespace": "web", "defaultServiceAccount": "first"},
+            {"server": "https://*.example", "namespace": "web-*", "defaultServiceAccount": "tenants:second"},
+            {"server": "*", "namespace": "", "defaultServiceAccount": "third"},
+            {"server": "*", "namespace": "bad", "defaultServiceAccount": "a*"},
+            {"server": "*", "namespace": "none", "defaultServiceAccount": " "},
+            {"server": "*", "namespace": "x", "defaultServiceAccount": "a\nb"}
+        ]));
+        let user = |server, namespace| team.account_for(server, namespace, "argocd");
+        let is = |text: &str| Ok(Some(Str::from(text)));
+        assert_eq!(user("https://a.example", "web"), is("system:serviceaccount:web:first"));
+        assert_eq!(user("https://b.example", "web-1"), is("system:serviceaccount:tenants:second"));
+        assert_eq!(user("https://b.example", ""), is("system:serviceaccount:argocd:third"));
+        assert_eq!(user("https://b.example", "web"), Ok(None));
+        for namespace in ["bad", "none", "x"] {
+            let refused = user("https://b.example", namespace).unwrap_err();
+            assert!(refused.starts_with("default service account contains invalid chars"), "{refused}");
+        }
+    }
 }

@@ -24,6 +24,18 @@ pub enum TrackingMethod {
     AnnotationAndLabel,
 }
 
+/// Whether the ServiceAccounts that projects name in `destinationServiceAccounts` write for their Applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Impersonation {
+    /// They do not; the default of Argo CD 3.6.
+    #[default]
+    Off,
+    /// They do where one is named, and the control plane does elsewhere: `enabled`, and `enforced: "false"`.
+    WhereNamed,
+    /// They do, and where none is named nothing is written: `enabled`.
+    Enforced,
+}
+
 /// The settings that lowering depends on. The default is that of a fresh Argo CD 3.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -39,6 +51,8 @@ pub struct Settings {
     pub application_namespaces: Box<[Str]>,
     /// Whether `https://kubernetes.default.svc` may be a destination: `cluster.inClusterEnabled`.
     pub in_cluster_enabled: bool,
+    /// Whether ServiceAccounts write for Applications: `application.sync.impersonation.*`.
+    pub impersonation: Impersonation,
     /// What does not count when objects are compared: `resource.customizations.ignoreDifferences.*`,
     /// `resource.customizations.knownTypeFields.*` and `resource.compareoptions`.
     pub comparing: Arc<SystemComparing>,
@@ -57,6 +71,7 @@ impl Default for Settings {
             installation_id: Str::default(),
             application_namespaces: Box::default(),
             in_cluster_enabled: true,
+            impersonation: Impersonation::default(),
             comparing: Arc::default(),
             customizations: Arc::default(),
             kustomize_build_options: Str::default(),
@@ -91,6 +106,13 @@ impl Settings {
                 .map(Str::from)
                 .collect(),
             in_cluster_enabled: said(config, "cluster.inClusterEnabled") != Some("false"),
+            impersonation: match said(config, "application.sync.impersonation.enforced") {
+                _ if said(config, "application.sync.impersonation.enabled") != Some("true") => {
+                    Impersonation::Off
+                }
+                None | Some("true") => Impersonation::Enforced,
+                Some(_) => Impersonation::WhereNamed,
+            },
             comparing: Arc::new(customizations.comparing(said(config, "resource.compareoptions"))),
             customizations: Arc::new(customizations),
             kustomize_build_options: said(config, "kustomize.buildOptions").unwrap_or_default().into(),
@@ -154,5 +176,19 @@ mod tests {
         assert_eq!(read.instance("gitops", "a"), "a");
         assert_eq!(read.instance("team-b", "a"), "team-b_a");
         assert_eq!(Settings::read("argocd", None, None), Settings::default());
+    }
+
+    #[test]
+    fn impersonation_is_enforced_once_it_is_enabled() {
+        let read = |data: windlass_kube::Value| {
+            let mut map = value!({"apiVersion": "v1", "kind": "ConfigMap"});
+            map.set_at(&["data"], data);
+            Settings::read("argocd", Some(&Object::try_new(map).unwrap()), None).impersonation
+        };
+        assert_eq!(read(value!({"application.sync.impersonation.enforced": "true"})), Impersonation::Off);
+        let mut data = value!({"application.sync.impersonation.enabled": "true"});
+        assert_eq!(read(data.clone()), Impersonation::Enforced);
+        data.set_at(&["application.sync.impersonation.enforced"], "false");
+        assert_eq!(read(data), Impersonation::WhereNamed);
     }
 }

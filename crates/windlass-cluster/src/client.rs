@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use windlass_kube::{Object, Str, Value};
@@ -15,7 +15,12 @@ use crate::{ApiError, Resource};
 #[derive(Clone)]
 pub struct ClusterClient {
     client: kube::Client,
+    /// Who is impersonated.
+    acts_as: Option<HeaderValue>,
 }
+
+/// A user whom no cluster knows, and who may do nothing.
+const NOBODY: HeaderValue = HeaderValue::from_static("system:windlass:nobody");
 
 /// How an object is applied.
 #[derive(Debug, Clone)]
@@ -98,7 +103,16 @@ impl ClusterClient {
     /// Speaks through an existing client.
     #[must_use]
     pub fn new(client: kube::Client) -> Self {
-        Self { client }
+        Self { client, acts_as: None }
+    }
+
+    /// The same server, for calls that are made in the name of `user` (Kubernetes' `Impersonate-User`): it decides by
+    /// that user's rights, and those of a ServiceAccount's groups. Where there is no user, nobody's rights count.
+    #[must_use]
+    pub fn acting_as(&self, user: Option<&str>) -> Self {
+        // A name that fits in no header is nobody's.
+        let user = user.filter(|user| !user.is_empty()).and_then(|user| HeaderValue::from_str(user).ok());
+        Self { client: self.client.clone(), acts_as: Some(user.unwrap_or(NOBODY)) }
     }
 
     /// Finds the cluster as `kubectl` does: `$KUBECONFIG`, `~/.kube/config`, or the pod's service account.
@@ -138,7 +152,7 @@ impl ClusterClient {
         // as a Retry-After asks each time; what repeats here is bounded, and whoever calls has a back-off of its own.
         config.default_retry = false;
         let client = kube::Client::try_from(config).map_err(|error| config_error(&error))?;
-        Ok(Self { client })
+        Ok(Self { client, acts_as: None })
     }
 
     /// Sends a request and reads the whole answer.
@@ -174,7 +188,10 @@ impl ClusterClient {
     /// A call that the server turned away unseen (429) is made again a few times; no other is, because what became
     /// of it cannot be known here.
     async fn begin(&self, request: Request<Body>) -> Result<http::Response<Body>, ApiError> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if let Some(user) = &self.acts_as {
+            head.headers.insert("impersonate-user", user.clone());
+        }
         let body = body.collect().await.map_err(|error| ApiError::unreachable(&error))?.to_bytes();
         let mut tries = 1;
         loop {

@@ -130,7 +130,8 @@ pub async fn preview(
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);
     let rules_for_writing = unit.policy.respect_ignored.then(|| Arc::new(rules.clone()));
-    let writing = RespectingTarget { target: target.clone(), rules: rules_for_writing };
+    let writing =
+        RespectingTarget { target: target.as_identity(&unit.target.identity), rules: rules_for_writing };
     let mut objects = Vec::new();
     for desired in &prepared.desired {
         let live = match target.discovery.preferred(&desired.key.group, &desired.key.kind) {

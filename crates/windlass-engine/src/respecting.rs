@@ -86,11 +86,11 @@ impl Target for RespectingTarget {
 }
 
 impl UnitState {
-    /// A cluster, as this Unit writes to it now: by the policy of the operation that runs, where it has its own.
+    /// A cluster, as this Unit writes to it now: as its identity, by the policy of the operation that runs, where it has its own.
     pub(crate) fn writing_to(&self, target: &ClusterTarget) -> RespectingTarget {
         let own = self.operation.as_ref().and_then(|operation| operation.request.policy.as_deref());
         let policy: &SyncPolicy = own.unwrap_or(&self.lowered.unit.policy);
         let rules = self.rules.clone().filter(|_| policy.respect_ignored);
-        RespectingTarget { target: target.clone(), rules }
+        RespectingTarget { target: target.as_identity(&self.lowered.unit.target.identity), rules }
     }
 }

@@ -5,7 +5,7 @@ use windlass_cluster::{
     ApiError, ApplyOptions, ClusterClient, DeleteOptions, Discovery, Resource, WriteOptions,
 };
 use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
-use windlass_model::Propagation;
+use windlass_model::{Identity, Propagation};
 
 /// A cluster with the kinds it serves, as of one moment.
 #[derive(Clone)]
@@ -17,6 +17,16 @@ pub(crate) struct ClusterTarget {
 }
 
 impl ClusterTarget {
+    /// The same cluster, written to as somebody.
+    pub(crate) fn as_identity(&self, identity: &Identity) -> Self {
+        let client = match identity {
+            Identity::Engine => self.client.clone(),
+            Identity::User(user) => self.client.acting_as(Some(user)),
+            Identity::Nobody => self.client.acting_as(None),
+        };
+        Self { client, discovery: self.discovery.clone() }
+    }
+
     pub(crate) fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
         self.discovery.serving(gvk).ok_or_else(|| {
             let message =

@@ -97,6 +97,20 @@ pub struct TargetSpec {
     pub name: Str,
     /// The namespace for namespaced objects that name none; may be empty.
     pub namespace: Str,
+    /// As whom objects are written.
+    pub identity: Identity,
+}
+
+/// As whom a Unit's objects are written and deleted, and read right before. Watches are the engine's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// The engine itself, with all that it may do.
+    #[default]
+    Engine,
+    /// A user of the cluster whom the engine impersonates, such as `system:serviceaccount:NAMESPACE:NAME`.
+    User(Str),
+    /// There has to be somebody else than the engine, and nobody is named: nothing may be written.
+    Nobody,
 }
 
 /// Names a cluster.

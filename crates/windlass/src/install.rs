@@ -30,6 +30,8 @@ pub(crate) struct InstallOptions {
 pub(crate) enum ApplyRole {
     /// Everything, as it has to where people deploy anything.
     ClusterAdmin,
+    /// Reads everything, and writes only as the ServiceAccounts that projects name in destinationServiceAccounts.
+    Impersonate,
     /// Nothing: bind roles of your own to the ServiceAccount.
     None,
 }
@@ -62,8 +64,10 @@ fn manifests(options: &InstallOptions) -> String {
             .replace("REPLICAS", &options.replicas.to_string())
     };
     let mut parts = vec![fill(NAMESPACE), crds, fill(ACCOUNT), fill(ROLES)];
-    if options.apply_role == ApplyRole::ClusterAdmin {
-        parts.push(fill(APPLY_ROLE));
+    match options.apply_role {
+        ApplyRole::ClusterAdmin => parts.push(fill(&format!("{APPLY_ROLE}{APPLY_BINDING}"))),
+        ApplyRole::Impersonate => parts.push(fill(&format!("{IMPERSONATING_ROLE}{APPLY_BINDING}{SETTINGS}"))),
+        ApplyRole::None => {}
     }
     parts.push(fill(WORKLOAD));
     if options.replicas > 1 {
@@ -193,6 +197,40 @@ rules:
   verbs: ['*']
 - nonResourceURLs: ['*']
   verbs: ['*']
+";
+
+const IMPERSONATING_ROLE: &str = "\
+# For what people deploy: the engine itself only looks. ServiceAccounts write, and may do what roles of yours allow
+# them; which one writes where stands in destinationServiceAccounts of each AppProject.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: windlass-apply
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: ['*']
+  resources: ['*']
+  verbs: [get, list, watch]
+- apiGroups: ['']
+  resources: [serviceaccounts]
+  verbs: [impersonate]
+";
+
+const SETTINGS: &str = "\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: argocd-cm
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/part-of: argocd
+data:
+  application.sync.impersonation.enabled: 'true'
+";
+
+const APPLY_BINDING: &str = "\
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

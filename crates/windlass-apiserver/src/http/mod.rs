@@ -27,7 +27,7 @@ use windlass_kube::Str;
 pub use body::Body;
 
 use crate::api::{Api, UserInfo};
-use crate::resource::GroupResource;
+use crate::authorize::{Attributes, authorize};
 use crate::status::Status;
 use discovery::Discovery;
 use open_api::Documents;
@@ -119,12 +119,15 @@ impl ApiService {
     fn impersonated(&self, headers: &http::HeaderMap) -> Result<Api, Status> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let Some(name) = text("impersonate-user") else { return Ok(self.api.clone()) };
-        if !self.api.user().is_in("system:masters") {
-            let why = format!(
-                "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-                self.api.user().name
-            );
-            return Err(Status::forbidden(&GroupResource::new("", "users"), name, why));
+        let account = name.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+        let may_be = |group: &str, resource: &str, namespace: &str, name: &str| {
+            let attributes =
+                Attributes { verb: "impersonate", group, resource, subresource: "", namespace, name };
+            authorize(&self.api, &attributes)
+        };
+        match account {
+            Some((namespace, name)) => may_be("", "serviceaccounts", namespace, name)?,
+            None => may_be("", "users", "", name)?,
         }
         let mut groups: Vec<Str> = headers
             .get_all("impersonate-group")
@@ -132,13 +135,18 @@ impl ApiService {
             .filter_map(|value| value.to_str().ok())
             .map(Str::new)
             .collect();
-        let account = name.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+        for group in &groups {
+            may_be("", "groups", "", group)?;
+        }
         if let Some((namespace, _)) = account.filter(|_| groups.is_empty()) {
             groups.push("system:serviceaccounts".into());
             groups.push(format!("system:serviceaccounts:{namespace}").into());
         }
         groups.push("system:authenticated".into());
-        let uid = text("impersonate-uid").unwrap_or_default().into();
+        let uid: Str = text("impersonate-uid").unwrap_or_default().into();
+        if !uid.is_empty() {
+            may_be("authentication.k8s.io", "uids", "", &uid)?;
+        }
         Ok(self.api.as_user(UserInfo { name: name.into(), uid, groups }))
     }
 

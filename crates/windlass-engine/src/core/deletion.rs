@@ -6,7 +6,9 @@ use tokio::time::Instant;
 use windlass_argo::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
 use windlass_cluster::{ApiError, Resource};
 use windlass_kube::ObjectRef;
-use windlass_model::{Diagnostic, DiagnosticKind, Digest, LiveRecord, Phase, Time, UnitId, Waiting};
+use windlass_model::{
+    Diagnostic, DiagnosticKind, Digest, Identity, LiveRecord, Phase, Time, UnitId, Waiting,
+};
 use windlass_plan::{DeletionStage, HookInput, deletion_stage, hook_keys, plan_deletion};
 
 use super::advance::in_one_line;
@@ -43,6 +45,13 @@ impl Core {
             return;
         }
         let Some(cluster) = self.target_cluster(unit) else { return };
+        if unit.lowered.unit.target.identity == Identity::Nobody {
+            let errors = unit.lowered.unit.diagnostics.iter().filter(|diagnostic| diagnostic.kind.is_error());
+            let message = format!("nothing can be deleted: {}", in_one_line(errors));
+            unit.trouble = vec![Diagnostic::new(DiagnosticKind::Delete, message)];
+            self.report_deleting(unit);
+            return;
+        }
         if hooks != DeletionHooks::default() && !self.hooks_known(unit, &cluster) {
             return;
         }

@@ -20,6 +20,7 @@ pub(crate) fn unit() -> Unit {
             cluster: ClusterRef::Local,
             name: "in-cluster".into(),
             namespace: "shop".into(),
+            identity: windlass_model::Identity::Engine,
         },
         ownership: Ownership {
             field_manager: "argocd-controller".into(),

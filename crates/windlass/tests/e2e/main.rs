@@ -108,6 +108,7 @@ on_both_servers! {
     projects::sync_window_holds_up_syncs,
     dependencies::applications_wait_for_others,
     dependencies::waves_wait_for_applications,
+    projects::service_account_writes,
     deletion::deletion_with_finalizer,
     deletion::deletion_in_the_background,
     deletion::deletion_without_finalizer_leaves_objects,
@@ -131,6 +132,7 @@ mod real_only {
         install::everything_printed_is_accepted,
         install::installed_rights_are_enough,
         install::rights_can_be_narrowed,
+        install::engine_writes_only_as_others,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::projects::allow_config_maps;
 use crate::plane::{Plane, Server, automated, config_map};
 
 /// What is printed, with these flags, is valid and accepted; the Deployment's pods are admitted where only the most
@@ -13,7 +14,7 @@ pub(crate) async fn everything_printed_is_accepted(server: Server) {
         "name": "gitops", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     plane.api.create("/api/v1/namespaces", &restricted).await.unwrap();
     let crds = plane.windlass(&["install", "--crds-only"]).exits(0).out;
-    for flags in [&[][..], &["--replicas=3"], &["--apply-role=none"]] {
+    for flags in [&[][..], &["--replicas=3"], &["--apply-role=none"], &["--apply-role=impersonate"]] {
         let arguments =
             [&["install", "--namespace=gitops", "--image=registry.example/windlass:1"][..], flags];
         let all = plane.windlass(&arguments.concat()).exits(0).out;
@@ -161,4 +162,32 @@ pub(crate) async fn rights_can_be_narrowed(server: Server) {
         .await;
     assert!(!app["status"].to_string().contains("sesame"), "{app}");
     plane.assert_absent(&plane.path("secrets/key")).await;
+}
+
+/// Installed so that it impersonates, the engine itself may write nothing, and deploys all the same.
+pub(crate) async fn engine_writes_only_as_others(server: Server) {
+    let plane = Plane::builder(server).installed(&["--apply-role=impersonate"]).start().await;
+    for (verb, what, allowed) in [
+        ("list", "configmaps", true),
+        ("patch", "configmaps", false),
+        ("delete", "configmaps", false),
+        ("impersonate", "serviceaccounts", true),
+        ("impersonate", "users", false),
+        ("impersonate", "groups", false),
+    ] {
+        assert_eq!(can(&plane, verb, what, &plane.target), allowed, "{verb} {what}");
+    }
+    allow_config_maps(&plane, &plane.namespace, "tenant").await;
+    let accounts = json!([{
+        "server": "*", "namespace": "*", "defaultServiceAccount": format!("{}:tenant", plane.namespace),
+    }]);
+    let named = json!({"spec": {"destinationServiceAccounts": accounts}});
+    plane.api.merge(&plane.control_path("appprojects/default"), &named).await.unwrap();
+    let commit = plane.commit().file("deploy/a.yaml", config_map("settings", "1")).submit().unwrap();
+    let mut app = automated();
+    app["metadata"] = json!({"finalizers": ["resources-finalizer.argocd.argoproj.io"]});
+    plane.create_app(app).await;
+    plane.until_synced(&commit).await;
+    plane.api.delete(&plane.app_path()).await.unwrap();
+    plane.until_gone(&plane.path("configmaps/settings")).await;
 }

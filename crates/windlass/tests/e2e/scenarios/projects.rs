@@ -94,3 +94,62 @@ pub(crate) async fn sync_window_holds_up_syncs(server: Server) {
     plane.api.merge(&plane.control_path("appprojects/team"), &open).await.unwrap();
     plane.until_synced(&commit).await;
 }
+
+/// Where ServiceAccounts write, one may do what its own roles allow, and without one nothing is written.
+pub(crate) async fn service_account_writes(server: Server) {
+    let plane = Plane::start(server).await;
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": plane.namespace},
+        "data": {"application.sync.impersonation.enabled": "true"},
+    });
+    plane.api.create(&plane.control_path("configmaps"), &settings).await.unwrap();
+    let spec = json!({"sourceRepos": ["*"], "destinations": everywhere()});
+    create_project(&plane, spec).await;
+    plane.until_condition("InvalidSpecError", &["no matching service account found", "team"]).await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+
+    let accounts = json!([
+        {"server": "https://elsewhere.example", "namespace": "*", "defaultServiceAccount": "other"},
+        {"server": "*", "namespace": plane.target, "defaultServiceAccount": "deployer"},
+    ]);
+    let named = json!({"spec": {"destinationServiceAccounts": accounts}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &named).await.unwrap();
+    let user = format!("system:serviceaccount:{}:deployer", plane.target);
+    plane
+        .until_app("the account to be refused", |app| {
+            let status = app["status"].to_string();
+            status.contains("forbidden") && status.contains(&user)
+        })
+        .await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+
+    allow_config_maps(&plane, &plane.target, "deployer").await;
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    plane.until_no_conditions().await;
+    // What it may not write stays away, and what it wrote it also takes away.
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: key\n";
+    plane.commit().delete("deploy/a.yaml").file("deploy/b.yaml", config_map("two", "2")).submit().unwrap();
+    plane.until_gone(&plane.path("configmaps/one")).await;
+    plane.until_exists(&plane.path("configmaps/two")).await;
+    plane.commit().file("deploy/key.yaml", secret).submit().unwrap();
+    plane.until_app("the Secret to be refused", |app| app["status"].to_string().contains("secrets")).await;
+    plane.assert_absent(&plane.path("secrets/key")).await;
+}
+
+/// Lets a ServiceAccount of the target's namespace do everything with ConfigMaps there.
+pub(crate) async fn allow_config_maps(plane: &Plane, account_namespace: &str, account: &str) {
+    let roles = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", plane.target);
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "deployer", "namespace": plane.target},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch", "delete"]}],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "deployer", "namespace": plane.target},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deployer"},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
+    });
+    plane.api.create(&format!("{roles}/roles"), &role).await.unwrap();
+    plane.api.create(&format!("{roles}/rolebindings"), &binding).await.unwrap();
+}
