@@ -84,11 +84,13 @@ pub struct Lowered {
     pub permitted_sources: SourceRules,
     /// Flags for its kustomizations: [`Settings::kustomize_build_options`].
     pub kustomize_build_options: Str,
+    /// Whether those are not its own but those of the operation that is asked for.
+    pub overriding: bool,
     /// The namespace of the control plane, for the status.
     pub controller_namespace: Str,
 }
 
-/// Lowers an Application.
+/// Lowers an Application. While it asks for an operation with other sources than its own, those are the Unit's.
 ///
 /// Two Applications that mean the same give equal Units apart from their ids and tracking names. What is wrong,
 /// and every field that is set and not acted on, is in the Unit's diagnostics.
@@ -112,8 +114,18 @@ pub fn lower(
             "field spec.source is not used, because spec.sources is set",
         ));
     }
-    let declared = source::declared(&read.spec);
-    let sources = source::sources(&read.spec, &declared, project, &mut |message| findings.invalid(message));
+    let overriding = read.operation.as_deref().and_then(|asked| operation::overriding(asked, &read.spec));
+    let mut not_overriding: Option<Str> = None;
+    let overriding = overriding.filter(|spec| {
+        let mut refuse = |why: String| {
+            not_overriding.get_or_insert_with(|| format!("operation.sync.source: {why}").into());
+        };
+        source::sources(spec, &source::declared(spec), project, &mut refuse);
+        not_overriding.is_none()
+    });
+    let synced_from = overriding.as_ref().unwrap_or(&read.spec);
+    let declared = source::declared(synced_from);
+    let sources = source::sources(synced_from, &declared, project, &mut |message| findings.invalid(message));
     let cluster = resolve_cluster(&read, project, known_clusters, settings, &mut findings);
     let identity = identity(application, &read, project, cluster.as_ref(), settings, &mut findings);
     let policy = policy::policy(&read.spec, &mut findings);
@@ -126,6 +138,7 @@ pub fn lower(
         }
     }
     let (request, refused) = match asked {
+        Some(Ok(_)) if not_overriding.is_some() => (None, not_overriding),
         Some(Ok(request)) => (Some(request), None),
         Some(Err(why)) => (None, Some(why)),
         None => (None, None),
@@ -156,7 +169,8 @@ pub fn lower(
                 .unwrap_or_default(),
             diagnostics: findings.0,
         },
-        sources: declared.into_owned().into(),
+        sources: declared.clone().into_owned().into(),
+        overriding: overriding.is_some(),
         request,
         refused,
         terminate: phase == Some(OperationPhase::Terminating.as_str()),

@@ -14,8 +14,8 @@ pub use patch::{Taken, patch, status_patch};
 use crate::Lowered;
 use crate::field::{Any, Field};
 use crate::types::{
-    Application, ApplicationSpec, ComparedTo, Directory, HealthFields, ResourceStatus, Source, Status,
-    Summary, SyncStatusFields, Timestamp,
+    Application, ApplicationSpec, ComparedTo, Directory, HealthFields, Operation, ResourceStatus, Source,
+    Status, Summary, SyncStatusFields, Timestamp,
 };
 
 /// The status of `application` that says what `report` says.
@@ -29,6 +29,11 @@ use crate::types::{
 #[must_use]
 pub fn raise(application: &Object, report: &Report, lowered: &Lowered) -> Value {
     let (Application { spec, status: previous, operation }, _) = Application::read(application);
+    let spec = if lowered.overriding {
+        spec.with_sources(&lowered.sources, operation.as_deref().is_some_and(Operation::has_list_of_sources))
+    } else {
+        spec
+    };
     let resources: Box<[ResourceStatus]> = report.objects.iter().map(resource).collect();
     let status = Status {
         summary: Summary {

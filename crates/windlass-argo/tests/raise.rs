@@ -323,11 +323,17 @@ fn a_request_on_the_object_is_kept_in_the_operation_state_and_removed_when_taken
 
 #[test]
 fn a_refused_request_ends_with_its_reason() {
-    let application = application(&format!("{SINGLE}operation: {{sync: {{manifests: ['{{}}']}}}}\n"));
+    let application =
+        application(&format!("{SINGLE}operation: {{sync: {{source: {{path: b}}, manifests: ['{{}}']}}}}\n"));
     let lowered = lowered(&application);
     let status = raise(&application, &report(3), &lowered);
     assert_eq!(status.str_at(&["operationState", "phase"]), Some("Error"));
     assert_eq!(status.str_at(&["operationState", "message"]), lowered.refused.as_deref());
+    // What it brings along may be larger than a status can be.
+    assert_eq!(
+        status.at(&["operationState", "operation", "sync"]),
+        Some(&value!({"source": {"repoURL": "", "path": "b"}}))
+    );
     let patch = patch(&application, &status, Taken { operation: true, refresh: false }).unwrap();
     assert_eq!(patch.get("operation"), Some(&Value::Null));
 }

@@ -4,6 +4,7 @@
 //!   expressions, managers whose fields are their own, and what a control plane says for all.
 //! - [`normalise`] takes what does not count out of both sides. [`respected`] puts what is live in its place into
 //!   what is declared, for those who want it kept when they sync.
+//! - [`taken_over`] takes out of a prediction what goes when somebody's fields are taken over.
 //! - [`differences`] names what is left, field by field, with who set it last.
 //! - [`jq`] is the language of those expressions, with a budget.
 //!
@@ -13,8 +14,10 @@ pub mod jq;
 mod known_types;
 mod normalise;
 mod rules;
+mod taking_over;
 mod words;
 
 pub use normalise::{Normalised, normalise, respected};
 pub use rules::{RuleProblem, Rules};
+pub use taking_over::taken_over;
 pub use words::{Difference, comparable, differences, sentence};

@@ -256,6 +256,15 @@ impl ClusterSecret {
         Ok(Self { name, server, project: text("project"), config })
     }
 
+    /// As Applications name it.
+    pub(crate) fn cluster(&self) -> windlass_argo::Cluster {
+        windlass_argo::Cluster {
+            server: self.server.clone(),
+            name: self.name.clone(),
+            project: self.project.clone(),
+        }
+    }
+
     fn kube_config(&self) -> Result<kube::Config, String> {
         use base64::Engine as _;
         let url = self.server.parse().map_err(|_| format!("{} is no URL of an API server", self.server))?;
@@ -285,6 +294,12 @@ impl ClusterSecret {
         }
         Ok(config)
     }
+}
+
+/// The cluster that a Secret registers, if it does.
+pub(crate) fn cluster_secret(secret: &Object) -> Option<ClusterSecret> {
+    let is_cluster = secret.label(crate::credentials::SECRET_TYPE) == Some("cluster");
+    is_cluster.then(|| ClusterSecret::read(&crate::credentials::decoded(secret).ok()?).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub use credentials::Credentials;
 pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
 pub use offline::{OfflineInput, OfflinePlan, plan_offline, renderer_of};
-pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, preview};
+pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, PreviewInput, preview};
 pub use reach::Reach;
 pub use rendering::{SourceTree, SystemWorld, render_sources};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clusters::ClusterState;
+use crate::clusters::{ClusterSecret, ClusterState, cluster_secret, connect};
 use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::reach::Reach;
@@ -11,9 +11,9 @@ use crate::respecting::RespectingTarget;
 use crate::target::ClusterTarget;
 use crate::unit_state::told;
 use windlass_apply::predict;
-use windlass_argo::{Project, Settings, lower, project_name};
+use windlass_argo::{Cluster, Project, Settings, lower, project_name};
 use windlass_cluster::{ApiError, ClusterClient};
-use windlass_diff::{Difference, Rules, comparable, differences, normalise};
+use windlass_diff::{Difference, Rules, comparable, differences, normalise, taken_over};
 use windlass_kube::{Object, ObjectRef, Value};
 use windlass_model::{ClusterRef, Diagnostic, Manifest, Renderer, Tree, tracking};
 use windlass_plan::{Marks, apply_mode, prepare};
@@ -72,60 +72,98 @@ pub enum PreviewError {
     /// The source cannot be rendered.
     #[error("the source could not be rendered")]
     Render(#[from] windlass_render::RenderError),
-    /// Only the cluster that holds the Application can be looked at from here.
-    #[error("the destination is another cluster; a preview of those is not possible yet")]
-    OtherCluster,
+    /// No Secret says how the destination is reached.
+    #[error("the destination is a cluster that no Secret of the control plane registers")]
+    UnknownCluster,
+    /// The destination cannot be reached as its Secret says.
+    #[error("the destination cluster cannot be reached: {0}")]
+    Cluster(String),
     /// The Application cannot be acted on.
     #[error("the Application cannot be acted on: {0}")]
     Invalid(String),
 }
 
-/// Finds out what a sync of `application` would change, with what `credentials` give it, and Jsonnet if it is given.
+/// Everything that a preview depends on.
+#[derive(Clone, Copy)]
+pub struct PreviewInput<'a> {
+    /// The cluster that holds the Application.
+    pub client: &'a ClusterClient,
+    /// Where repositories are kept.
+    pub stores: &'a Arc<SourceStores>,
+    /// The Application.
+    pub application: &'a Object,
+    /// Its project, if there is such an object.
+    pub project: Option<&'a Object>,
+    /// What repositories are reached with.
+    pub credentials: &'a Arc<Credentials>,
+    /// Secrets of the control plane: those of clusters say how the destination is reached.
+    pub secrets: &'a [Object],
+    /// The settings of the control plane.
+    pub settings: &'a Settings,
+    /// What evaluates Jsonnet, if that is allowed.
+    pub jsonnet: Option<&'a dyn windlass_render::jsonnet::Engine>,
+    /// What is declared, where it is not what the sources declare.
+    pub local: Option<&'a [Manifest]>,
+}
+
+/// Finds out what a sync of an Application would change.
 ///
 /// # Errors
 ///
 /// [`PreviewError`] when nothing can be said at all.
-pub async fn preview(
-    client: &ClusterClient,
-    stores: &Arc<SourceStores>,
-    application: &Object,
-    project: Option<&Object>,
-    credentials: &Arc<Credentials>,
-    settings: &Settings,
-    jsonnet: Option<&dyn windlass_render::jsonnet::Engine>,
-) -> Result<Preview, PreviewError> {
+pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> {
+    let PreviewInput { client, stores, application, project, credentials, secrets, settings, jsonnet, local } =
+        *input;
     let project = match project {
         Some(object) => Ok(Project::parse(object)),
         None if project_name(application) == "default" => Ok(Project::built_in()),
         None => Err(windlass_argo::ProjectProblem::NotFound(project_name(application).into())),
     };
-    let lowered = lower(application, project.as_ref().map_err(Clone::clone), settings, &[]);
+    let clusters: Vec<ClusterSecret> = secrets.iter().filter_map(cluster_secret).collect();
+    let known: Vec<Cluster> = clusters.iter().map(ClusterSecret::cluster).collect();
+    let lowered = lower(application, project.as_ref().map_err(Clone::clone), settings, &known);
     let unit = &lowered.unit;
     if let Some(fatal) = unit.diagnostics.iter().find(|diagnostic| diagnostic.kind.is_error()) {
         return Err(PreviewError::Invalid(fatal.to_string()));
     }
-    if unit.target.cluster != ClusterRef::Local {
-        return Err(PreviewError::OtherCluster);
-    }
+    let secret = match &unit.target.cluster {
+        ClusterRef::Local => None,
+        ClusterRef::Server(server) => Some(clusters.iter().find(|secret| secret.server == *server)),
+        ClusterRef::Name(name) => Some(clusters.iter().find(|secret| secret.name == *name)),
+    };
+    let other;
+    let client = match secret {
+        None => client,
+        Some(None) => return Err(PreviewError::UnknownCluster),
+        Some(Some(secret)) => {
+            other = connect(secret).map_err(PreviewError::Cluster)?;
+            &other
+        }
+    };
     let (rules, problems) = Rules::compile(&unit.comparing);
     let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
-    let fetched = fetch_sources(stores, credentials, &lowered).await?;
-    let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
-    let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut Context<'_>| {
-        windlass_render::render(tree, &unit.sources[idx].path, renderer, context)
-    };
-    let reach = Reach::new(stores, credentials, &lowered);
-    let rendered = tokio::task::block_in_place(|| {
-        render_sources(&lowered, &trees, &target.discovery, jsonnet, &reach, render)
-    })?;
-    let mut manifests: Vec<Manifest> = Vec::new();
     let mut diagnostics = unit.diagnostics.clone();
     diagnostics.extend(problems.iter().map(told));
-    for rendered in rendered.into_iter().flatten() {
-        manifests.extend(rendered.manifests);
-        diagnostics.extend(rendered.diagnostics);
-    }
-    let revisions = fetched.iter().map(|source| source.revision().to_string()).collect();
+    let (manifests, revisions) = match local {
+        Some(local) => (local.to_vec(), Vec::new()),
+        None => {
+            let fetched = fetch_sources(stores, credentials, &lowered).await?;
+            let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
+            let render = |idx: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut Context<'_>| {
+                windlass_render::render(tree, &unit.sources[idx].path, renderer, context)
+            };
+            let reach = Reach::new(stores, credentials, &lowered);
+            let rendered = tokio::task::block_in_place(|| {
+                render_sources(&lowered, &trees, &target.discovery, jsonnet, &reach, render)
+            })?;
+            let mut manifests: Vec<Manifest> = Vec::new();
+            for rendered in rendered.into_iter().flatten() {
+                manifests.extend(rendered.manifests);
+                diagnostics.extend(rendered.diagnostics);
+            }
+            (manifests, fetched.iter().map(|source| source.revision().to_string()).collect())
+        }
+    };
     let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(&target.discovery, gvk);
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);
@@ -142,6 +180,12 @@ pub async fn preview(
         let predicted =
             predict(&writing, &desired.gvk, &desired.object, &unit.ownership.field_manager, mode).await;
         let manager = &unit.ownership.field_manager;
+        let predicted = match (predicted, &live) {
+            (Ok(predicted), Some(live)) if !mode.replace => {
+                Ok(taken_over(&predicted, live, &unit.ownership.former_managers))
+            }
+            (predicted, _) => predicted,
+        };
         let normalised = match (&predicted, &live) {
             (Ok(predicted), Some(live)) => Some(normalise(predicted, live, &rules)),
             _ => None,

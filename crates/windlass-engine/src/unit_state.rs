@@ -496,7 +496,8 @@ fn lowered_digest(lowered: &Lowered) -> Digest {
     let mut text = String::new();
     let _ = write!(
         text,
-        "{:?}{:?}{:?}{:?}{:?}",
+        "{:?}{:?}{:?}{:?}{:?}{:?}",
+        lowered.request.as_ref().map(|request| &request.manifests),
         unit.sources,
         unit.target,
         unit.ownership,

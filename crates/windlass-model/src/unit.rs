@@ -258,6 +258,8 @@ pub struct Initiator {
 pub struct SyncRequest {
     /// Revisions to use instead of the declared ones, one per source; empty means the declared ones.
     pub revisions: Vec<Str>,
+    /// Manifests to use instead of what the sources declare, each a text of JSON or YAML; empty means the sources.
+    pub manifests: std::sync::Arc<[Str]>,
     /// Whether objects that are no longer declared are deleted.
     pub prune: bool,
     /// Whether nothing is changed.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
+use windlass_argo::Customizations;
 use windlass_assess::actions::{Action, Change, UserActions, actions, run_action};
 use windlass_kube::{Object, Str, Value, merge_patch, value};
 
 use crate::health::{now, read_objects, settings};
-use crate::output::{self, ColorOption, Format, FormatOption, Table};
+use crate::output::{self, ColorOption, Format, FormatOption, Paint, Table};
 
 /// Options of `windlass actions`.
 #[derive(Debug, Clone, Args)]
@@ -68,7 +69,7 @@ struct RunOptions {
     format: FormatOption,
 }
 
-fn parameter(text: &str) -> Result<(Str, Str), String> {
+pub(crate) fn parameter(text: &str) -> Result<(Str, Str), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as replicas=3")?;
     Ok((name.into(), value.into()))
 }
@@ -81,9 +82,7 @@ pub(crate) fn run(options: &ActionsOptions) -> Result<ExitCode> {
 }
 
 /// The actions that a user defined for the kind of an object.
-fn own(object: &Object, settings_file: Option<&PathBuf>) -> Result<Option<UserActions>> {
-    let Some(path) = settings_file else { return Ok(None) };
-    let said = settings(path)?;
+pub(crate) fn own_actions(object: &Object, said: &Customizations) -> Result<Option<UserActions>> {
     let gvk = object.gvk();
     let kind = if gvk.group.is_empty() { gvk.kind } else { format!("{}/{}", gvk.group, gvk.kind).into() };
     let exact = said.kinds.get(&kind).filter(|said| !said.actions.is_empty());
@@ -93,17 +92,33 @@ fn own(object: &Object, settings_file: Option<&PathBuf>) -> Result<Option<UserAc
     Ok(Some(read.with_context(|| format!("the actions of {kind} cannot be used"))?))
 }
 
+/// All actions of an object.
+pub(crate) fn actions_of(object: &Object, said: &Customizations) -> Result<Vec<Action>> {
+    match own_actions(object, said)? {
+        Some(own) => Ok(own.actions(object)?),
+        None => Ok(actions(object)),
+    }
+}
+
+fn customizations(settings_file: Option<&PathBuf>) -> Result<Customizations> {
+    settings_file.map_or_else(|| Ok(Customizations::default()), |path| settings(path))
+}
+
 fn list(options: &ListOptions) -> Result<ExitCode> {
+    let said = customizations(options.settings.as_ref())?;
     let mut found: Vec<(Object, Vec<Action>)> = Vec::new();
     for object in read_objects(&options.files)? {
-        let known = match own(&object, options.settings.as_ref())? {
-            Some(own) => own.actions(&object)?,
-            None => actions(&object),
-        };
+        let known = actions_of(&object, &said)?;
         found.push((object, known));
     }
+    output::print(&listed(&found, options.format.output, ColorOption::default().paint()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Actions in the form asked for.
+pub(crate) fn listed(found: &[(Object, Vec<Action>)], form: Format, paint: Paint) -> String {
     let all = || found.iter().flat_map(|(object, known)| known.iter().map(move |action| (object, action)));
-    let text = match options.format.output {
+    match form {
         Format::Json => output::json(&output::list_of(all().map(|(object, action)| entry(object, action)))),
         Format::Yaml => output::documents(all().map(|(object, action)| entry(object, action))),
         Format::Name => all().map(|(_, action)| format!("{}\n", action.name)).collect(),
@@ -119,11 +134,9 @@ fn list(options: &ListOptions) -> Result<ExitCode> {
                     action.title.to_string(),
                 ]);
             }
-            table.print(ColorOption::default().paint())
+            table.print(paint)
         }
-    };
-    output::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn entry(object: &Object, action: &Action) -> Value {
@@ -149,7 +162,7 @@ fn perform(options: &RunOptions) -> Result<ExitCode> {
         objects.len()
     );
     let object = &objects[0];
-    let changes = match own(object, options.settings.as_ref())? {
+    let changes = match own_actions(object, &customizations(options.settings.as_ref())?)? {
         Some(own) => own.run(object, &options.action, &options.parameters, now())?,
         None => run_action(object, &options.action, &options.parameters, now())?,
     };

@@ -1,5 +1,6 @@
 //! `windlass app`: everything people do with Applications, through the Kubernetes API alone.
 
+mod actions;
 mod delete;
 mod diff;
 mod explain;
@@ -8,8 +9,10 @@ mod get;
 mod graph;
 mod history;
 mod list;
+mod local;
 mod logs;
 mod manifests;
+mod progress;
 mod session;
 mod source;
 mod spec;
@@ -79,6 +82,7 @@ EXAMPLES
   windlass app sync guestbook
   windlass app sync guestbook --prune --wait
   windlass app sync guestbook --revision 8d3c1f0 --dry-run
+  windlass app sync guestbook --local ./deploy   # what this folder declares, until the next sync
   windlass app sync guestbook --resource apps:Deployment:web --resource :ConfigMap:settings
 
 Exit code: 0 when the sync succeeded, 1 when it failed or could not be asked for.")]
@@ -97,6 +101,7 @@ Exit code: 0 when it came to pass, 1 when the time was up.")]
 EXAMPLES
   windlass app diff guestbook
   windlass app diff guestbook --revision my-branch
+  windlass app diff guestbook --local ./deploy
   windlass app diff guestbook >/dev/null || echo \"there is something to sync\"
 
 The cluster itself says how each object would be (a dry run of the same apply as a sync's), so defaults and
@@ -174,6 +179,8 @@ EXAMPLES
   windlass app resources guestbook
   windlass app resources guestbook -o name")]
     Resources(get::ResourcesOptions),
+    /// Do something to live objects: restart, scale, pause and the like.
+    Actions(actions::ActionsOptions),
     /// Look at Git and the cluster again, now.
     #[command(after_help = "\
 EXAMPLES
@@ -206,6 +213,7 @@ pub(crate) async fn run(options: AppOptions) -> Result<ExitCode> {
             AppVerb::Logs(options) => logs::run(&session, &options).await,
             AppVerb::Manifests(options) => manifests::run(&session, &options).await,
             AppVerb::Resources(options) => get::resources(&session, &options).await,
+            AppVerb::Actions(options) => actions::run(&session, &options).await,
             AppVerb::Refresh(options) => get::refresh(&session, &options).await,
         }
     };

@@ -4,7 +4,7 @@ use windlass_kube::{GroupKind, Str};
 use windlass_model::{Initiator, Selection, SyncRequest};
 
 use super::policy::{self, Findings, retry};
-use crate::types::{ApplicationSpec, Operation, RetryStrategy, Source, SyncOperation, SyncStrategy};
+use crate::types::{ApplicationSpec, Operation, RetryStrategy, Source, SyncStrategy};
 
 /// What the field asks for.
 ///
@@ -19,14 +19,6 @@ pub(super) fn request(
     let Some(sync) = operation.sync.as_deref() else {
         return Err("Invalid operation request: no operation specified".into());
     };
-    if !sync.manifests.is_empty() {
-        return Err("operation.sync.manifests is not supported yet: local manifests cannot be synced".into());
-    }
-    if !uses_declared_sources(sync, spec) {
-        return Err(
-            "operation.sync.source is not supported yet where it differs from the Application's own".into()
-        );
-    }
     let strategy = sync.sync_strategy.as_deref();
     let force = strategy.is_some_and(SyncStrategy::force);
     let own_policy = (force || !sync.sync_options.is_empty()).then(|| {
@@ -52,6 +44,7 @@ pub(super) fn request(
     let own_retry = operation.retry != RetryStrategy::default();
     Ok(SyncRequest {
         revisions,
+        manifests: sync.manifests.iter().cloned().collect(),
         prune: sync.prune,
         dry_run: sync.dry_run,
         selection: selection.collect(),
@@ -65,15 +58,20 @@ pub(super) fn request(
     })
 }
 
-/// Whether the operation names no sources, or those of the Application but for their revisions: a rollback does.
-fn uses_declared_sources(sync: &SyncOperation, spec: &ApplicationSpec) -> bool {
-    let named: Vec<&Source> = match &sync.source {
-        _ if !sync.sources.is_empty() => sync.sources.iter().collect(),
-        Some(source) => vec![source],
-        None => return true,
+/// The Application's spec with the sources that an operation names in place of its own; `None` where it names none, or
+/// its own but for their revisions, as a rollback does.
+pub(super) fn overriding(operation: &Operation, spec: &ApplicationSpec) -> Option<ApplicationSpec> {
+    let sync = operation.sync.as_deref()?;
+    let named: Box<[Source]> = match &sync.source {
+        _ if !sync.sources.is_empty() => sync.sources.clone(),
+        Some(source) => [Source::clone(source)].into(),
+        None => return None,
     };
     let at_any_revision = |source: &Source| Source { target_revision: Str::default(), ..source.clone() };
-    named.into_iter().map(at_any_revision).eq(spec.sources().iter().map(at_any_revision))
+    if named.iter().map(at_any_revision).eq(spec.sources().iter().map(at_any_revision)) {
+        return None;
+    }
+    Some(spec.with_sources(&named, !sync.sources.is_empty()))
 }
 
 /// What the Application's own policy has to say is said where it is lowered.

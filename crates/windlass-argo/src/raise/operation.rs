@@ -1,7 +1,9 @@
 //! The operation that runs or ran last.
 
 use windlass_kube::Str;
-use windlass_model::{ObjectOutcome, OperationPhase, OperationReport, OutcomeStatus, Report, Time, Waiting};
+use windlass_model::{
+    ObjectOutcome, OperationPhase, OperationReport, OutcomeStatus, Report, SyncRequest, Time, Waiting,
+};
 
 use super::history::initiated_by;
 use super::{declared_sources, fit, revision_fields};
@@ -27,10 +29,10 @@ pub(super) fn state(
         let said = previous
             .operation_state
             .as_deref()
-            .filter(|said| said.operation == *asked && said.message == *why);
+            .filter(|said| said.operation == without_manifests(asked) && said.message == *why);
         let now = said.map_or(Timestamp(Some(report.observed)), |said| said.started_at);
         return Some(Box::new(OperationState {
-            operation: asked.clone(),
+            operation: without_manifests(asked),
             phase: OperationPhase::Error.as_str().into(),
             message: why.clone(),
             sync_result: None,
@@ -50,9 +52,16 @@ pub(super) fn state(
         phase => phase,
     };
     let known = asked.into_iter().chain(previous.map(|previous| &previous.operation));
-    let asked = known.into_iter().find(|asked| request_of(asked, spec).as_ref() == Some(&operation.request));
+    let is_it = |asked: &&Operation| {
+        let request = request_of(asked, spec);
+        let local = operation.request.manifests.clone();
+        request.is_some_and(|request| {
+            request == operation.request || SyncRequest { manifests: local, ..request } == operation.request
+        })
+    };
+    let asked = known.into_iter().find(is_it);
     Some(Box::new(OperationState {
-        operation: asked.cloned().unwrap_or_else(|| operation_of(spec, operation)),
+        operation: asked.map_or_else(|| operation_of(spec, operation), without_manifests),
         phase: phase.as_str().into(),
         message: message(operation, report, same.map(|same| same.message.as_str())),
         sync_result: Some(Box::new(result(spec, operation))),
@@ -60,6 +69,15 @@ pub(super) fn state(
         finished_at: Timestamp(operation.finished),
         retry_count: operation.retries.into(),
     }))
+}
+
+/// An operation for the status: manifests that it brings may be larger than a status can be.
+fn without_manifests(asked: &Operation) -> Operation {
+    let mut asked = asked.clone();
+    if let Some(sync) = &mut asked.sync {
+        sync.manifests = Box::default();
+    }
+    asked
 }
 
 /// The operation that Argo CD would have written for this request.

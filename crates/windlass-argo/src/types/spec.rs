@@ -228,6 +228,14 @@ impl ApplicationSpec {
         self.write()
     }
 
+    /// The same with other sources, in the list or alone.
+    #[must_use]
+    pub fn with_sources(&self, sources: &[Source], as_list: bool) -> Self {
+        let alone = sources.first().filter(|_| !as_list).cloned().map(Box::new);
+        let list = if as_list { sources.into() } else { Box::default() };
+        Self { source: alone, sources: list, source_hydrator: None, ..self.clone() }
+    }
+
     /// Whether the list of sources counts.
     #[must_use]
     pub fn has_multiple_sources(&self) -> bool {
@@ -236,6 +244,11 @@ impl ApplicationSpec {
 }
 
 impl Operation {
+    /// Whether it names sources in the list.
+    pub(crate) fn has_list_of_sources(&self) -> bool {
+        self.sync.as_deref().is_some_and(|sync| !sync.sources.is_empty())
+    }
+
     /// As it stands in an object.
     #[must_use]
     pub fn to_value(&self) -> Value {

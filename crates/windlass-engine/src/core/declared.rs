@@ -107,15 +107,7 @@ impl Core {
             }
             None => Err(ProjectProblem::NotFound(name.into())),
         };
-        let clusters: Vec<Cluster> = self
-            .cluster_secrets
-            .values()
-            .map(|secret| Cluster {
-                server: secret.server.clone(),
-                name: secret.name.clone(),
-                project: secret.project.clone(),
-            })
-            .collect();
+        let clusters: Vec<Cluster> = self.cluster_secrets.values().map(ClusterSecret::cluster).collect();
         lower(object, project, &self.settings, &clusters)
     }
 

@@ -8,7 +8,8 @@ use windlass_apply::predict;
 use windlass_diff::{Rules, differences, normalise, sentence};
 use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
-    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Renderer, SourceType, Tree, UnitId,
+    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Origin, Renderer, SourceType, Tree,
+    UnitId,
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
 use windlass_render::jsonnet::Engine;
@@ -370,6 +371,14 @@ impl Preparation {
     fn run(&self) -> Result<PreparedUnit, Unprepared> {
         let mut prepared = self.begin();
         let unit = &self.lowered.unit;
+        if let Some(local) = self.lowered.request.as_ref().filter(|request| !request.manifests.is_empty()) {
+            prepared.source_types = vec![SourceType::Directory; unit.sources.len()];
+            // What somebody brought along is no revision of a source.
+            prepared.revisions = Vec::new();
+            let manifests = local_manifests(&local.manifests).map_err(Unprepared::Failed)?;
+            self.make_ready(&mut prepared, &manifests);
+            return Ok(prepared);
+        }
         let mut manifests: Vec<Manifest> = Vec::new();
         let mut unchanged = self.told.is_some();
         let trees: Vec<SourceTree<'_>> = self
@@ -423,15 +432,38 @@ impl Preparation {
         }
         prepared.unchanged_since =
             self.told.as_ref().filter(|_| unchanged).map(|told| told.revisions.clone());
+        self.make_ready(&mut prepared, &manifests);
+        Ok(prepared)
+    }
+
+    /// Makes what is declared ready for the target.
+    fn make_ready(&self, prepared: &mut PreparedUnit, manifests: &[Manifest]) {
         let discovery = &self.target.discovery;
         let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(discovery, gvk);
-        let ready = prepare(unit, &self.lowered.permissions, &manifests, scope, &Marks::ARGO);
+        let ready = prepare(&self.lowered.unit, &self.lowered.permissions, manifests, scope, &Marks::ARGO);
         prepared.desired = ready.desired;
         prepared.hooks = ready.hooks;
         prepared.skipped = ready.skipped;
         prepared.diagnostics.extend(ready.diagnostics);
-        Ok(prepared)
     }
+}
+
+/// The objects that an operation brings along; if one cannot be read, none is used.
+fn local_manifests(texts: &[Str]) -> Result<Vec<Manifest>, Vec<Diagnostic>> {
+    let mut manifests = Vec::with_capacity(texts.len());
+    let mut problems = Vec::new();
+    for (idx, text) in texts.iter().enumerate() {
+        let origin = Origin { file: format!("operation.sync.manifests[{idx}]").into(), line: 0 };
+        let read = windlass_yaml::load(text).map_err(|error| error.to_string());
+        match read.and_then(|value| Object::try_new(value).map_err(|error| error.to_string())) {
+            Ok(object) => manifests.push(Manifest { object, origin }),
+            Err(problem) => {
+                let message = format!("is no object: {problem}");
+                problems.push(Diagnostic::new(DiagnosticKind::Render, message).at(origin));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(manifests) } else { Err(problems) }
 }
 
 impl Preparation {

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use similar::{ChangeTag, TextDiff};
-use windlass_engine::{ObjectPreview, PreviewChange, preview};
+use windlass_engine::{ObjectPreview, PreviewChange, PreviewInput, preview};
 use windlass_kube::Value;
 
 use super::Session;
+use super::local::LocalOptions;
 use super::source::{self, SourceOptions};
 use crate::output::{self, Paint, Tone};
 
@@ -24,8 +25,10 @@ pub(super) struct DiffOptions {
     /// The Application: NAME, or NAMESPACE/NAME.
     name: String,
     /// Compare with this revision instead of the declared one.
-    #[arg(long, value_name = "REVISION")]
+    #[arg(long = "revision", id = "revisions", value_name = "REVISION")]
     revision: Option<String>,
+    #[command(flatten)]
+    local: LocalOptions,
     /// Whether differences give exit code 1.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     exit_code: bool,
@@ -39,23 +42,27 @@ pub(super) struct DiffOptions {
 pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
     let application = source::at_revision(&application, options.revision.as_deref());
-    let (credentials, project, settings) = tokio::try_join!(
+    let local = options.local.manifests(session, &application, options.source).await?;
+    let (credentials, project, settings, secrets) = tokio::try_join!(
         source::credentials(session),
         source::project(session, &application),
         source::settings(session),
+        source::secrets(session),
     )?;
     let store = options.source.store()?;
     let jsonnet = options.source.jsonnet();
-    let project = project.as_ref();
-    let previewing = preview(
-        &session.client,
-        &store.stores,
-        &application,
-        project,
-        &credentials,
-        &settings,
-        Some(&jsonnet),
-    );
+    let input = PreviewInput {
+        client: &session.client,
+        stores: &store.stores,
+        application: &application,
+        project: project.as_ref(),
+        credentials: &credentials,
+        secrets: &secrets,
+        settings: &settings,
+        jsonnet: Some(&jsonnet),
+        local: local.as_deref(),
+    };
+    let previewing = preview(&input);
     let found = tokio::select! {
         found = previewing => found.with_context(|| format!("what a sync of {} would change cannot be told", options.name))?,
         // The temporary store goes on the way out.

@@ -64,14 +64,19 @@ pub(super) async fn project(session: &Session, application: &Object) -> Result<O
     find(session, &projects, project_name(application)).await
 }
 
-/// What repositories are reached with, as the engine would have it.
-pub(super) async fn credentials(session: &Session) -> Result<Arc<Credentials>> {
+/// The Secrets that give access to repositories and clusters.
+pub(super) async fn secrets(session: &Session) -> Result<Vec<Object>> {
     let secrets = Resource::new("", "v1", "Secret", "secrets", true);
-    let secrets = session
+    session
         .client
         .list(&secrets, &session.namespace, SECRET_TYPE)
         .await
-        .map_err(|error| session.explained(error, "Secrets with access to repositories"))?;
+        .map_err(|error| session.explained(error, "Secrets with access to repositories"))
+}
+
+/// What repositories are reached with, as the engine would have it.
+pub(super) async fn credentials(session: &Session) -> Result<Arc<Credentials>> {
+    let secrets = secrets(session).await?;
     let maps = Resource::new("", "v1", "ConfigMap", "configmaps", true);
     let mut settings = Vec::new();
     for name in ["argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"] {

@@ -4,13 +4,16 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use windlass_kube::{Object, Value, value};
 
 use super::Session;
 use super::follow::{Look, limit, timeout, until};
+use super::local::LocalOptions;
+use super::progress::Progress;
 use super::session::{revisions, short};
+use super::source::SourceOptions;
 use crate::output::{self, Advised, Table};
 
 /// Options of `windlass app sync`.
@@ -24,6 +27,10 @@ pub(super) struct SyncOptions {
     /// Only this object, as GROUP:KIND:NAME or GROUP:KIND:NAMESPACE/NAME; the core group is empty. Repeatable.
     #[arg(long = "resource", value_name = "GROUP:KIND:NAME")]
     resources: Vec<Selected>,
+    #[command(flatten)]
+    local: LocalOptions,
+    #[command(flatten)]
+    source: SourceOptions,
     #[command(flatten)]
     how: How,
 }
@@ -92,8 +99,26 @@ impl FromStr for Selected {
 }
 
 pub(super) async fn run(session: &Session, options: &SyncOptions) -> Result<ExitCode> {
+    let application = session.get(&options.name).await?;
+    if options.local.folder().is_some() && !options.how.dry_run && syncs_by_itself(&application) {
+        return Err(Advised::error(
+            "the Application syncs by itself and would go back to what its repository declares at once",
+            format!("switch that off first: windlass app set {} --sync-policy manual", options.name),
+        ));
+    }
+    let local = options.local.manifests(session, &application, options.source).await?;
+    let local: Option<Vec<Value>> = local
+        .map(|manifests| {
+            manifests.iter().map(|it| serde_json::to_string(it.object.as_map()).map(Value::from)).collect()
+        })
+        .transpose()
+        .context("what the folder declares cannot be sent")?;
     operate(session, &options.name, &options.how, |application| {
         let mut sync = Value::object();
+        if let Some(manifests) = &local {
+            anyhow::ensure!(!manifests.is_empty(), "the folder declares nothing");
+            sync.set_at(&["manifests"], manifests.clone());
+        }
         match &options.revisions[..] {
             [] => {}
             [revision] => sync.set_at(&["revision"], revision.as_str()),
@@ -113,8 +138,7 @@ pub(super) async fn run(session: &Session, options: &SyncOptions) -> Result<Exit
 
 pub(super) async fn rollback(session: &Session, options: &RollbackOptions) -> Result<ExitCode> {
     operate(session, &options.name, &options.how, |application| {
-        let automated = application.at(&["spec", "syncPolicy", "automated"]).filter(|it| !it.is_null());
-        if automated.is_some_and(|automated| automated.bool_at(&["enabled"]) != Some(false)) {
+        if syncs_by_itself(application) {
             return Err(Advised::error(
                 "the Application syncs by itself and would go forward again at once",
                 format!("switch that off first: windlass app set {} --sync-policy manual", options.name),
@@ -124,6 +148,12 @@ pub(super) async fn rollback(session: &Session, options: &RollbackOptions) -> Re
         Ok(operation(application, sync, &options.how))
     })
     .await
+}
+
+/// Whether an Application is synced without being asked.
+fn syncs_by_itself(application: &Object) -> bool {
+    let automated = application.at(&["spec", "syncPolicy", "automated"]).filter(|it| !it.is_null());
+    automated.is_some_and(|automated| automated.bool_at(&["enabled"]) != Some(false))
 }
 
 /// The sync that goes back to a deployment of the history.
@@ -224,8 +254,12 @@ async fn operate(
         return Ok(ExitCode::SUCCESS);
     }
     let begun = std::time::Instant::now();
+    let mut steps = Progress::default();
     let ended = until(session, name, limit(how.timeout), |object| {
         let Some(object) = object else { return Look::Done(None) };
+        for line in steps.news(object) {
+            output::note(&line);
+        }
         if object.at(&["operation"]).is_some_and(|operation| !operation.is_null()) {
             return Look::Pending(progress(object));
         }

@@ -79,6 +79,16 @@ async fn rows(session: &Session, application: &Object) -> Result<Vec<Row>> {
     Ok(arrange(&live_objects(session, application).await?, application))
 }
 
+/// The live objects of an Application: what its status lists, and what controllers made of that.
+pub(super) async fn objects(session: &Session, application: &Object) -> Result<Vec<Object>> {
+    let objects = live_objects(session, application).await?;
+    let declared = declared(application);
+    let roots = objects.iter().filter(|object| declared.contains_key(&object.object_ref()));
+    let mut wanted: HashSet<Str> = roots.map(|object| object.uid().into()).collect();
+    grow(&mut wanted, &objects);
+    Ok(objects.into_iter().filter(|object| wanted.contains(object.uid())).collect())
+}
+
 /// The pods of an Application.
 pub(super) async fn pods(
     session: &Session,

@@ -316,6 +316,24 @@ impl Plane {
         Kubectl::new(&self.kubeconfig)
     }
 
+    /// Registers this cluster once more, under its own address, as another cluster; answers that address.
+    pub(crate) async fn register_cluster(&self, name: &str) -> String {
+        let config = self.kubectl().run(&["config", "view", "--raw", "-o", "json"]).unwrap();
+        let config: Value = serde_json::from_str(&config).unwrap();
+        let (cluster, user) = (&config["clusters"][0]["cluster"], &config["users"][0]["user"]);
+        let server = cluster["server"].as_str().unwrap().to_owned();
+        let access = json!({
+            "bearerToken": user["token"],
+            "tlsClientConfig": {
+                "caData": cluster["certificate-authority-data"],
+                "certData": user["client-certificate-data"], "keyData": user["client-key-data"],
+            }
+        });
+        let data = json!({"name": name, "server": server, "config": access.to_string()});
+        self.create_secret(name, Some("cluster"), data).await;
+        server
+    }
+
     /// Runs `windlass`.
     pub(crate) fn windlass(&self, arguments: &[&str]) -> Said {
         run_windlass(self.folder.path(), arguments)

@@ -129,3 +129,53 @@ pub(crate) async fn manual_sync_of_selected_objects(server: Server) {
     plane.patch_app(json!({"operation": {"sync": {}}})).await;
     plane.until_synced(&commit).await;
 }
+
+/// An operation may name another source than the Application's, and may bring its manifests along; afterwards the
+/// Application is compared with its own source again.
+pub(crate) async fn operations_with_other_sources(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let commit = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("own", "1"))
+        .file("other/b.yaml", config_map("other", "1"))
+        .submit()
+        .unwrap();
+    plane.create_app(json!({})).await;
+    let source = json!({"repoURL": plane.url(), "path": "other", "targetRevision": "main"});
+    let operation = json!({"initiatedBy": {"username": "ada"}, "sync": {"source": source}});
+    plane.patch_app(json!({"operation": operation})).await;
+    let app = plane.until_app("the operation to have succeeded", succeeded).await;
+    assert_eq!(app["status"]["history"][0]["source"]["path"], "other");
+    assert_eq!(app["status"]["history"][0]["revision"], commit.as_str());
+    assert_eq!(app["status"]["operationState"]["syncResult"]["source"]["path"], "other");
+    plane.assert_exists(&plane.path("configmaps/other")).await;
+    plane.assert_absent(&plane.path("configmaps/own")).await;
+    let compared = |app: &Value| {
+        app["status"]["sync"]["comparedTo"]["source"]["path"] == "deploy"
+            && app["status"]["sync"]["status"] == "OutOfSync"
+            && resource(app, "ConfigMap", "other")["requiresPruning"] == true
+    };
+    plane.until_app("it to be compared with its own source", compared).await;
+
+    let manifest = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "brought"}, "data": {"value": "1"}
+    });
+    let operation = json!({"initiatedBy": {"username": "bob"}, "sync": {"manifests": [manifest.to_string()], "prune": true}});
+    plane.patch_app(json!({"operation": operation})).await;
+    let by_bob = |app: &Value| {
+        succeeded(app) && app["status"]["operationState"]["operation"]["initiatedBy"]["username"] == "bob"
+    };
+    let app = plane.until_app("the second operation to have succeeded", by_bob).await;
+    assert!(app["status"]["operationState"]["operation"]["sync"]["manifests"].is_null());
+    assert_eq!(app["status"]["history"].as_array().map(Vec::len), Some(1));
+    plane.assert_exists(&plane.path("configmaps/brought")).await;
+    plane.until_gone(&plane.path("configmaps/other")).await;
+
+    let operation = json!({"initiatedBy": {"username": "eve"}, "sync": {"manifests": ["{"]}});
+    plane.patch_app(json!({"operation": operation})).await;
+    let failed = |app: &Value| {
+        let state = &app["status"]["operationState"];
+        state["phase"] == "Error" && state["message"].as_str().unwrap_or_default().contains("manifests[0]")
+    };
+    plane.until_app("the third operation to have failed", failed).await;
+}

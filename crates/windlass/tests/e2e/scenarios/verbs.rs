@@ -1,5 +1,8 @@
 //! `windlass app …`, as a person types it.
 
+use serde_json::json;
+use tempfile::TempDir;
+
 use crate::plane::{Plane, Server, config_map, deployment};
 
 /// No verb waits longer than the rest of a scenario would.
@@ -125,4 +128,73 @@ pub(crate) async fn ending_an_operation(server: Server) {
     plane.verb(&["delete", app, "--cascade=orphan", "--yes"]).exits(0).says(&["its objects stay"]);
     plane.verb(&["wait", app, "--delete", TIMEOUT]).exits(0);
     plane.assert_exists(&plane.path("services/front")).await;
+}
+
+/// A folder of this machine takes the place of the repository's; actions act on live objects.
+pub(crate) async fn local_folder_and_actions(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let app = plane.app.as_str();
+    let commit = plane.commit().file("deploy/web.yaml", deployment("web", "nginx:1.27")).submit().unwrap();
+    plane.create_app(json!({})).await;
+    plane.verb(&["sync", app, "--wait", TIMEOUT]).exits(0).says(&[
+        "Sync, wave 0",
+        "deployment.apps/",
+        "Synced: deployment.apps/web serverside-applied",
+    ]);
+    plane.until_healthy(&commit).await;
+
+    let folder = TempDir::with_prefix("windlass-e2e-local-").unwrap();
+    let local = folder.path().to_str().unwrap();
+    std::fs::write(folder.path().join("web.yaml"), deployment("web", "nginx:1.28")).unwrap();
+    plane
+        .verb(&["diff", app, HERE, "--local", local])
+        .exits(1)
+        .prints(&["-      - image: nginx:1.27", "+      - image: nginx:1.28"])
+        .says(&["1 object differs."]);
+    plane.verb(&["sync", app, "--local", local, TIMEOUT]).exits(0).says(&["Succeeded"]);
+    let live = plane.path("deployments/web");
+    let image = |live: &serde_json::Value| live["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    assert_eq!(image(&plane.get(&live).await), "nginx:1.28");
+    plane
+        .until_app("OutOfSync with its repository", |app| app["status"]["sync"]["status"] == "OutOfSync")
+        .await;
+    std::fs::write(folder.path().join("broken.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {")
+        .unwrap();
+    plane
+        .verb(&["sync", app, "--local", local, TIMEOUT])
+        .exits(1)
+        .says(&["could not be rendered as a whole"]);
+
+    plane.verb(&["actions", "list", app]).exits(0).prints(&["Deployment.apps", "restart", "scale"]);
+    plane.verb(&["actions", "run", app, "explode"]).exits(1).says(&["none of these objects", "hint: "]);
+    let scale = ["actions", "run", app, "scale", "--kind=Deployment", "--param=replicas=2"];
+    plane.verb(&scale).exits(0).says(&["scale done"]);
+    plane.until(&live, "two replicas", |live| live["spec"]["replicas"] == 2).await;
+    plane.verb(&["actions", "run", app, "restart", "--kind=Deployment"]).exits(0).says(&["restart done"]);
+    let restarted = |live: &serde_json::Value| {
+        live["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"].is_string()
+    };
+    plane.until(&live, "the time of the restart", restarted).await;
+
+    plane.verb(&["set", app, "--auto-prune", "--self-heal"]).exits(0);
+    plane.verb(&["sync", app, "--local", local]).exits(1).says(&["syncs by itself", "hint: "]);
+}
+
+/// `diff` shows what goes when an object is taken over from `kubectl apply`, and looks at other clusters as well.
+pub(crate) async fn taking_over_and_other_clusters(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let app = plane.app.as_str();
+    let elsewhere = plane.register_cluster("elsewhere").await;
+    let declared = config_map("settings", "1");
+    let applied = format!("{declared}  old: \"1\"\n");
+    plane.kubectl().run_with_input(&["apply", "-n", &plane.target, "-f", "-"], &applied).unwrap();
+    let commit = plane.commit().file("deploy/a.yaml", &declared).submit().unwrap();
+    plane.create_app(json!({"spec": {"destination": {"server": elsewhere}}})).await;
+    let diff = plane.verb(&["diff", app, HERE]).exits(1).prints(&["would be changed", "-  old: \"1\""]);
+    assert!(!diff.out.contains("-  value"), "{}", diff.out);
+    plane.verb(&["sync", app, "--wait", TIMEOUT]).exits(0);
+    let synced = plane.until_synced(&commit).await;
+    assert_eq!(synced["status"]["sync"]["comparedTo"]["destination"]["server"], elsewhere.as_str());
+    assert_eq!(plane.get(&plane.path("configmaps/settings")).await["data"], json!({"value": "1"}));
+    plane.verb(&["diff", app, HERE]).exits(0).says(&["No differences."]);
 }
