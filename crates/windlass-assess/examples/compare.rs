@@ -137,7 +137,9 @@ fn discovered(object: &Object, case: &Value) -> Option<String> {
         .collect();
     theirs.sort();
     ours.sort();
-    (ours != theirs).then(|| format!("\n   ours   {}\n   theirs {}", ours.join("\n          "), theirs.join("\n          ")))
+    (ours != theirs).then(|| {
+        format!("\n   ours   {}\n   theirs {}", ours.join("\n          "), theirs.join("\n          "))
+    })
 }
 
 /// What differs in what an action writes.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use windlass_assess::{health, known_kinds};
 use windlass_kube::{Object, Value};
@@ -46,12 +46,4 @@ fn health_of_other_kinds_is_what_argo_cd_says() {
     let known = known_kinds();
     assert!(known.len() > 280, "{} kinds", known.len());
     assert!(asked.len() > 280, "{} kinds", asked.len());
-}
-
-/// For a look at objects that are not kept here: `HEALTH_CASES=file cargo test -- --ignored`.
-#[test]
-#[ignore = "needs a recording that is not kept here"]
-fn health_of_objects_elsewhere() {
-    let path = PathBuf::from(std::env::var_os("HEALTH_CASES").unwrap());
-    check(&path);
 }

@@ -208,3 +208,18 @@ fn annotations_make_hooks_as_in_argo_cd() {
     }
     assert!(n_asked > 100, "{n_asked} questions");
 }
+
+#[test]
+fn options_are_read_wherever_they_stand_in_the_list() {
+    let mut object = object("ConfigMap", "a", "");
+    object
+        .set_at(&["metadata", "annotations", "argocd.argoproj.io/compare-options"], "A=b, IgnoreExtraneous");
+    object.set_at(
+        &["metadata", "annotations", "argocd.argoproj.io/sync-options"],
+        "Prune=confirm,Delete=false, SkipDryRunOnMissingResource=true ,Force=true",
+    );
+    let options = Marks::ARGO.options_of(&object);
+    assert!(options.uncounted && options.keep_on_delete && !options.keep_on_prune && !options.confirm_delete);
+    assert_eq!(options.confirm_prune, Some(true));
+    assert!(options.apply.kind_may_be_missing && options.apply.force && !options.apply.replace);
+}

@@ -285,12 +285,15 @@ fn cnpg(
 }
 
 fn owner(object: &Object) -> Value {
-    value!({
+    let mut owner = value!({
         "apiVersion": (object.api_version()),
         "kind": (object.kind()),
-        "name": (object.name()),
-        "uid": (object.uid())
-    })
+        "name": (object.name())
+    });
+    if !object.uid().is_empty() {
+        owner.set_at(&["uid"], object.uid());
+    }
+    owner
 }
 
 /// Without what holds nothing: a copy in Lua leaves that out.

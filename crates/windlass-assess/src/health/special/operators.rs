@@ -464,21 +464,23 @@ pub(super) fn cnpg_cluster(object: &Object) -> Option<Health> {
 }
 
 pub(super) fn rabbitmq_cluster(object: &Object) -> Option<Health> {
-    let (mut available, mut replicas) = ("", "");
+    let (mut available, mut replicas, mut reason) = ("", "", "");
     for condition in conditions(object) {
         match condition.text("type") {
             "ReconcileSuccess" if condition.text("status") == "False" => {
                 return say(Degraded, condition.text("message"));
             }
             "ClusterAvailable" => available = condition.text("status"),
-            "AllReplicasReady" => replicas = condition.text("status"),
+            "AllReplicasReady" => (replicas, reason) = (condition.text("status"), condition.text("reason")),
             _ => {}
         }
     }
+    let is_scaled_to_zero = reason == "ScaledToZero" && object.number("spec.replicas") == Some(0.0);
     match (available, replicas) {
         ("Unknown", _) | (_, "Unknown") => {
             say(Progressing, "Waiting for RabbitMQ cluster readiness (conditions unknown)")
         }
+        (_, "False") if is_scaled_to_zero => say(Suspended, "RabbitmqCluster is scaled to 0 replicas"),
         ("False", _) => say(Progressing, "Waiting for RabbitMQ cluster formation"),
         (_, "False") => say(Progressing, "Waiting for RabbitMQ instances ready"),
         ("True", "True") => say(Healthy, "RabbitMQ cluster ready"),
