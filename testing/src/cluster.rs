@@ -140,7 +140,19 @@ impl ClusterBuilder {
         self
     }
 
-    /// Makes this many nodes instead of one.
+    /// Runs only these controllers, written as for kube-controller-manager's `--controllers`.
+    pub fn controllers(mut self, controllers: impl Into<String>) -> Self {
+        self.settings.controllers = controllers.into();
+        self
+    }
+
+    /// Leaves out these admission plugins only, separated by commas.
+    pub fn without_admission(mut self, plugins: impl Into<String>) -> Self {
+        self.settings.disabled_admission = plugins.into();
+        self
+    }
+
+    /// Makes this many nodes instead of one. With none, no scheduler and no kwok run either.
     pub fn nodes(mut self, n_nodes: usize) -> Self {
         self.settings.n_nodes = n_nodes;
         self

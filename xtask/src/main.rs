@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod charts;
+mod conformance;
 mod kustomizations;
 mod record;
 mod tidy;
@@ -31,6 +32,8 @@ chores:
                         renders charts too; `--generate N --seed S` composes N random ones
   kustomizations --record
                         write down what kustomize prints for the cases of our tests
+  conformance [NAME]    compare the embedded API with what kube-apiserver answered, for the scenarios whose name
+                        holds NAME; `--record [NAME]` asks a real kube-apiserver again and writes its answers down
   record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
 ";
 
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["kustomizations", arguments @ ..] if !arguments.is_empty() => {
             kustomizations::compare(&root(), arguments)
         }
+        ["conformance", arguments @ ..] => conformance::run(&root(), arguments),
         ["record", names @ ..] => record::run(&root(), names),
         [] | ["help" | "-h" | "--help", ..] => {
             print!("{USAGE}");

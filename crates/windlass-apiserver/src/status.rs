@@ -34,6 +34,8 @@ pub struct Status {
 pub struct Details {
     /// The object's name.
     pub name: Str,
+    /// Whether the details are printed though there are none.
+    pub shown_when_empty: bool,
     /// The object's group.
     pub group: Str,
     /// The resource, or the kind where validation failed.
@@ -150,17 +152,15 @@ impl Status {
     #[must_use]
     pub fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
         let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        let why = match causes.as_slice() {
-            [only] => only.sentence(),
-            several => {
-                let mut sentences: Vec<String> = Vec::new();
-                for sentence in several.iter().map(Cause::sentence) {
-                    if !sentences.contains(&sentence) {
-                        sentences.push(sentence);
-                    }
-                }
-                format!("[{}]", sentences.join(", "))
+        let mut sentences: Vec<String> = Vec::new();
+        for sentence in causes.iter().map(Cause::sentence) {
+            if !sentences.contains(&sentence) {
+                sentences.push(sentence);
             }
+        }
+        let why = match sentences.as_slice() {
+            [only] => only.clone(),
+            several => format!("[{}]", several.join(", ")),
         };
         let mut status = Self::new(422, "Invalid", format!("{qualified} {name:?} is invalid: {why}"));
         status.details = Box::new(Details {
@@ -290,7 +290,7 @@ impl Status {
         // Go prints these, made by the generic error, with empty details.
         let generic = matches!(self.code, 405 | 406)
             || [NO_SUCH_RESOURCE, REJECTED, UNKNOWN_PATCH].contains(&self.message.as_str());
-        if generic || !details.is_empty() {
+        if generic || self.details.shown_when_empty || !details.is_empty() {
             status.set_at(&["details"], details);
         }
         status

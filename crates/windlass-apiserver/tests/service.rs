@@ -163,7 +163,7 @@ async fn writes_are_guarded() {
         &api,
         Method::PATCH,
         &format!("{MAPS}/a?fieldManager=x&dryRun=All"),
-        r#"{"apiVersion":"v1","kind":"ConfigMap","data":{"n":"1"}}"#,
+        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"n":"1"}}"#,
     )
     .await;
     assert_eq!((code, api.store().revision()), (200, revision));

@@ -7,8 +7,9 @@ use crate::{Error, Result, authority};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST},
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -162,6 +163,34 @@ impl ApiClient {
             reason: text("reason"),
             message,
         })
+    }
+
+    /// Sends a request as it is, as this client's user, and returns the answer while its body arrives.
+    ///
+    /// # Errors
+    /// When the API cannot be reached.
+    pub async fn open(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ApiError> {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
+        let failed = |error: &dyn fmt::Display| ApiError::Unreachable {
+            method: method.clone(),
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let headers = request.headers_mut();
+        let text = |text: String| HeaderValue::try_from(text).map_err(|error| failed(&error));
+        headers.insert(HOST, text(self.address.to_string())?);
+        if !self.token.is_empty() {
+            headers.insert(AUTHORIZATION, text(format!("Bearer {}", self.token))?);
+        }
+        let stream = TcpStream::connect(self.address).await.map_err(|error| failed(&error))?;
+        let name = ServerName::IpAddress(self.address.ip().into());
+        let stream = self.connector.connect(name, stream).await.map_err(|error| failed(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(&error))?;
+        // It ends when the answer has been read or dropped.
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(|error| failed(&error))
     }
 
     pub(super) fn token(&self) -> &str {

@@ -38,11 +38,20 @@ pub(super) struct Settings {
     pub(super) durable: bool,
     pub(super) n_nodes: usize,
     pub(super) apiserver_args: Vec<String>,
+    pub(super) controllers: String,
+    pub(super) disabled_admission: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { unthrottled: false, durable: false, n_nodes: 1, apiserver_args: Vec::new() }
+        Self {
+            unthrottled: false,
+            durable: false,
+            n_nodes: 1,
+            apiserver_args: Vec::new(),
+            controllers: CONTROLLERS.to_owned(),
+            disabled_admission: DISABLED_ADMISSION.to_owned(),
+        }
     }
 }
 
@@ -210,13 +219,17 @@ impl ControlPlane {
         let manager = self.program("kube-controller-manager")?.arg(&kubeconfig).args([
             flag("--service-account-private-key-file=", self.files.directory.join("service-accounts.key")),
             flag("--root-ca-file=", self.files.directory.join("ca.crt")),
-            format!("--controllers={CONTROLLERS}"),
+            format!("--controllers={}", self.settings.controllers),
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
             // The default of 20 calls a second makes a busy test run wait.
             "--kube-api-qps=500".to_owned(),
             "--kube-api-burst=1000".to_owned(),
         ]);
+        if self.settings.n_nodes == 0 {
+            self.others.push(manager.start()?);
+            return Ok(());
+        }
         let scheduler = self.program("kube-scheduler")?.arg(&kubeconfig).args([
             "--leader-elect=false",
             "--secure-port=0",
@@ -292,7 +305,7 @@ fn start_apiserver(
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
         flag("--service-account-key-file=", file("service-accounts.pub")),
         flag("--service-account-signing-key-file=", file("service-accounts.key")),
-        format!("--disable-admission-plugins={DISABLED_ADMISSION}"),
+        format!("--disable-admission-plugins={}", settings.disabled_admission),
         "--allow-privileged=true".to_owned(),
         "--profiling=false".to_owned(),
     ]);

@@ -56,8 +56,11 @@ impl Api {
                 let object = converted(resource, if finished { current } else { object });
                 return Ok(if finished { Deleted::Gone(object) } else { Deleted::Terminating(object) });
             }
-            let change =
-                if finished { Change::Delete(unmarked(&current, object)) } else { Change::Put(object) };
+            let change = if finished {
+                Change::Delete(unmarked(resource, &current, object))
+            } else {
+                Change::Put(object)
+            };
             let key = stored.key().clone();
             match self.shared.store.write(&resource.storage, key, Expect::At(stored.revision()), change).await
             {
@@ -85,8 +88,9 @@ impl Api {
         let page = self.page(resource, namespace, which)?;
         let mut objects = Vec::with_capacity(page.objects.len());
         for stored in page.objects {
+            let listed = presented(resource, &stored);
             match self.delete_on(resource, &stored.key().namespace, &stored.key().name, options).await {
-                Ok(Deleted::Gone(object) | Deleted::Terminating(object)) => objects.push(object),
+                Ok(_) => objects.push(listed),
                 Err(status) if status.reason == "NotFound" => {}
                 Err(status) => return Err(status),
             }
@@ -209,6 +213,7 @@ fn mark(resource: &Resource, object: &mut Object, options: &DeleteOptions) {
 }
 
 /// The last state of an object that goes at once: as it was, without the marks of a deletion that waits.
-fn unmarked(current: &Object, marked: Object) -> Object {
-    if current.is_terminating() { marked } else { current.clone() }
+fn unmarked(resource: &Resource, current: &Object, marked: Object) -> Object {
+    // Pods are marked first, even with no time to end.
+    if current.is_terminating() || resource.storage == "/pods" { marked } else { current.clone() }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use windlass_kube::selector::LabelSelector;
 use windlass_kube::{Object, Value, value};
 
 use super::write::invalid;
-use super::{Api, DeleteOptions, ListOptions, WriteOptions, managed};
+use super::{Api, DeleteOptions, ListOptions, Patch, UserInfo, WriteOptions, managed};
 use crate::custom::{self, CLEANUP_FINALIZER};
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
@@ -13,6 +14,13 @@ use crate::store::Stored;
 
 /// Where definitions of custom resources are stored.
 pub(super) const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions";
+
+/// Where roles that hold everywhere are stored.
+const CLUSTER_ROLES: &str = "rbac.authorization.k8s.io/clusterroles";
+
+/// The roles and bindings that every cluster has, as kube-apiserver 1.36.3 makes them; those of its own
+/// parts are left out.
+const DEFAULT_ROLES: &str = include_str!("../../assets/rbac-1.36.3.json");
 
 /// Where services are stored.
 const SERVICES: &str = "/services";
@@ -72,6 +80,10 @@ impl Api {
                 self.clean_up(stored.object());
             }
         }
+        // A sum is written only when it changes, so that this ends.
+        if resource.storage == CLUSTER_ROLES {
+            self.sum_roles();
+        }
     }
 
     /// What follows from a deletion that has happened.
@@ -79,6 +91,7 @@ impl Api {
         match resource.storage.as_str() {
             DEFINITIONS => self.withdraw_definition(&stored.object()),
             SERVICES => self.release(resource, &stored.object()),
+            CLUSTER_ROLES => self.sum_roles(),
             _ => {}
         }
     }
@@ -193,35 +206,76 @@ impl Api {
                 "metadata": {"name": "system-cluster-critical"}, "value": 2000000000,
                 "description": "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
             }),
-            value!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                "metadata": {
-                    "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
-                    "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}
-                },
-                "rules": [
-                    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
-                    {"nonResourceURLs": ["*"], "verbs": ["*"]}
-                ]
-            }),
-            value!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-                "metadata": {
-                    "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
-                    "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}
-                },
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"}]
-            }),
         ];
+        let roles: Value = serde_json::from_str(DEFAULT_ROLES).map_err(Status::internal)?;
+        // Those without a namespace do not wait for each other: they go into one commit.
+        let roles = roles.as_array().into_iter().flat_map(|list| list.iter().cloned());
+        let by_server = api.with_field_manager("kube-apiserver");
+        futures_util::future::try_join_all(roles.map(|role| by_server.create_if_absent(role))).await?;
         for object in objects {
-            let object = Object::try_new(object).map_err(Status::internal)?;
-            let Some(resource) = self.resource_for(&object.gvk()) else { continue };
-            let namespace = object.namespace().to_owned();
-            if self.stored(&resource, &namespace, object.name()).is_ok() {
+            api.create_if_absent(object).await?;
+        }
+        Ok(())
+    }
+
+    async fn create_if_absent(&self, object: Value) -> Result<(), Status> {
+        let object = Object::try_new(object).map_err(Status::internal)?;
+        let Some(resource) = self.resource_for(&object.gvk()) else { return Ok(()) };
+        let namespace = object.namespace().to_owned();
+        if self.stored(&resource, &namespace, object.name()).is_err() {
+            self.create_on(&resource, &namespace, object.into_value(), &WriteOptions::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Fills the roles that are sums of others, after a role has changed.
+    fn sum_roles(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let api = Self {
+            user: Arc::new(UserInfo::admin(
+                "system:serviceaccount:kube-system:clusterrole-aggregation-controller",
+            )),
+            ..self.clone()
+        };
+        runtime.spawn(async move {
+            if let Err(error) = api.sum_roles_now().await {
+                tracing::warn!(%error, "the roles that are sums of others could not be filled");
+            }
+        });
+    }
+
+    async fn sum_roles_now(&self) -> Result<(), Status> {
+        let gvr = Gvr::new("rbac.authorization.k8s.io", "v1", "clusterroles");
+        let roles = self.list(&gvr, None, &ListOptions::default())?.items;
+        for sum in roles.iter().filter(|role| role.at(&["aggregationRule"]).is_some()) {
+            let value = sum.to_value();
+            let selectors: Vec<LabelSelector> = value
+                .items_at(&["aggregationRule", "clusterRoleSelectors"])
+                .iter()
+                .filter_map(|selector| LabelSelector::from_object(Some(selector)).ok())
+                .collect();
+            let mut rules: Vec<Value> = Vec::new();
+            for part in roles.iter().filter(|part| part.name() != sum.name()) {
+                if !selectors.iter().any(|selector| selector.matches_object(part)) {
+                    continue;
+                }
+                let part = part.to_value();
+                for rule in part.items_at(&["rules"]) {
+                    if !rules.contains(rule) {
+                        rules.push(rule.clone());
+                    }
+                }
+            }
+            if value.items_at(&["rules"]) == rules.as_slice() {
                 continue;
             }
-            api.create_on(&resource, &namespace, object.into_value(), &WriteOptions::default()).await?;
+            let applied = value!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+                "metadata": {"name": (sum.name())}, "rules": rules
+            });
+            let options = WriteOptions { force: true, ..WriteOptions::default() }
+                .manager("clusterrole-aggregation-controller");
+            Box::pin(self.patch(&gvr, "", sum.name(), Patch::Apply(applied), &options)).await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use windlass_kube::schema::{ObjectType, Types};
 use windlass_kube::strategic::{self, StrategicPatchError};
 use windlass_kube::{Object, Value};
 
-use super::WriteOptions;
+use super::{Api, WriteOptions};
 use crate::defaults;
 use crate::resource::Resource;
 use crate::status::{Cause, Status};
@@ -59,6 +59,41 @@ pub(super) fn track(
         Request { manager, object_type: &object_type, subresource, now: &now, ignored: ignored.as_ref() };
     let empty = if old.is_none() { empty_object(resource) } else { None };
     *new = merge::update(old.or(empty.as_ref()), new, &request);
+}
+
+impl Api {
+    /// A question with its fields owned by who asks it.
+    ///
+    /// # Errors
+    ///
+    /// `BadRequest` when it is no object.
+    pub(crate) fn tracked_review(
+        &self,
+        resource: &Resource,
+        review: Value,
+        manager: &str,
+        subresource: &str,
+    ) -> Result<Value, Status> {
+        let mut object = Object::try_new(review).map_err(|error| Status::bad_request(error.to_string()))?;
+        let options = WriteOptions { field_manager: manager.into(), ..WriteOptions::default() };
+        let named = object.at(&["metadata", "name"]).cloned();
+        let object_type = built_in_types().get(&object.gvk()).unwrap_or_else(ObjectType::deduced);
+        let now = time::now();
+        let manager = self.manager(&options);
+        let request =
+            Request { manager: &manager, object_type: &object_type, subresource, now: &now, ignored: None };
+        let empty = empty_object(resource);
+        let mut empty = empty.unwrap_or_else(|| object.clone());
+        empty.set_at(&["kind"], object.kind());
+        empty.set_at(&["apiVersion"], object.api_version());
+        empty.remove_at(&["status"]);
+        empty.set_at(&["spec"], Value::object());
+        object = merge::update(Some(&empty), &object, &request);
+        if named.is_none() {
+            object.remove_at(&["metadata", "name"]);
+        }
+        Ok(object.into_value())
+    }
 }
 
 /// What Go prints of an object of a built-in kind with nothing set: a create adds nothing that is there.

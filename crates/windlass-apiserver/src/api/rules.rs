@@ -9,7 +9,7 @@ use crate::{custom, validation};
 /// What is wrong with a new object.
 pub(super) fn create(resource: &Resource, object: &Object) -> Vec<Cause> {
     if resource.storage == super::effects::DEFINITIONS {
-        return custom::validate_definition(&object.to_value());
+        return custom::validate_definition(&object.to_value(), None);
     }
     validation::validate_create(&resource.gvk(), &object.to_value())
 }
@@ -17,7 +17,7 @@ pub(super) fn create(resource: &Resource, object: &Object) -> Vec<Cause> {
 /// What is wrong with a changed object.
 pub(super) fn update(resource: &Resource, new: &Object, old: &Object, subresource: &str) -> Vec<Cause> {
     if resource.storage == super::effects::DEFINITIONS && subresource.is_empty() {
-        return custom::validate_definition(&new.to_value());
+        return custom::validate_definition(&new.to_value(), Some(&old.to_value()));
     }
     validation::validate_update(&resource.gvk(), &new.to_value(), &old.to_value())
 }

@@ -8,8 +8,11 @@ use windlass_kube::{Object, Str, Value, value};
 use super::read::presented;
 use super::write::Made;
 use super::{Api, WriteOptions};
-use crate::resource::Resource;
+use crate::resource::{GroupResource, Gvr, Resource};
 use crate::status::{Cause, Status};
+
+/// When to ask again about a budget that no controller has looked at, as kube-apiserver 1.36 has it.
+const BUDGET_RETRY_SECONDS: u32 = 10;
 
 impl Api {
     /// The scale of an object.
@@ -59,18 +62,64 @@ impl Api {
         name: &str,
         node: &str,
     ) -> Result<(), Status> {
-        let options = WriteOptions::default();
+        let options = WriteOptions { subresource: "binding".into(), ..WriteOptions::default() };
         self.change(resource, namespace, name, &options, Vec::new(), |old, _| {
             let bound = old.str_at(&["spec", "nodeName"]);
             if !bound.is_empty() {
                 let why = format!("pod {name} is already assigned to node {bound:?}");
-                return Err(Status::conflict(&resource.group_resource(), name, &why));
+                let binding = GroupResource::new("", "pods/binding");
+                return Err(Status::conflict(&binding, name, &why));
             }
             let mut new = old.clone();
             new.set_at(&["spec", "nodeName"], node);
-            Ok(Made::Tracked(new))
+            let scheduled = value!({
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": (crate::time::now())
+            });
+            let mut conditions: Vec<Value> = old.to_value().items_at(&["status", "conditions"]).to_vec();
+            conditions.retain(|condition| condition.str_at(&["type"]) != Some("PodScheduled"));
+            conditions.push(scheduled);
+            new.set_at(&["status", "conditions"], conditions);
+            Ok(Made::Owned(new))
         })
         .await?;
+        Ok(())
+    }
+
+    /// Refuses an eviction that a disruption budget does not allow.
+    pub(crate) fn check_disruption(&self, namespace: &str, name: &str) -> Result<(), Status> {
+        let pods = Gvr::new("", "v1", "pods");
+        let pod = self.get(&pods, namespace, name)?;
+        let ended = matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed" | "Pending" | "");
+        if ended || pod.is_terminating() {
+            return Ok(());
+        }
+        for stored in self.shared.store.table("policy/poddisruptionbudgets").list(Some(namespace)).objects {
+            let budget = stored.object();
+            let selector = LabelSelector::from_object(budget.at(&["spec", "selector"])).ok();
+            if !selector.is_some_and(|selector| selector.matches_object(&pod)) {
+                continue;
+            }
+            let number = |key: &str| budget.at(&["status", key]).and_then(Value::as_int).unwrap_or(0);
+            let unprocessed = number("observedGeneration") < budget.generation();
+            let message = if unprocessed {
+                format!("The disruption budget {} is still being processed by the server.", budget.name())
+            } else if number("disruptionsAllowed") <= 0 {
+                format!(
+                    "The disruption budget {} needs {} healthy pods and has {} currently",
+                    budget.name(),
+                    number("desiredHealthy"),
+                    number("currentHealthy")
+                )
+            } else {
+                continue;
+            };
+            let why = "Cannot evict pod as it would violate the pod's disruption budget.";
+            let mut status = Status::new(429, "TooManyRequests", why);
+            status.details.causes = vec![Cause { reason: "DisruptionBudget", message, field: String::new() }];
+            status.details.retry_after_seconds = if unprocessed { BUDGET_RETRY_SECONDS } else { 0 };
+            return Err(status);
+        }
         Ok(())
     }
 }
@@ -110,9 +159,13 @@ fn scale_of(resource: &Resource, object: &Object) -> Value {
     let mut scale = value!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {"name": (object.name())},
-        "spec": {"replicas": (count(&replicas_path(resource)))},
+        "spec": (Value::object()),
         "status": {"replicas": (count(&status_replicas))}
     });
+    let wanted = count(&replicas_path(resource));
+    if wanted != 0 {
+        scale.set_at(&["spec", "replicas"], wanted);
+    }
     if !selector.is_empty() {
         scale.set_at(&["status", "selector"], selector);
     }

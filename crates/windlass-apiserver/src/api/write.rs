@@ -8,8 +8,10 @@ use bytes::Bytes;
 use windlass_kube::{Map, Object, Str, Value};
 
 use super::effects::admit;
+use super::patch::check_name;
 use super::read::{converted, json_of, presented, presented_json, to_storage};
 use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
+use crate::authorize::{Attributes, is_allowed, not_held, role_rules};
 use crate::defaults::{self, CreateContext};
 use crate::resource::Resource;
 use crate::status::{Cause, Status};
@@ -80,15 +82,16 @@ impl Api {
             return Err(invalid(resource, "", vec![cause]));
         }
         self.check_namespace(resource, namespace, object.name())?;
-        if tracked {
-            managed::track(resource, None, &mut object, &self.manager(options), &options.subresource);
-        }
         for field in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             object.remove_at(&["metadata", field]);
+        }
+        if tracked {
+            managed::track(resource, None, &mut object, &self.manager(options), &options.subresource);
         }
         object.set_at(&["metadata", "uid"], new_uid());
         object.set_at(&["metadata", "creationTimestamp"], time::now());
         let mut object = self.prepare_create(resource, object)?;
+        self.check_escalation(resource, &object)?;
         let causes = match &resource.custom {
             Some(custom) => custom.validate_create(&object),
             None => rules::create(resource, &object),
@@ -126,9 +129,59 @@ impl Api {
                 status.details.retry_after_seconds = 1;
                 Err(status)
             }
-            Err(WriteError::Conflict { .. }) => Err(Status::already_exists(&name_of_group, &name)),
+            Err(WriteError::Conflict { .. }) => {
+                let mut status = Status::already_exists(&name_of_group, &name);
+                let key = Key::new(namespace, name);
+                let there = self.shared.store.table(&resource.storage).get(&key);
+                if there.is_some_and(|stored| stored.is_terminating()) {
+                    status.message.insert_str(0, "object is being deleted: ");
+                }
+                Err(status)
+            }
             Err(error) => Err(Status::internal(error)),
         }
+    }
+
+    /// Nobody hands on rights that they do not have, unless they may escalate or bind.
+    fn check_escalation(&self, resource: &Resource, object: &Object) -> Result<(), Status> {
+        const GROUP: &str = "rbac.authorization.k8s.io";
+        if resource.gvr.group != GROUP || self.user.is_in("system:masters") {
+            return Ok(());
+        }
+        let (role, verb, resource_name, name) = match object.kind() {
+            "Role" | "ClusterRole" => {
+                (object.to_value(), "escalate", resource.gvr.resource.as_str(), object.name())
+            }
+            _ => {
+                let roles =
+                    if object.str_at(&["roleRef", "kind"]) == "Role" { "roles" } else { "clusterroles" };
+                (role_rules(self, object), "bind", roles, object.str_at(&["roleRef", "name"]))
+            }
+        };
+        let asked = Attributes {
+            verb,
+            group: GROUP,
+            resource: resource_name,
+            subresource: "",
+            namespace: object.namespace(),
+            name,
+        };
+        if is_allowed(self, &self.user, &asked) {
+            return Ok(());
+        }
+        let missing = not_held(self, &self.user, object.namespace(), role.items_at(&["rules"]));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<String> = missing.iter().map(rule_in_words).collect();
+        let groups: Vec<String> = self.user.groups.iter().map(|group| format!("{group:?}")).collect();
+        let why = format!(
+            "user {:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
+            self.user.name,
+            groups.join(" "),
+            missing.join("\n")
+        );
+        Err(Status::forbidden(&resource.group_resource(), object.name(), why))
     }
 
     /// What a kind's strategy does to a new object.
@@ -138,14 +191,14 @@ impl Api {
             Some(custom) => custom.prepare_for_create(&mut value),
             None => {
                 let gvk = resource.gvk();
-                let context = self.create_context(resource, &value);
+                let context = self.create_context(resource, &value)?;
                 defaults::prepare_for_create(&gvk, &mut value, &context);
             }
         }
         Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
     }
 
-    fn create_context(&self, resource: &Resource, object: &Value) -> CreateContext {
+    fn create_context(&self, resource: &Resource, object: &Value) -> Result<CreateContext, Status> {
         let mut context =
             CreateContext { now: time::now(), service_accounts: true, ..CreateContext::default() };
         match (resource.gvr.group.as_str(), resource.kind.as_str()) {
@@ -156,6 +209,11 @@ impl Api {
                         .store
                         .table("scheduling.k8s.io/priorityclasses")
                         .get(&Key::new("", class));
+                    if found.is_none() {
+                        let why = format!("no PriorityClass with name {class} was found");
+                        let name = object.str_at(&["metadata", "name"]).unwrap_or_default();
+                        return Err(Status::forbidden(&resource.group_resource(), name, why));
+                    }
                     context.priority_class = found.map(|stored| stored.object().into_value());
                 }
             }
@@ -168,7 +226,7 @@ impl Api {
             }
             _ => {}
         }
-        context
+        Ok(context)
     }
 
     /// New objects need a namespace that is there to stay.
@@ -207,13 +265,17 @@ impl Api {
     ) -> Result<Written, Status> {
         let mut warnings = Vec::new();
         let mut object = intake(resource, value, options.field_validation, &mut warnings)?;
-        if object.name() != name {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({}) does not match the name on the URL ({name})",
-                object.name()
-            )));
-        }
+        check_name(object.name(), name)?;
         set_namespace(resource, &mut object, namespace)?;
+        let version = object.resource_version();
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            let message = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+            return Err(Status::new(500, "", message));
+        }
+        if creates_on_update(resource) && self.stored(resource, namespace, name).is_err() {
+            object.remove_at(&["metadata", "resourceVersion"]);
+            return self.create_made(resource, namespace, Made::Tracked(object), options, warnings).await;
+        }
         let conditional = resource.custom.is_some() || defaults::needs_resource_version(&resource.gvk());
         if conditional && object.resource_version().is_empty() {
             let cause = Cause {
@@ -221,14 +283,27 @@ impl Api {
                 message: "Invalid value: 0: must be specified for an update".into(),
                 field: "metadata.resourceVersion".into(),
             };
-            return Err(invalid(resource, name, vec![cause]));
+            // Custom resources are named here by their resource, not their kind.
+            let kind = if resource.custom.is_some() { &resource.gvr.resource } else { &resource.kind };
+            return Err(Status::invalid(&resource.gvr.group, kind, name, vec![cause]));
         }
-        if creates_on_update(resource) && self.stored(resource, namespace, name).is_err() {
-            object.remove_at(&["metadata", "resourceVersion"]);
-            return self.create_made(resource, namespace, Made::Tracked(object), options, warnings).await;
-        }
-        self.change(resource, namespace, name, options, warnings, |_, _| Ok(Made::Tracked(object.clone())))
-            .await
+        self.change(resource, namespace, name, options, warnings, |old, _| {
+            if !object.uid().is_empty() && object.uid() != old.uid() {
+                let (asked, have) = (object.uid(), old.uid());
+                let kept = if resource.custom.is_some() {
+                    format!("{}/{}", resource.gvr.group, resource.gvr.resource)
+                } else {
+                    resource.gvr.resource.to_string()
+                };
+                let place = if namespace.is_empty() { String::new() } else { format!("/{namespace}") };
+                let why = format!(
+                    "StorageError: invalid object, Code: 4, Key: /registry/{kept}{place}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {asked}, UID in object meta: {have}"
+                );
+                return Err(Status::conflict(&resource.group_resource(), name, &why));
+            }
+            Ok(Made::Tracked(object.clone()))
+        })
+        .await
     }
 
     /// Works out a new state from the present one and writes it, again when others wrote in between.
@@ -256,19 +331,16 @@ impl Api {
             if conditional && asked != old.resource_version() {
                 return Err(Status::modified(&group_resource, name));
             }
-            if !new.uid().is_empty() && new.uid() != old.uid() {
-                let why = format!(
-                    "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                    new.uid(),
-                    old.uid()
-                );
-                return Err(Status::conflict(&group_resource, name, &why));
+            let changed = changed_identity(&old, &new);
+            if !changed.is_empty() {
+                return Err(invalid(resource, name, changed));
             }
             keep_identity(&old, &mut new);
             let mut new = self.prepare_update(resource, &old, new, &options.subresource)?;
             if tracked {
                 managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
             }
+            self.check_escalation(resource, &new)?;
             let causes = match &resource.custom {
                 Some(custom) => custom.validate_update(&new, &old),
                 None => rules::update(resource, &new, &old, &options.subresource),
@@ -293,7 +365,11 @@ impl Api {
             {
                 Ok(stored) if finished => {
                     self.after_delete(resource, &stored);
-                    return Ok(written(resource, &stored, false, warnings));
+                    // The write that takes the last finalizer away is a deletion, which gives no new version.
+                    let mut object = presented(resource, &stored);
+                    object.set_at(&["metadata", "resourceVersion"], old.resource_version());
+                    let json = json_of(&object);
+                    return Ok(Written { object, json, created: false, warnings });
                 }
                 Ok(stored) => {
                     self.after_write(resource, &stored);
@@ -333,10 +409,32 @@ impl Api {
                 value.set_at(&["metadata"], metadata);
                 let _ = defaults::normalize(&resource.gvk(), &mut value);
             }
+            // A pod that gets its node is no other pod.
+            (None, "binding") => {}
             (None, _) => defaults::prepare_for_update(&resource.gvk(), &mut value, &before),
         }
         Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
     }
+}
+
+/// A rule as the original prints it.
+fn rule_in_words(rule: &Value) -> String {
+    let members = [
+        ("nonResourceURLs", "NonResourceURLs"),
+        ("apiGroups", "APIGroups"),
+        ("resources", "Resources"),
+        ("resourceNames", "ResourceNames"),
+        ("verbs", "Verbs"),
+    ];
+    let shown: Vec<String> = members
+        .iter()
+        .filter_map(|(key, name)| {
+            let items = rule.items_at(&[key]);
+            let list: Vec<String> = items.iter().map(|item| format!("{item:?}")).collect();
+            (!list.is_empty()).then(|| format!("{name}:[{}]", list.join(", ")))
+        })
+        .collect();
+    format!("{{{}}}", shown.join(", "))
 }
 
 /// The kinds that an update creates: `AllowCreateOnUpdate` in kube-apiserver 1.36's registry.
@@ -427,6 +525,29 @@ fn check_kind(resource: &Resource, value: &Value) -> Result<(), Status> {
     }
     let sent =
         windlass_kube::Gvk::from_api_version(api_version.unwrap_or_default(), kind.unwrap_or_default());
+    if resource.custom.is_some() && wrong_version {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({})",
+            api_version.unwrap_or_default(),
+            gvk.api_version()
+        )));
+    }
+    if resource.custom.is_none() && defaults::is_built_in(&sent) {
+        let package = |group: &str| match group.split('.').next() {
+            None | Some("") => "core".to_owned(),
+            Some(first) => first.to_owned(),
+        };
+        return Err(Status::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: converting ({}.{}) to ({}.{}): unknown conversion",
+            sent.kind,
+            sent.version,
+            gvk.kind,
+            sent.version,
+            sent.kind,
+            package(&gvk.group),
+            gvk.kind
+        )));
+    }
     Err(Status::bad_request(format!(
         "{} in version {:?} cannot be handled as a {}: no kind {:?} is registered for version {:?} in scheme \"pkg/runtime/scheme.go:111\"",
         sent.kind,
@@ -498,6 +619,39 @@ pub(crate) fn new_uid() -> Str {
     text.into()
 }
 
+/// What a changed object says of itself that is not so, and new reasons to keep an object that is to go.
+fn changed_identity(old: &Object, new: &Object) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for field in ["uid", "deletionTimestamp"] {
+        let (before, after) = (old.at(&["metadata", field]), new.at(&["metadata", field]));
+        if let Some(after) = after.filter(|after| Some(*after) != before && after.as_str() != Some("")) {
+            let cause = Cause::invalid(format!("metadata.{field}"), after, "field is immutable");
+            causes.extend([cause.clone(), cause]);
+        }
+    }
+    let finalizers = |object: &Object| -> Vec<Str> {
+        let list = object.at(&["metadata", "finalizers"]).and_then(Value::as_array);
+        list.into_iter().flat_map(|list| list.iter()).filter_map(Value::as_str).map(Into::into).collect()
+    };
+    if old.is_terminating() {
+        let before = finalizers(old);
+        let added: Vec<String> = finalizers(new)
+            .into_iter()
+            .filter(|finalizer| !before.contains(finalizer))
+            .map(|finalizer| format!("{finalizer:?}"))
+            .collect();
+        if !added.is_empty() {
+            let why = format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                added.join(", ")
+            );
+            let cause = Cause::forbidden("metadata.finalizers", &why);
+            causes.extend([cause.clone(), cause]);
+        }
+    }
+    causes
+}
+
 /// What no client sets once an object exists.
 fn keep_identity(old: &Object, new: &mut Object) {
     for field in [
@@ -507,7 +661,6 @@ fn keep_identity(old: &Object, new: &mut Object) {
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
         "generation",
-        "generateName",
     ] {
         match old.at(&["metadata", field]) {
             Some(value) => new.set_at(&["metadata", field], value.clone()),

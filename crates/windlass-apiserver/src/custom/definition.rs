@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, Str, Value, value};
 
 use super::schema::Node;
 use super::{Column, CustomVersion, ScalePaths};
+use super::{names, structural};
 use crate::resource::{Gvr, Resource, Subresource};
 use crate::status::Cause;
 use crate::time;
@@ -42,6 +46,12 @@ pub(crate) fn resources(definition: &Object) -> Vec<Resource> {
         .collect()
 }
 
+/// What clients compare to see that a storage version has changed: `discovery.StorageVersionHash`.
+fn storage_version_hash(gvk: &Gvk) -> Str {
+    let digest = Sha256::digest(format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind));
+    STANDARD.encode(&digest[..8]).into()
+}
+
 fn resource(spec: &Value, version: &Value, storage_gvk: &Gvk) -> Option<Resource> {
     let gvk = Gvk::new(storage_gvk.group.clone(), text(version, &["name"]), storage_gvk.kind.clone());
     let plural = text(spec, &["names", "plural"]);
@@ -73,7 +83,7 @@ fn resource(spec: &Value, version: &Value, storage_gvk: &Gvk) -> Option<Resource
         namespaced: custom.namespaced,
         verbs: verbs(&["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]),
         subresources,
-        storage_version_hash: Str::default(),
+        storage_version_hash: storage_version_hash(storage_gvk),
         storage: format!("{}/{plural}", gvk.group).into(),
         storage_gvk: storage_gvk.clone(),
         custom: Some(Arc::new(custom)),
@@ -119,6 +129,10 @@ fn custom_version(spec: &Value, version: &Value, gvk: &Gvk) -> Option<CustomVers
         schema: (!preserves).then_some(schema),
         open_api,
         object_type,
+        deprecation: (version.bool_at(&["deprecated"]) == Some(true)).then(|| {
+            let said = version.str_at(&["deprecationWarning"]).map(str::to_owned);
+            said.unwrap_or_else(|| format!("{} {} is deprecated", gvk.api_version(), gvk.kind))
+        }),
         has_status: version.at(&["subresources", "status"]).is_some(),
         scale,
         columns,
@@ -136,8 +150,11 @@ fn path(scale: &Value, key: &str) -> Vec<Str> {
 }
 
 /// Checks what a definition's schemas need to be usable.
-pub(crate) fn validate_definition(definition: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
+pub(crate) fn validate_definition(definition: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = names::check(definition);
+    if let Some(old) = old {
+        causes.extend(names::changed(definition, old));
+    }
     let group = definition.str_at(&["spec", "group"]).unwrap_or_default();
     let plural = definition.str_at(&["spec", "names", "plural"]).unwrap_or_default();
     let name = definition.str_at(&["metadata", "name"]).unwrap_or_default();
@@ -157,16 +174,13 @@ pub(crate) fn validate_definition(definition: &Value) -> Vec<Cause> {
     for (idx, version) in versions.iter().enumerate() {
         let field = format!("spec.versions[{idx}].schema.openAPIV3Schema");
         match version.at(&["schema", "openAPIV3Schema"]) {
-            None => causes.push(Cause::required(field, "schemas are required")),
+            None => causes.push(Cause::required(field, "")),
             Some(schema) => {
-                if schema.str_at(&["type"]) != Some("object") {
-                    let kind = schema.get("type").cloned().unwrap_or_else(|| "".into());
-                    let cause = if schema.get("type").is_none() {
-                        Cause::required(format!("{field}.type"), "must not be empty at the root")
-                    } else {
-                        Cause::invalid(format!("{field}.type"), &kind, "must be object at the root")
-                    };
-                    causes.push(cause);
+                // A schema that all versions share is spoken of as one.
+                let shared = versions.iter().all(|other| other.get("schema") == version.get("schema"));
+                let path = if shared { "spec.validation.openAPIV3Schema" } else { &field };
+                if idx == 0 || !shared {
+                    structural::check(schema, path, &mut causes);
                 }
                 if let Err(error) = Node::compile(schema) {
                     causes.push(Cause::invalid(field, &Value::from(""), &error.to_string()));

@@ -3,8 +3,10 @@
 mod check;
 mod definition;
 mod format;
+mod names;
 mod rewrite;
 mod schema;
+mod structural;
 
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, Str, Value};
@@ -26,6 +28,8 @@ pub struct CustomVersion {
     /// How fields merge.
     pub(crate) object_type: ObjectType,
     pub(crate) has_status: bool,
+    /// What a client that uses this version is warned of.
+    pub(crate) deprecation: Option<String>,
     pub(crate) scale: Option<ScalePaths>,
     pub(crate) columns: Vec<Column>,
     pub(crate) selectable_fields: Vec<Str>,

@@ -6,6 +6,7 @@ mod body;
 mod columns;
 mod discovery;
 mod duplicates;
+mod json_error;
 mod open_api;
 mod path;
 mod present;
@@ -27,7 +28,7 @@ use windlass_kube::Str;
 pub use body::Body;
 
 use crate::api::{Api, UserInfo};
-use crate::authorize::{Attributes, authorize};
+use crate::authorize::{Attributes, authorize, authorize_path};
 use crate::status::Status;
 use discovery::Discovery;
 use open_api::Documents;
@@ -103,6 +104,9 @@ impl ApiService {
         // Bodies are read only behind this, so that those who wait cost little.
         let permit = if is_watch { None } else { self.shared.in_flight.acquire().await.ok() };
         let Some(target) = Target::parse(&segments) else {
+            if !is_health(path) {
+                authorize_path(&api, &parts.method, path)?;
+            }
             let response = self.answer_about_itself(&parts, &query, &segments);
             drop(permit);
             return response;
@@ -184,6 +188,11 @@ impl ApiService {
             _ => Ok(answer::text(404, "404 page not found\n")),
         }
     }
+}
+
+/// What may be asked before anybody is known.
+fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/livez" | "/readyz" | "/version" | "/version/")
 }
 
 /// The answer to a request that is refused before it is read.

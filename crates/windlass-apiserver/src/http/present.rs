@@ -110,7 +110,10 @@ pub(super) fn event_object(resource: &Resource, object: &Object, form: Form, inc
 /// A page of a list.
 pub(super) fn list(resource: &Resource, page: &Page, form: Form, included: Included) -> Bytes {
     let revision = page.revision.to_string();
-    let metadata = list_metadata(&revision, Some(page));
+    let mut metadata = list_metadata(&revision, Some(page));
+    if form == Form::Whole && resource.custom.is_some() && metadata.get("continue").is_none() {
+        metadata.set_at(&["continue"], "");
+    }
     match form {
         Form::Whole => whole_list(resource, page, &metadata),
         Form::Metadata => {
@@ -150,14 +153,37 @@ fn whole_list(resource: &Resource, page: &Page, metadata: &Value) -> Bytes {
     let head = json_bytes(&head.into());
     json.extend_from_slice(&head[..head.len() - 1]);
     json.extend_from_slice(b",\"items\":[");
+    let without = resource.custom.is_none().then(|| {
+        (
+            format!("{{\"apiVersion\":\"{}\",", resource.gvr.group_version()).into_bytes(),
+            format!("\"kind\":\"{}\",\"metadata\":{{", resource.kind).into_bytes(),
+        )
+    });
     for (idx, stored) in page.objects.iter().enumerate() {
         if idx > 0 {
             json.push(b',');
         }
-        json.extend_from_slice(&presented_json(resource, stored));
+        let item = presented_json(resource, stored);
+        match &without {
+            Some((begin, kind)) => append_without(&mut json, &item, begin, kind),
+            None => json.extend_from_slice(&item),
+        }
     }
     json.extend_from_slice(b"]}");
     json.into()
+}
+
+/// Appends an object without its version and kind, as built-in kinds stand in lists.
+///
+/// Members are sorted, so that the kind stands right before the metadata; in a text its quotes would be
+/// escaped.
+fn append_without(json: &mut Vec<u8>, item: &[u8], begin: &[u8], kind: &[u8]) {
+    let found = item.strip_prefix(begin).and_then(|rest| Some((rest, memchr::memmem::find(rest, kind)?)));
+    let Some((rest, at)) = found else { return json.extend_from_slice(item) };
+    let member = kind.len() - b"\"metadata\":{".len();
+    json.push(b'{');
+    json.extend_from_slice(&rest[..at]);
+    json.extend_from_slice(&rest[at + member..]);
 }
 
 /// A scale as a table.

@@ -12,7 +12,7 @@ use super::accept::{Form, form};
 use super::body::Body;
 use super::path::{Query, Target};
 use super::present::{self, Included};
-use super::{answer, duplicates, header_text, reviews};
+use super::{answer, duplicates, header_text, json_error, reviews};
 use crate::api::watch::{Told, bookmark};
 use crate::api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, Patch, Propagation, Watch, WatchOptions,
@@ -45,7 +45,12 @@ pub(super) struct Call {
 impl Call {
     pub(super) async fn answer(self) -> Result<Response<Body>, Status> {
         let deprecated = self.target.gvr == Gvr::new("", "v1", "endpoints") && !self.query.flag("watch");
+        let custom = self.api.resource(&self.target.gvr).ok().and_then(|resource| resource.custom.clone());
+        let warning = custom.and_then(|custom| custom.deprecation.clone());
         let response = self.answer_plainly().await;
+        if let Some(warning) = warning {
+            return response.map(|response| answer::warn(response, &[warning]));
+        }
         if deprecated {
             let warning =
                 "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned();
@@ -58,25 +63,22 @@ impl Call {
         let resource = match self.api.resource(&self.target.gvr) {
             Ok(resource) => resource,
             Err(status) => {
-                // Below a group that is not served nothing is routed at all.
-                let (group, resources) = (&self.target.gvr.group, self.api.registry().current());
-                let known = group.is_empty() || resources.iter().any(|one| one.gvr.group == *group);
+                self.authorize(&self.target.gvr, self.target.namespace.as_deref().unwrap_or_default())?;
+                // Below a group that is not served nothing is routed at all, nor below such a version of
+                // custom resources.
+                let (gvr, resources) = (&self.target.gvr, self.api.registry().current());
+                let in_group = |one: &&Arc<Resource>| one.gvr.group == gvr.group;
+                let known = gvr.group.is_empty()
+                    || resources
+                        .iter()
+                        .filter(in_group)
+                        .any(|one| one.custom.is_none() || one.gvr.version == gvr.version);
                 return if known { Err(status) } else { Ok(answer::text(404, "404 page not found\n")) };
             }
         };
         let verb = self.verb();
         let namespace = self.namespace(&resource);
-        authorize(
-            &self.api,
-            &Attributes {
-                verb,
-                group: &resource.gvr.group,
-                resource: &resource.gvr.resource,
-                subresource: &self.target.subresource,
-                namespace: &namespace,
-                name: self.target.name.as_deref().unwrap_or_default(),
-            },
-        )?;
+        self.authorize(&resource.gvr, &namespace)?;
         if !self.target.subresource.is_empty() {
             return self.answer_subresource(&resource, &namespace).await;
         }
@@ -89,14 +91,17 @@ impl Call {
         match (verb, self.target.name.as_deref()) {
             ("get", Some(name)) => self.get(&resource, &namespace, name),
             ("list", None) => self.list(&resource),
-            ("watch", name) => self.watch(&resource, name),
+            ("watch", None) => self.watch(&resource),
+            ("create", None) if resource.namespaced && self.target.namespace.is_none() => {
+                Err(method_not_allowed())
+            }
             ("create", None) if !resource.has_verb("get") => {
                 let review = self.read_value()?;
-                reviews::answer(&self.api, &resource, &namespace, review)
+                reviews::answer(&self.api, &resource, &namespace, review, self.query.get("fieldManager"))
                     .map(|review| answer::value(201, &review))
             }
             ("create", None) => {
-                let (body, options) = (self.read_value()?, self.write_options("")?);
+                let (body, options) = (self.read_new(&resource)?, self.write_options("")?);
                 let twice = self.duplicate_fields(&resource, &options)?;
                 let mut written = self.api.create_on(&resource, &namespace, body, &options).await?;
                 written.warnings.splice(0..0, twice);
@@ -127,27 +132,53 @@ impl Call {
                     .api
                     .delete_collection_on(&resource, namespace, &self.list_options(), &options)
                     .await?;
-                let items: Vec<Value> = objects.into_iter().map(Value::from).collect();
+                let bare = |object: windlass_kube::Object| {
+                    let mut value = object.into_value();
+                    if resource.custom.is_none() {
+                        value.object_mut().remove("apiVersion");
+                        value.object_mut().remove("kind");
+                    }
+                    value
+                };
+                let items: Vec<Value> = objects.into_iter().map(bare).collect();
                 let kind = format!("{}List", resource.kind);
                 let api_version = resource.gvr.group_version();
                 let revision = self.api.store().revision().to_string();
-                Ok(answer::value(
-                    200,
-                    &value!({
-                        "apiVersion": api_version, "kind": kind,
-                        "metadata": {"resourceVersion": revision}, "items": items
-                    }),
-                ))
+                let mut list = value!({
+                    "apiVersion": api_version, "kind": kind,
+                    "metadata": {"resourceVersion": revision}, "items": items
+                });
+                if resource.custom.is_some() {
+                    list.set_at(&["metadata", "continue"], "");
+                }
+                Ok(answer::value(200, &list))
             }
             _ => Err(method_not_allowed()),
         }
     }
 
+    /// Refuses what the user may not do.
+    fn authorize(&self, gvr: &Gvr, namespace: &str) -> Result<(), Status> {
+        let name = self.target.name.as_deref().unwrap_or_default();
+        // A namespace is in itself.
+        let is_namespace = gvr.group.is_empty() && gvr.resource == "namespaces";
+        let attributes = Attributes {
+            verb: self.verb(),
+            group: &gvr.group,
+            resource: &gvr.resource,
+            subresource: &self.target.subresource,
+            namespace: if is_namespace { name } else { namespace },
+            name,
+        };
+        authorize(&self.api, &attributes)
+    }
+
     fn verb(&self) -> &'static str {
         let named = self.target.name.is_some();
         match (&self.parts.method, named) {
-            (&Method::GET | &Method::HEAD, _) if self.query.flag("watch") => "watch",
+            // One object is watched by a field selector; this word beside its name means nothing.
             (&Method::GET | &Method::HEAD, true) => "get",
+            (&Method::GET | &Method::HEAD, false) if self.query.flag("watch") => "watch",
             (&Method::GET | &Method::HEAD, false) => "list",
             (&Method::POST, _) => "create",
             (&Method::PUT, _) => "update",
@@ -182,6 +213,7 @@ impl Call {
 
     fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
         let form = self.form()?;
+        self.check_version_is_number()?;
         let stored = self.api.stored(resource, namespace, name)?;
         let json = crate::api::read::presented_json(resource, &stored);
         let json = if form == Form::Whole {
@@ -203,6 +235,36 @@ impl Call {
             resource_version: revision,
             exact: self.query.get("resourceVersionMatch") == "Exact",
         }
+    }
+
+    /// A read or watch at what is no resource version fails in the store, not before.
+    fn check_version_is_number(&self) -> Result<(), Status> {
+        let revision = self.query.get("resourceVersion");
+        if revision.is_empty() || revision.parse::<u64>().is_ok() {
+            return Ok(());
+        }
+        let why = format!(
+            "resourceVersion: Invalid value: {revision:?}: strconv.ParseUint: parsing {revision:?}: invalid syntax"
+        );
+        Err(Status::new(500, "", why))
+    }
+
+    /// What a watch may say of how its resource version is meant.
+    fn check_watch_match(&self) -> Result<(), Status> {
+        let how = self.query.get("resourceVersionMatch");
+        if matches!(how, "" | "NotOlderThan") {
+            return Ok(());
+        }
+        let why = if self.query.get("sendInitialEvents").is_empty() {
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        } else {
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        };
+        let causes = vec![
+            Cause::forbidden("resourceVersionMatch", why),
+            not_supported("resourceVersionMatch", &format!("{how:?}"), "\"NotOlderThan\""),
+        ];
+        Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes))
     }
 
     /// What must hold of the resource version a list or watch asks for.
@@ -250,25 +312,30 @@ impl Call {
             return Err(Status::invalid_options("ListOptions", cause));
         }
         self.check_revision()?;
+        let limit = self.query.get("limit");
+        if !limit.is_empty() && limit.parse::<i64>().is_err() {
+            let why = format!("strconv.ParseInt: parsing {limit:?}: invalid syntax");
+            return Err(Status::bad_request(why));
+        }
+        if !self.query.get("continue").is_empty() && !matches!(self.query.get("resourceVersion"), "" | "0") {
+            return Err(Status::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
+        }
         let page = self.api.page(resource, self.target.namespace.as_deref(), &self.list_options())?;
         let json = present::list(resource, &page, form, self.included());
         Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
     }
 
-    fn watch(&self, resource: &Arc<Resource>, name: Option<&str>) -> Result<Response<Body>, Status> {
+    fn watch(&self, resource: &Arc<Resource>) -> Result<Response<Body>, Status> {
         let form = self.form()?;
+        self.check_version_is_number()?;
+        self.check_watch_match()?;
         self.check_revision()?;
-        let mut field_selector = self.query.get("fieldSelector").to_owned();
-        if let Some(name) = name {
-            if !field_selector.is_empty() {
-                field_selector.push(',');
-            }
-            field_selector.push_str(&format!("metadata.name={name}"));
-        }
         let send_initial_events = self.query.flag("sendInitialEvents");
         let options = WatchOptions {
             label_selector: self.query.get("labelSelector").into(),
-            field_selector: field_selector.into(),
+            field_selector: self.query.get("fieldSelector").into(),
             resource_version: self.query.number("resourceVersion"),
             bookmarks: self.query.flag("allowWatchBookmarks"),
             send_initial_events,
@@ -333,6 +400,40 @@ impl Call {
         }
     }
 
+    /// The object in the body of a create, refused as the original refuses what names no kind.
+    fn read_new(&self, resource: &Resource) -> Result<Value, Status> {
+        let unrecognized = |why: &str, body: &str| {
+            Status::bad_request(format!(
+                "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {why} ({body})",
+                resource.kind
+            ))
+        };
+        let shown = || match self.body.as_ref() {
+            [] => "<empty>".to_owned(),
+            bytes if bytes.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b'"')) => {
+                String::from_utf8_lossy(bytes).into_owned()
+            }
+            bytes => bytes.iter().take(64).map(|byte| format!("{byte:02x}")).collect(),
+        };
+        let value = self.read_value().map_err(|status| {
+            match status.message.strip_prefix("couldn't get version/kind; json parse error: ") {
+                Some(why) => unrecognized(why, &shown()),
+                None => status,
+            }
+        })?;
+        if value.as_object().is_none() && resource.custom.is_none() {
+            let why = format!(
+                "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+                match value {
+                    Value::Int(_) | Value::Float(_) => "number",
+                    ref other => other.type_name(),
+                }
+            );
+            return Err(unrecognized(&why, &shown()));
+        }
+        Ok(value)
+    }
+
     fn read_patch(&self, options: &WriteOptions) -> Result<Patch, Status> {
         let content_type = header_text(&self.parts, header::CONTENT_TYPE);
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -343,7 +444,9 @@ impl Call {
         match media_type {
             "application/json-patch+json" => Ok(Patch::Json(read_patch_json(&self.body)?)),
             "application/merge-patch+json" => Ok(Patch::Merge(read_patch_json(&self.body)?)),
-            "application/strategic-merge-patch+json" => Ok(Patch::Strategic(read_patch_json(&self.body)?)),
+            "application/strategic-merge-patch+json" => serde_json::from_slice(&self.body)
+                .map(Patch::Strategic)
+                .map_err(|error| Status::bad_request(json_error::in_go(&self.body, &error))),
             "application/apply-patch+yaml" if self.query.get("fieldManager").is_empty() => {
                 let cause = Cause::required("fieldManager", "is required for apply patch");
                 Err(Status::invalid_options("PatchOptions", cause))
@@ -374,6 +477,29 @@ impl Call {
         }
     }
 
+    /// What must hold of the name of a field manager.
+    fn check_field_manager(&self) -> Result<(), Status> {
+        /// How long it may be: `FieldManagerMaxLength` of Kubernetes.
+        const LONGEST: usize = 128;
+        let manager = self.query.get("fieldManager");
+        let refused = |reason, message| {
+            let cause = Cause { reason, message, field: "fieldManager".into() };
+            Err(Status::invalid_options(self.options_kind(), cause))
+        };
+        if manager.len() > LONGEST {
+            return refused("FieldValueTooLong", format!("Too long: may not be more than {LONGEST} bytes"));
+        }
+        if let Some((at, bad)) = manager.char_indices().find(|(_, letter)| letter.is_control()) {
+            let shown = manager.escape_debug().to_string().replace("\\u{1}", "\\x01");
+            let why = format!(
+                "Invalid value: \"{shown}\": invalid character U+{:04X} (at position {at})",
+                u32::from(bad)
+            );
+            return refused("FieldValueInvalid", why);
+        }
+        Ok(())
+    }
+
     fn write_options(&self, subresource: &str) -> Result<WriteOptions, Status> {
         let field_validation = match self.query.get("fieldValidation") {
             "Strict" => FieldValidation::Strict,
@@ -385,6 +511,7 @@ impl Call {
                 return Err(Status::invalid_options(self.options_kind(), cause));
             }
         };
+        self.check_field_manager()?;
         Ok(WriteOptions {
             dry_run: self.dry_run()?,
             field_manager: self.query.get("fieldManager").into(),
@@ -392,6 +519,27 @@ impl Call {
             force: self.query.flag("force"),
             subresource: subresource.into(),
         })
+    }
+
+    /// What must hold of the options of a deletion.
+    fn check_delete_options(&self, body: &Value) -> Result<(), Status> {
+        let refused = |cause| Err(Status::invalid_options("DeleteOptions", cause));
+        let policy =
+            body.str_at(&["propagationPolicy"]).unwrap_or_else(|| self.query.get("propagationPolicy"));
+        if !policy.is_empty() && body.bool_at(&["orphanDependents"]).is_some() {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            return refused(Cause::invalid("propagationPolicy", &Value::from(policy), why));
+        }
+        if !matches!(policy, "" | "Foreground" | "Background" | "Orphan") {
+            let supported = "\"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+            return refused(not_supported("propagationPolicy", &format!("{policy:?}"), supported));
+        }
+        let words = body.items_at(&["dryRun"]);
+        if words.iter().any(|word| word.as_str() != Some("All")) {
+            let shown = Value::from(words.to_vec());
+            return refused(not_supported("dryRun", &format!("{shown:?}"), "\"All\""));
+        }
+        Ok(())
     }
 
     fn delete_options(&self) -> Result<DeleteOptions, Status> {
@@ -403,6 +551,7 @@ impl Call {
                 "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
             )));
         }
+        self.check_delete_options(&body)?;
         let propagation = match body
             .str_at(&["propagationPolicy"])
             .filter(|policy| !policy.is_empty())
@@ -465,7 +614,11 @@ impl Call {
     ) -> Result<Response<Body>, Status> {
         let Some(name) = self.target.name.as_deref() else { return Err(Status::no_such_resource()) };
         let subresource = self.target.subresource.as_str();
-        let Some(known) = resource.subresource(subresource) else { return Err(Status::no_such_resource()) };
+        let Some(known) = resource.subresource(subresource) else {
+            let of_custom = resource.custom.is_some() && matches!(subresource, "status" | "scale");
+            let named = Status::not_found(&resource.group_resource(), name);
+            return Err(if of_custom { named } else { Status::no_such_resource() });
+        };
         let method = &self.parts.method;
         if subresource == "scale" && !known.kind.group.is_empty() {
             return self.answer_scale(resource, namespace, name).await;
@@ -478,6 +631,11 @@ impl Call {
             }
             ("eviction", &Method::POST) => {
                 let body = self.read_value()?;
+                let named = body.str_at(&["metadata", "name"]).unwrap_or_default();
+                if !named.is_empty() && named != name {
+                    return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+                }
+                self.api.check_disruption(namespace, name)?;
                 let options = DeleteOptions {
                     dry_run: self.dry_run()?,
                     grace_period_seconds: body.int_at(&["deleteOptions", "gracePeriodSeconds"]),
@@ -494,7 +652,8 @@ impl Call {
             }
             ("token", &Method::POST) => {
                 let body = self.read_value()?;
-                reviews::token(&self.api, namespace, name, body).map(|token| answer::value(201, &token))
+                reviews::token(&self.api, namespace, name, body, self.query.get("fieldManager"))
+                    .map(|token| answer::value(201, &token))
             }
             (_, &Method::GET) => self.get(resource, namespace, name),
             (_, &Method::PUT) => {
@@ -547,6 +706,14 @@ impl Call {
     /// Nothing runs here, so there is nothing to read: as a cluster answers before a pod is scheduled.
     fn log(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
         let pod = self.api.stored(resource, namespace, name)?.object();
+        let container = self.query.get("container");
+        let value = pod.to_value();
+        let known = ["containers", "initContainers", "ephemeralContainers"].iter().any(|list| {
+            value.items_at(&["spec", list]).iter().any(|one| one.str_at(&["name"]) == Some(container))
+        });
+        if !container.is_empty() && !known {
+            return Err(Status::bad_request(format!("container {container} is not valid for pod {name}")));
+        }
         if pod.str_at(&["spec", "nodeName"]).is_empty() {
             return Ok(answer::nothing());
         }
@@ -591,13 +758,16 @@ fn method_not_allowed() -> Status {
 }
 
 pub(super) fn read_json(bytes: &[u8]) -> Result<Value, Status> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        let why = json_error::in_go(bytes, &error);
+        Status::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
+    })
 }
 
 fn read_patch_json(bytes: &[u8]) -> Result<Value, Status> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        Status::bad_request(format!("error decoding patch: {}", json_error::in_go(bytes, &error)))
+    })
 }
 
 fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {

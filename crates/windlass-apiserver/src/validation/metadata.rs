@@ -6,7 +6,16 @@ use super::errors::{Errors, text};
 
 pub(super) fn check(gvk: &Gvk, object: &Value, errors: &mut Errors) {
     let Some(metadata) = object.get("metadata") else { return };
-    let name = text(metadata, "name");
+    let (name, base) = (text(metadata, "name"), text(metadata, "generateName"));
+    if !base.is_empty() {
+        // What is appended may make a good name of what ends in a hyphen or dot.
+        let as_prefix = match base.strip_suffix('-') {
+            Some(start) => format!("{start}a"),
+            None => base.to_owned(),
+        };
+        let messages = name_rule(gvk, &as_prefix);
+        errors.invalid_each("metadata.generateName", base, messages);
+    }
     if !name.is_empty() {
         errors.invalid_each("metadata.name", name, name_rule(gvk, name));
     }
@@ -14,11 +23,9 @@ pub(super) fn check(gvk: &Gvk, object: &Value, errors: &mut Errors) {
     for (finalizer, idx) in metadata.items_at(&["finalizers"]).iter().zip(0..) {
         let finalizer = finalizer.as_str().unwrap_or_default();
         let field = format!("metadata.finalizers[{idx}]");
-        let messages = validation::label_key(finalizer);
-        let wrong = !messages.is_empty();
-        errors.invalid_each(&field, finalizer, messages);
+        errors.invalid_each("metadata.finalizers", finalizer, validation::label_key(finalizer));
         let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer);
-        if !wrong && !standard && !finalizer.contains('/') {
+        if !standard && !finalizer.contains('/') {
             errors.invalid(
                 &field,
                 finalizer,

@@ -135,6 +135,25 @@ fn pod(new: &Value, old: &Value, errors: &mut Errors) {
         }
         spec
     };
+    let names = |object: &Value, list: &str| object.items_at(&["spec", list]).len();
+    if names(new, "containers") != names(old, "containers") {
+        return errors.forbidden("spec.containers", "pod updates may not add or remove containers");
+    }
+    let deadline = |object: &Value| object.int_at(&["spec", "activeDeadlineSeconds"]);
+    match (deadline(new), deadline(old)) {
+        (Some(after), Some(before)) if after > before => {
+            let why = "must be less than or equal to previous value";
+            return errors.invalid("spec.activeDeadlineSeconds", after, why);
+        }
+        (None, Some(_)) => {
+            return errors.invalid(
+                "spec.activeDeadlineSeconds",
+                Value::Null,
+                "must not update from a positive integer to nil value",
+            );
+        }
+        _ => {}
+    }
     let (after, mut before) = (fixed(new), fixed(old));
     // A pod is given a node once; the real server does that through the `binding` subresource.
     if before.get("nodeName").is_none()
@@ -175,9 +194,12 @@ fn frozen(new: &Value, old: &Value, fields: &[&str], errors: &mut Errors) {
 }
 
 fn claim(new: &Value, old: &Value, errors: &mut Errors) {
+    let bound = old.str_at(&["status", "phase"]) == Some("Bound");
     let fixed = |object: &Value| {
         let mut spec = without(object, &["volumeAttributesClassName"]);
-        spec.remove_at(&["resources", "requests"]);
+        if bound {
+            spec.remove_at(&["resources", "requests"]);
+        }
         spec
     };
     let (mut after, mut before) = (fixed(new), fixed(old));

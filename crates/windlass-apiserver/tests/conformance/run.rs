@@ -1,0 +1,168 @@
+//! Running a scenario against a server, into a transcript.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Map, Value, json};
+
+use crate::scenario::{Scenario, prepare};
+use crate::server::{Body, Server};
+
+/// How long the body of an answer may take that is no watch.
+const LONGEST_BODY: Duration = Duration::from_secs(30);
+
+/// How often it is looked for.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// An open watch, with what has arrived and was not yet asked for.
+struct Stream {
+    body: Body,
+    arrived: Vec<u8>,
+}
+
+/// Runs all steps; the answers, as they came.
+pub(crate) async fn run(server: &Server, scenario: &Scenario) -> Vec<Value> {
+    let namespace = scenario.namespace();
+    let made = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}).to_string();
+    let made = server.send(request("POST", "/api/v1/namespaces", "application/json", made)).await;
+    assert!(made.status().is_success(), "{namespace}: {}", made.status());
+    let account = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
+    patiently(server, &account, |answer| answer["code"] == 200).await;
+    let mut answers = Vec::new();
+    let mut saved = Map::new();
+    let mut watches: HashMap<String, Stream> = HashMap::new();
+    for step in &scenario.steps {
+        let answer = one(server, step, &namespace, &saved, &mut watches).await;
+        if let Some(name) = step.get("save").and_then(Value::as_str) {
+            saved.insert(name.to_owned(), answer["body"].clone());
+        }
+        let compared = step.get("setup").is_none() || answer.get("overdue").is_some();
+        answers.push(if compared { answer } else { Value::Null });
+    }
+    let path = format!("/api/v1/namespaces/{namespace}");
+    server.send(request("DELETE", &path, "", String::new())).await;
+    answers
+}
+
+async fn one(
+    server: &Server,
+    step: &Value,
+    namespace: &str,
+    saved: &Map<String, Value>,
+    watches: &mut HashMap<String, Stream>,
+) -> Value {
+    if let Some(name) = step.get("events") {
+        let name = name.as_str().expect("a watch's name");
+        let Some(stream) = watches.get_mut(name) else { return json!({"events": "the watch was refused"}) };
+        let wanted = step.get("count").and_then(Value::as_u64);
+        return json!({"events": (events(stream, wanted, server.patience()).await)});
+    }
+    let prepared = prepare(step, namespace, saved);
+    if prepared.verb == "until" {
+        let code = step.get("code").and_then(Value::as_u64);
+        let at = step.get("at").and_then(Value::as_str).unwrap_or_default().replace('.', "/");
+        return patiently(server, &prepared.path, |answer| match code {
+            Some(code) => answer["code"] == code,
+            None => answer["body"].pointer(&format!("/{at}")) == step.get("is"),
+        })
+        .await;
+    }
+    let mut asked = request(prepared.method, &prepared.path, &prepared.content_type, prepared.body);
+    let text = |key: &str| step.get(key).and_then(Value::as_str);
+    let headers = asked.headers_mut();
+    if let Some(accept) = text("accept") {
+        headers.insert(header::ACCEPT, accept.parse().expect("a header"));
+    }
+    if let Some(agent) = text("agent") {
+        headers.insert(header::USER_AGENT, agent.parse().expect("a header"));
+    }
+    if let Some(user) = text("as") {
+        headers.insert("impersonate-user", user.replace("$ns", namespace).parse().expect("a header"));
+    }
+    for group in step.get("groups").and_then(Value::as_array).into_iter().flatten() {
+        let group = group.as_str().expect("a group");
+        headers.append("impersonate-group", group.replace("$ns", namespace).parse().expect("a header"));
+    }
+    let response = server.send(asked).await;
+    if prepared.verb == "watch" && response.status().is_success() {
+        let name = step["watch"].as_str().expect("a watch's name").to_owned();
+        let answer = json!({"code": (response.status().as_u16())});
+        watches.insert(name, Stream { body: response.into_body(), arrived: Vec::new() });
+        return answer;
+    }
+    answer(response).await
+}
+
+async fn patiently(server: &Server, path: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    let give_up = tokio::time::Instant::now() + server.patience();
+    loop {
+        let answer = answer(server.send(request("GET", path, "", String::new())).await).await;
+        if is_it(&answer) {
+            return answer;
+        }
+        if tokio::time::Instant::now() > give_up {
+            return json!({"overdue": answer});
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn request(method: &str, path: &str, content_type: &str, body: String) -> Request<Full<Bytes>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::USER_AGENT, "conformance/1")
+        .header(header::ACCEPT, "application/json");
+    if !content_type.is_empty() && !body.is_empty() {
+        request = request.header(header::CONTENT_TYPE, content_type);
+    }
+    request.body(Full::from(body)).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+}
+
+async fn answer(response: Response<Body>) -> Value {
+    let (parts, body) = response.into_parts();
+    let collected = tokio::time::timeout(LONGEST_BODY, body.collect()).await;
+    let Ok(collected) = collected else { return json!({"code": (parts.status.as_u16()), "body": "endless"}) };
+    let bytes = collected.expect("a whole body").to_bytes();
+    let body: Value = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    let warnings: Vec<Value> = parts
+        .headers
+        .get_all(header::WARNING)
+        .iter()
+        .map(|warning| String::from_utf8_lossy(warning.as_bytes()).into_owned().into())
+        .collect();
+    let mut answer = json!({"code": (parts.status.as_u16()), "body": body});
+    if !warnings.is_empty() {
+        answer["warnings"] = warnings.into();
+    }
+    if let Some(after) = parts.headers.get(header::RETRY_AFTER) {
+        answer["retryAfter"] = after.to_str().unwrap_or_default().into();
+    }
+    answer
+}
+
+async fn events(stream: &mut Stream, wanted: Option<u64>, patience: Duration) -> Vec<Value> {
+    let mut events = Vec::new();
+    while wanted.is_none_or(|wanted| (events.len() as u64) < wanted) {
+        if let Some(end) = stream.arrived.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = stream.arrived.drain(..=end).collect();
+            events.push(serde_json::from_slice(&line).expect("an event"));
+            continue;
+        }
+        match tokio::time::timeout(patience, stream.body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                stream.arrived.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+            }
+            Ok(Some(Err(_)) | None) => break,
+            Err(_) => {
+                events.push("no event".into());
+                break;
+            }
+        }
+    }
+    events
+}
