@@ -19,7 +19,7 @@ use windlass_apply::{Refusal, StepResult};
 use windlass_argo::{Project, Settings};
 use windlass_cluster::{ApiError, ClusterClient, Discovery, WatchEvent};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
-use windlass_model::{Desired, DesiredHook, Diagnostic, Generation, SourceType, Time, UnitId};
+use windlass_model::{Desired, DesiredHook, Diagnostic, Digest, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
 use windlass_source::webhook;
 
@@ -88,6 +88,12 @@ pub(crate) struct PreparedUnit {
     pub(crate) reached: Vec<Address>,
     /// What of that there was, by its identity, in the same order; nothing else is known of it.
     pub(crate) reached_identities: Vec<Str>,
+    /// The digest of what was asked for when it was begun.
+    pub(crate) asked: Digest,
+    /// The version of the cluster's discovery that it was begun with.
+    pub(crate) discovery: u64,
+    /// The version of the names of repositories that it was begun with, if it depends on them.
+    pub(crate) names: Option<u64>,
     /// Whether some of it is to be fetched first: nothing else here counts then.
     pub(crate) pending: bool,
 }
@@ -115,6 +121,8 @@ pub(crate) struct Core {
     pub(crate) projects: HashMap<Str, Project>,
     /// What repositories are reached with.
     pub(crate) credentials: Arc<Credentials>,
+    /// Counts changes of what repositories are called.
+    pub(crate) names_version: u64,
     /// The ConfigMaps that are part of it.
     pub(crate) credential_maps: BTreeMap<Str, Object>,
     /// Secrets of repositories and clusters, so that a change can be told from a repetition.
@@ -210,6 +218,7 @@ impl Core {
             projects: HashMap::new(),
             credentials: Arc::default(),
             credential_maps: BTreeMap::new(),
+            names_version: 0,
             secrets: BTreeMap::new(),
             cluster_secrets: HashMap::new(),
             cluster_problems: HashMap::new(),

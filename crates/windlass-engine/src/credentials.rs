@@ -30,6 +30,8 @@ pub struct Credentials {
     /// By place, with the project that each is for; empty is every project.
     own: HashMap<String, Vec<(Str, Access)>>,
     templates: CredentialTemplates,
+    /// Addresses of repositories of charts by the names that their Secrets give them, with the project of each.
+    names: BTreeMap<String, Vec<(Str, String)>>,
     known_hosts: KnownHosts,
     /// PEM certificates of the authorities of a host.
     certificates: BTreeMap<String, String>,
@@ -57,6 +59,12 @@ impl Credentials {
             if secret.is_template {
                 credentials.templates.insert(&secret.url, secret.access.clone());
                 continue;
+            }
+            if !secret.name.is_empty() {
+                // Charts name registries with a scheme, Secrets without.
+                let scheme = if secret.url.contains("://") { "" } else { "oci://" };
+                let named = (secret.project.clone(), format!("{scheme}{}", secret.url));
+                credentials.names.entry(secret.name.clone()).or_default().push(named);
             }
             for place in places(&secret.url) {
                 let own = (secret.project.clone(), secret.access.clone());
@@ -123,6 +131,19 @@ impl Credentials {
         Self { known_hosts, certificates, ..Self::default() }
     }
 
+    /// The address of the repository of charts that is called `name`, of those that Applications of `project` may use:
+    /// one of the project goes before one for everybody.
+    pub(crate) fn named(&self, name: &str, project: &str) -> Option<&str> {
+        let named = self.names.get(name)?;
+        let of = |wanted: &str| named.iter().find(|(project, _)| project == wanted);
+        of(project).or_else(|| of("")).map(|(_, url)| url.as_str())
+    }
+
+    /// Whether repositories have the same names.
+    pub(crate) fn has_names_of(&self, other: &Self) -> bool {
+        self.names == other.names
+    }
+
     fn own(&self, place: &str, project: &str) -> Option<&Access> {
         let own = self.own.get(place)?;
         let of = |wanted: &str| own.iter().find(|(project, _)| project == wanted).map(|(_, access)| access);
@@ -161,6 +182,8 @@ fn artifact_place(url: &ArtifactUrl) -> String {
 #[derive(Clone, PartialEq)]
 pub(crate) struct RepositorySecret {
     url: String,
+    /// What charts may call it; empty where it is none of charts.
+    name: String,
     /// Empty is every project.
     project: Str,
     is_template: bool,
@@ -231,7 +254,9 @@ impl RepositorySecret {
             access.known_hosts = KnownHosts::AcceptAny;
         }
         let project = text("project").unwrap_or_default().into();
-        Ok(Self { url, project, is_template, access })
+        let is_of_charts = matches!(text("type").as_deref(), Some("helm" | "oci"));
+        let name = text("name").filter(|_| is_of_charts).unwrap_or_default();
+        Ok(Self { url, name, project, is_template, access })
     }
 }
 
@@ -358,5 +383,32 @@ mod tests {
             let found = credentials.for_place(&place(url, None), "");
             assert_eq!(found.tls.authorities.as_deref(), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn repositories_of_charts_have_the_names_that_their_secrets_give_them() {
+        let secrets = [
+            secret("repository", &[("type", "helm"), ("name", "all"), ("url", "https://h/all")]),
+            secret(
+                "repository",
+                &[("type", "helm"), ("name", "all"), ("url", "https://h/a"), ("project", "a")],
+            ),
+            secret("repository", &[("type", "helm"), ("name", "own"), ("url", "r/charts"), ("project", "b")]),
+            secret("repository", &[("type", "git"), ("name", "git"), ("url", "https://h/git")]),
+        ];
+        let credentials = Credentials::new(secrets.iter(), []);
+        for (name, project, expected) in [
+            ("all", "", Some("https://h/all")),
+            ("all", "a", Some("https://h/a")),
+            ("all", "b", Some("https://h/all")),
+            ("own", "b", Some("oci://r/charts")),
+            ("own", "a", None),
+            ("git", "", None),
+            ("none", "", None),
+        ] {
+            assert_eq!(credentials.named(name, project), expected, "{name} for {project}");
+        }
+        assert!(!credentials.has_names_of(&Credentials::default()));
+        assert!(credentials.of_nobody().named("all", "").is_none());
     }
 }

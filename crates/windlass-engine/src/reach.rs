@@ -77,6 +77,17 @@ impl Guide {
         }
     }
 
+    /// The address of the repository of charts that is called `name`, if the project permits it.
+    fn named(&self, name: &str) -> Option<String> {
+        let url = self.credentials.named(name, &self.project)?;
+        self.permits_charts(url).then(|| url.to_owned())
+    }
+
+    /// Whether a repository of charts is permitted. Projects name registries without a scheme, as Applications do.
+    fn permits_charts(&self, url: &str) -> bool {
+        self.permitted.permit(url.strip_prefix("oci://").unwrap_or(url)) || self.permitted.permit(url)
+    }
+
     /// Where an address leads; why not, if it is none.
     pub(crate) fn locate(&self, address: &Address) -> Result<Located, String> {
         let (place, target, permitted) = match address {
@@ -102,10 +113,7 @@ impl Guide {
                     ArtifactScheme::Oci => ArtifactKind::Oci,
                     ArtifactScheme::Https | ArtifactScheme::Http => ArtifactKind::HelmRepository,
                 };
-                let text = url.to_string();
-                // Projects name registries without a scheme, as Applications do.
-                let bare = text.strip_prefix("oci://").unwrap_or(&text);
-                let permitted = self.permitted.permit(bare) || self.permitted.permit(&text);
+                let permitted = self.permits_charts(&url.to_string());
                 let target = ArtifactTarget::Chart { name: name.clone(), version: version.clone() };
                 let place = Place::Artifacts { url, kind, options: ArtifactOptions::default() };
                 (place, Target::Artifact(target), permitted)
@@ -145,6 +153,8 @@ struct State {
     touched: BTreeSet<Address>,
     /// What the present render asked for.
     asked: Asked,
+    /// Whether anything was asked for by the name of a repository.
+    names: bool,
 }
 
 /// Why there is nothing at an address.
@@ -192,6 +202,11 @@ impl Reach {
     /// All that was asked for, sorted.
     pub(crate) fn touched(&self) -> BTreeSet<Address> {
         self.lock().touched.clone()
+    }
+
+    /// Whether anything depends on what repositories are called.
+    pub(crate) fn asked_for_names(&self) -> bool {
+        self.lock().names
     }
 
     /// What is at `address` by what is known.
@@ -247,6 +262,18 @@ impl Reach {
             .ok_or_else(|| Unreached::Failed("there are no files".to_owned()))
     }
 
+    /// The address of a repository by its name, which is something that the render depends on.
+    fn named(&self, name: &str) -> Option<String> {
+        let url = self.guide.named(name);
+        let mut state = self.lock();
+        state.names = true;
+        note_entry(
+            &mut state.asked,
+            (format!("{NAMED}{name}").into(), url.clone().unwrap_or_default().into()),
+        );
+        url
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -257,8 +284,14 @@ fn name_of(address: &Address) -> Str {
     format!("{address:?}").into()
 }
 
+/// The words by which a cache knows the name of a repository; what is there is its address.
+const NAMED: &str = "the repository that is called ";
+
 fn note(asked: &mut Asked, address: &Address, fetched: &Fetched) {
-    let entry = (name_of(address), fetched.identity());
+    note_entry(asked, (name_of(address), fetched.identity()));
+}
+
+fn note_entry(asked: &mut Asked, entry: (Str, Str)) {
     if let Err(at) = asked.had.binary_search(&entry) {
         asked.had.insert(at, entry);
     }
@@ -278,6 +311,9 @@ async fn fetch(stores: &Arc<SourceStores>, guide: &Guide, located: Located) -> R
 
 impl Elsewhere for Reach {
     fn identity(&self, address: &str) -> Option<Str> {
+        if let Some(name) = address.strip_prefix(NAMED) {
+            return Some(self.named(name).unwrap_or_default().into());
+        }
         let From::Known(known) = &self.from else { return None };
         let (address, known) = known.iter().find(|(known, _)| name_of(known) == address)?;
         let fetched = known.1.as_ref().ok()?;
@@ -316,6 +352,10 @@ impl ChartSource for Reach {
         let fetched = self.get(address_of_chart(request))?;
         let tree = fetched.files.at_address(true).ok_or("there are no files")?;
         Ok(ChartFiles::Tree(tree))
+    }
+
+    fn address_of(&self, name: &str) -> Option<String> {
+        self.named(name)
     }
 
     fn expect(&self, requests: &[ChartRequest<'_>]) {

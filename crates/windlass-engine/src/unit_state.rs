@@ -218,6 +218,8 @@ pub(crate) struct RenderedUnit {
     pub(crate) failed: bool,
     /// What it named by addresses, by its identity, in the order of [`UnitState::reached`].
     pub(crate) reached: Vec<Str>,
+    /// The version of the names of repositories it was made with, if it depends on them.
+    pub(crate) names: Option<u64>,
 }
 
 /// A declared object, without its body.

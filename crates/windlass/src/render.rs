@@ -1,6 +1,7 @@
 //! `windlass render`: a local folder as the engine would render it, without any server.
 
 mod application;
+mod chart_access;
 mod charts;
 mod fetch;
 mod helm;

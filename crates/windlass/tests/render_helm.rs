@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
-use windlass_testing::{FileServer, OciRegistry, tool};
+use windlass_testing::{FileServer, OciRegistry, RegistryAuth, tool};
 
 /// Helm and ours in a folder with a home of their own, a Helm repository and a registry.
 struct Rig {
@@ -107,7 +107,7 @@ impl Rig {
         for Version { program, flag } in VERSIONS {
             let program = tool(program).unwrap();
             let deed = format!("--dependency-{verb}");
-            let repository = format!("--repository=public={}", self.web.base_url());
+            // Which repository is called `public`, both read in the file that `helm repo add` has written.
             let ours = [
                 "render",
                 "helm",
@@ -116,7 +116,6 @@ impl Rig {
                 flag,
                 deed.as_str(),
                 "--plain-http",
-                repository.as_str(),
                 "--kube-version=v1.34.0",
             ];
             let ours = self.run(Path::new(env!("CARGO_BIN_EXE_windlass")), &ours);
@@ -287,6 +286,52 @@ fn what_cannot_be_had_is_said() {
         let error = String::from_utf8_lossy(&ours.stderr).into_owned();
         assert!(!ours.status.success() && error.contains("could not download"), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn charts_are_fetched_with_credentials() {
+    let rig = Rig::new();
+    let web = FileServer::builder().basic_auth("ada", "s3cret-and-right").start().unwrap();
+    for file in fs::read_dir(rig.path("charts")).unwrap().map(Result::unwrap) {
+        web.put(&file.file_name().to_string_lossy(), fs::read(file.path()).unwrap());
+    }
+    let auth = RegistryAuth::Basic("ada".into(), "s3cret-and-right".into());
+    let registry = OciRegistry::builder().auth(auth).start().unwrap();
+    let host = registry.url("").trim_start_matches("oci://").trim_end_matches('/').to_owned();
+    let login = ["registry", "login", &host, "--plain-http", "-u", "ada", "-p", "s3cret-and-right"];
+    rig.succeed("helm", &login);
+    rig.succeed("helm", &["push", "charts/lib-1.2.0.tgz", &registry.url("charts"), "--plain-http"]);
+    let of_registry = registry.url("charts/lib");
+    let of_web = web.base_url();
+    let archive = format!("{of_web}/lib-1.0.0.tgz");
+    let right = ["--username", "ada", "--password", "s3cret-and-right"];
+    let wrong = ["--username", "ada", "--password", "s3cret-and-wrong"];
+    let cases: [(&str, Vec<&str>, bool); 10] = [
+        ("repository", [&["lib", "--repo", &of_web][..], &right].concat(), true),
+        ("a range", [&["lib", "--version", "~1.0", "--repo", &of_web][..], &right].concat(), true),
+        ("before a release", [&["lib", "--devel", "--repo", &of_web][..], &right].concat(), true),
+        ("archive", [&[archive.as_str()][..], &right].concat(), true),
+        ("by name", vec!["public/lib", "--version", "1.0.0"], true),
+        ("registry that was logged in to", vec![&of_registry, "--plain-http"], true),
+        ("registry", [&[of_registry.as_str(), "--plain-http"][..], &right].concat(), true),
+        ("without a user", vec!["lib", "--repo", &of_web], false),
+        ("wrong password", [&["lib", "--repo", &of_web][..], &wrong].concat(), false),
+        ("no such version", [&["lib", "--version", "9", "--repo", &of_web][..], &right].concat(), false),
+    ];
+    for (what, arguments, is_there) in &cases {
+        for Version { program, flag } in VERSIONS {
+            let theirs = [&["template", "rel", "--kube-version=v1.34.0"], arguments.as_slice()].concat();
+            let theirs = rig.run(&tool(program).unwrap(), &theirs);
+            let ours = [&["render", "helm", "rel", flag, "--kube-version=v1.34.0"], arguments.as_slice()];
+            let ours = rig.run(Path::new(env!("CARGO_BIN_EXE_windlass")), &ours.concat());
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (helm_says, we_say) = (text(&theirs.stderr), text(&ours.stderr));
+            assert_eq!(theirs.status.success(), *is_there, "{what} {program}: {helm_says}");
+            assert_eq!(ours.status.success(), *is_there, "{what} {flag}: {we_say}");
+            assert_eq!(text(&ours.stdout), text(&theirs.stdout), "{what} {flag}");
+            assert!(!we_say.contains("s3cret"), "{what}: {we_say}");
+        }
     }
 }
 

@@ -251,6 +251,7 @@ impl Core {
         let Some(rendered) = &unit.rendered else { return false };
         rendered.asked == asked
             && rendered.discovery == discovery
+            && rendered.names.is_none_or(|version| version == self.names_version)
             && rendered.reached.iter().eq(&self.reached_identities(unit))
             && rendered.identities.iter().cloned().eq(resolved.iter().map(Fetched::identity))
     }

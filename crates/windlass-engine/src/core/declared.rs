@@ -334,11 +334,20 @@ impl Core {
         if credentials == *self.credentials {
             return;
         }
+        let is_renamed = !credentials.has_names_of(&self.credentials);
+        self.names_version += u64::from(is_renamed);
         self.credentials = Arc::new(credentials);
         self.hub.set_credentials(&self.credentials);
         let ids: Vec<UnitId> = self.units.keys().cloned().collect();
         for id in ids {
             self.bind_sources(&id);
+            // What is being rendered now may turn out to depend on them, too.
+            let depends = |unit: &UnitState| {
+                unit.is_busy() || unit.rendered.as_ref().is_some_and(|rendered| rendered.names.is_some())
+            };
+            if is_renamed && self.units.get(&id).is_some_and(|unit| depends(unit)) {
+                self.dirty.insert(id);
+            }
         }
     }
 }

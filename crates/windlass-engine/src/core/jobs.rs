@@ -47,6 +47,10 @@ struct Preparation {
     target: ClusterTarget,
     told: Option<ToldRevisions>,
     reach: Reach,
+    /// What of the surroundings it is begun with; see [`RenderedUnit`].
+    asked: Digest,
+    discovery_version: u64,
+    names_version: u64,
 }
 
 /// Why nothing is prepared.
@@ -76,6 +80,9 @@ impl Core {
             jsonnet: self.config.jsonnet.clone(),
             target: state.target.clone(),
             reach: self.reach(unit),
+            asked: unit.lowered_digest,
+            discovery_version: state.discovery_version,
+            names_version: self.names_version,
         };
         let ticket = self.ticket();
         unit.held = match std::mem::replace(&mut unit.activity, Activity::Preparing(ticket)) {
@@ -148,11 +155,6 @@ impl Core {
 
     fn take_prepared(&mut self, unit: &mut UnitState, prepared: PreparedUnit) {
         let cluster = self.cluster_key(unit);
-        let discovery = cluster
-            .as_ref()
-            .and_then(|key| self.clusters.get(key))
-            .map_or(0, |state| state.discovery_version);
-        let asked = unit.lowered_digest;
         let before = unit.rendered.take();
         self.set_extra_reads(unit, &prepared.read_paths);
         let receipts: std::collections::HashMap<ObjectRef, windlass_model::Receipt> = before
@@ -195,8 +197,8 @@ impl Core {
             shown: prepared.unchanged_since.unwrap_or_else(|| prepared.revisions.clone()),
             revisions: prepared.revisions,
             identities: prepared.identities,
-            asked,
-            discovery,
+            asked: prepared.asked,
+            discovery: prepared.discovery,
             source_types: prepared.source_types,
             diagnostics: prepared.diagnostics,
             objects,
@@ -207,6 +209,7 @@ impl Core {
             hooks: prepared.hooks,
             failed: prepared.failed,
             reached: prepared.reached_identities,
+            names: prepared.names,
         };
         if unit.synced.is_none() && unit.was_synced_at(&rendered.shown) {
             // The status of an earlier process says so.
@@ -334,6 +337,9 @@ impl Preparation {
             failed: false,
             reached: Vec::new(),
             reached_identities: Vec::new(),
+            asked: self.asked,
+            discovery: self.discovery_version,
+            names: None,
             pending: false,
         }
     }
@@ -349,6 +355,7 @@ impl Preparation {
 
     /// Says what was asked for by addresses, and whether it was there.
     fn note_reached(&self, prepared: &mut PreparedUnit) {
+        prepared.names = self.reach.asked_for_names().then_some(self.names_version);
         let touched = self.reach.touched();
         if touched.len() > MAX_REACHED {
             let message = format!(

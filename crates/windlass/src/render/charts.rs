@@ -3,25 +3,45 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use windlass_engine::{ArtifactCharts, ChartAccess};
+use windlass_engine::ArtifactCharts;
 use windlass_helm::{ChartFiles, ChartRequest, ChartSource, ChartSourceError};
-use windlass_source::{Access, ArtifactLimits, ArtifactStore, FolderTree, Policy};
+use windlass_source::{ArtifactLimits, ArtifactStore, ArtifactUrl, FileAnswer, FolderTree, Policy};
 
+use super::chart_access::ChartReach;
 use crate::up::Scratch;
+
+/// No packaged chart is larger than this: what Helm itself takes from one, uncompressed.
+const MAX_ARCHIVE: u64 = 100 << 20;
 
 /// Whatever the user of this machine can reach. What is fetched is gone when this is dropped.
 #[derive(Default)]
 pub(super) struct UserCharts {
-    plain_http: bool,
+    reach: ChartReach,
     names: Vec<(String, String)>,
     /// Opened when the first chart is fetched.
     store: OnceLock<Result<(ArtifactStore, Scratch), String>>,
 }
 
 impl UserCharts {
-    /// Charts with the addresses of repositories by names; registries are asked over plain HTTP if wanted.
-    pub(super) fn new(names: Vec<(String, String)>, plain_http: bool) -> Self {
-        Self { plain_http, names, store: OnceLock::new() }
+    /// Charts with the addresses of repositories by names, beside those that Helm knows.
+    pub(super) fn new(names: Vec<(String, String)>, reach: ChartReach) -> Self {
+        Self { reach, names, store: OnceLock::new() }
+    }
+
+    /// A chart that is not the dependency of another one.
+    pub(super) fn chart(&self, request: &ChartRequest<'_>) -> Result<ChartFiles, ChartSourceError> {
+        let access = |url: &_| self.reach.for_chart(url);
+        ArtifactCharts::new(self.store()?).with_access(access).fetch(request)
+    }
+
+    /// A packaged chart by the address of its file.
+    pub(super) fn archive(&self, address: &str) -> Result<Vec<u8>, ChartSourceError> {
+        let url = ArtifactUrl::parse(address)?;
+        let access = self.reach.for_chart(&url).access;
+        match self.store()?.file(&url, &access, MAX_ARCHIVE)? {
+            FileAnswer::Found(bytes) => Ok(bytes),
+            FileAnswer::Status(status, words) => Err(format!("{url} answers {status} {words}").into()),
+        }
     }
 
     fn store(&self) -> Result<&ArtifactStore, ChartSourceError> {
@@ -40,15 +60,13 @@ impl ChartSource for UserCharts {
         if let Some(folder) = request.repository.strip_prefix("file://") {
             return Ok(ChartFiles::Tree(Arc::new(FolderTree::open(folder)?)));
         }
-        let access = |_: &_| ChartAccess {
-            access: Access { plain_http: self.plain_http, ..Access::default() },
-            ..ChartAccess::default()
-        };
+        let access = |url: &_| self.reach.for_dependency(url);
         ArtifactCharts::new(self.store()?).with_access(access).fetch(request)
     }
 
     fn address_of(&self, name: &str) -> Option<String> {
-        self.names.iter().find(|(known, _)| known == name).map(|(_, address)| address.clone())
+        let given = self.names.iter().find(|(known, _)| known == name).map(|(_, address)| address.clone());
+        given.or_else(|| self.reach.address_of(name))
     }
 }
 

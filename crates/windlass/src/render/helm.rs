@@ -9,19 +9,21 @@ use gotemplate::Str;
 use windlass_engine::SystemWorld;
 use windlass_helm::provenance::{self, Keyring};
 use windlass_helm::{
-    Capabilities, CompiledChart, Dependencies, DependencyMode, HelmVersion, KubeVersion, LoadOptions, Loaded,
-    Overrides, PrintOptions, Release, RenderError, RenderRequest, complete, load_archive, load_folder,
-    name_of_template,
+    Capabilities, ChartFiles, ChartRequest, ChartSource, CompiledChart, Dependencies, DependencyMode,
+    HelmVersion, KubeVersion, LoadOptions, Loaded, Overrides, PrintOptions, Release, RenderError,
+    RenderRequest, complete, load_archive, load_folder, name_of_template,
 };
 use windlass_source::FolderTree;
 
+use super::chart_access::AccessOptions;
 use super::charts::{UserCharts, common_root};
 use crate::output;
 
 /// Options of `windlass render helm`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HelmOptions {
-    /// The name of the release, and the chart: a folder or a packaged chart. One argument alone is the chart.
+    /// The name of the release, and the chart: a folder, a packaged chart, its `https://` address, `oci://…`, `name/chart`
+    /// of a repository that Helm knows, or with --repo a name in that. One argument alone is the chart.
     #[arg(required = true, num_args = 1..=2, value_names = ["RELEASE", "CHART"])]
     arguments: Vec<String>,
     /// A file of values; later ones win. `-` is stdin.
@@ -78,9 +80,17 @@ pub(crate) struct HelmOptions {
     /// Give a repository the name by which the chart calls it: `@NAME`.
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = named_repository)]
     repository: Vec<(String, String)>,
-    /// Talk to registries over plain HTTP.
+    /// The repository that the chart is in, which is then named as it is there.
+    #[arg(long, value_name = "ADDRESS")]
+    repo: Option<String>,
+    /// The version of a chart that is fetched, or a range of them.
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Take versions before a release, too, where --version names none.
     #[arg(long)]
-    plain_http: bool,
+    devel: bool,
+    #[command(flatten)]
+    access: AccessOptions,
     /// Refuse a packaged chart whose provenance file is not signed by a key of the keyring.
     #[arg(long, requires = "keyring")]
     verify: bool,
@@ -204,6 +214,11 @@ fn read(path: &str) -> std::io::Result<Vec<u8>> {
 
 fn load(path: &Path, options: &HelmOptions, rules: &LoadOptions) -> Result<Loaded> {
     let unreadable = || format!("the chart {} cannot be read", path.display());
+    if !path.exists()
+        && let Some(loaded) = fetched(&path.to_string_lossy(), options, rules)?
+    {
+        return Ok(loaded);
+    }
     if !path.is_dir() {
         let bytes = std::fs::read(path).with_context(unreadable)?;
         if let Some(keyring) = options.keyring.as_deref().filter(|_| options.verify) {
@@ -227,8 +242,55 @@ fn load(path: &Path, options: &HelmOptions, rules: &LoadOptions) -> Result<Loade
     let declared = loaded.chart.metadata.dependencies.iter().flatten();
     let root = common_root(&root, &path, declared.map(|dependency| dependency.repository.as_str()));
     let tree = FolderTree::open(&root).with_context(unreadable)?;
-    let source = UserCharts::new(options.repository.clone(), options.plain_http);
+    let source = UserCharts::new(options.repository.clone(), options.access.read()?);
     Ok(complete(loaded, &tree, &below(&root, &path), Dependencies { source: &source, mode }, rules)?)
+}
+
+/// A chart that does not lie here, if `name` may be one.
+fn fetched(name: &str, options: &HelmOptions, rules: &LoadOptions) -> Result<Option<Loaded>> {
+    // What is meant to be a path is one, as with Helm.
+    if name.starts_with(['/', '.']) {
+        return Ok(None);
+    }
+    let source = UserCharts::new(options.repository.clone(), options.access.read()?);
+    let version = match (&options.version, options.devel) {
+        (Some(version), _) => version.as_str(),
+        (None, true) => ">0.0.0-0",
+        (None, false) => "",
+    };
+    let (repository, chart) = match (&options.repo, name.rsplit_once('/')) {
+        (None, Some((repository, chart))) if name.starts_with("oci://") => (repository.to_owned(), chart),
+        (None, _) if name.starts_with("https://") || name.starts_with("http://") => {
+            refuse_to_verify(name, options)?;
+            let bytes =
+                source.archive(name).map_err(|error| anyhow!(error)).with_context(|| unfetched(name))?;
+            return Ok(Some(load_archive(&bytes, rules)?));
+        }
+        (Some(repository), _) => (repository.clone(), name),
+        (None, Some((repository, chart))) => match source.address_of(repository) {
+            Some(address) => (address, chart),
+            None => return Ok(None),
+        },
+        (None, None) => return Ok(None),
+    };
+    refuse_to_verify(name, options)?;
+    let request = ChartRequest { repository: &repository, name: chart, version };
+    let files = source.chart(&request).map_err(|error| anyhow!(error)).with_context(|| unfetched(name))?;
+    Ok(Some(match files {
+        ChartFiles::Tree(tree) => load_folder(tree.as_ref(), "", rules)?,
+        ChartFiles::Archive(bytes) => load_archive(&bytes, rules)?,
+    }))
+}
+
+fn unfetched(name: &str) -> String {
+    format!("the chart {name} cannot be fetched")
+}
+
+fn refuse_to_verify(name: &str, options: &HelmOptions) -> Result<()> {
+    if options.verify {
+        bail!("{name} is fetched; only a packaged chart that lies here can be verified");
+    }
+    Ok(())
 }
 
 /// Refuses a packaged chart that is not what a key of the ring has signed.

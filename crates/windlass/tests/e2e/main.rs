@@ -98,6 +98,7 @@ on_both_servers! {
     charts::chart_of_a_registry,
     charts::artifact_of_a_registry,
     charts::chart_with_a_dependency,
+    charts::chart_of_a_named_repository,
     charts::kustomization_of_things_elsewhere,
     charts::submodules,
     charts::files_that_git_lfs_keeps,

@@ -287,6 +287,32 @@ pub(crate) async fn chart_with_a_dependency(server: Server) {
     plane.until_no_conditions().await;
 }
 
+/// A chart calls the repository of what it needs by the name that a Secret gives it, and is rendered again when the name
+/// means another one.
+pub(crate) async fn chart_of_a_named_repository(server: Server) {
+    let (one, other) = (FileServer::start().unwrap(), FileServer::start().unwrap());
+    publish(&one, &["1.0.0"]);
+    publish(&other, &["1.5.0"]);
+    let plane = Plane::start(server).await;
+    let parent = "apiVersion: v2\nname: parent\nversion: 0.1.0\n\
+        dependencies:\n- {name: web, version: 1.x, repository: '@charts'}\n";
+    let first = plane.commit().file("deploy/Chart.yaml", parent).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_condition("ComparisonError", &["@charts"]).await;
+    let named = |server: &FileServer| {
+        let url = format!("{}/charts", server.base_url());
+        json!({"type": "helm", "name": "charts", "url": url})
+    };
+    plane.create_secret("one", Some("repository"), named(&one)).await;
+    plane.until_synced(&first).await;
+    until_data(&plane, "version", "1.0.0").await;
+    plane.until_no_conditions().await;
+    plane.api.delete(&plane.control_path("secrets/one")).await.unwrap();
+    plane.create_secret("other", Some("repository"), named(&other)).await;
+    until_data(&plane, "version", "1.5.0").await;
+    plane.until_no_conditions().await;
+}
+
 /// A kustomization lies on a base in another repository, brings a file of a web server, and a chart where the settings
 /// allow charts.
 pub(crate) async fn kustomization_of_things_elsewhere(server: Server) {
