@@ -175,8 +175,7 @@ fn compare(folder: &Path, programs: &Programs) -> Compared {
         Ok(text(&output.stdout))
     } else {
         let text = text(&output.stderr);
-        let begin = text.find("Error: ").map_or(0, |begin| begin + "Error: ".len());
-        Err(without_addresses(text[begin..].strip_suffix('\n').unwrap_or(&text[begin..])))
+        Err(without_addresses(said(&text)))
     };
     compared.outcome = match (&ours, &theirs) {
         (Ok(ours), Ok(theirs)) if ours == theirs => Outcome::Equal,
@@ -191,6 +190,17 @@ fn compare(folder: &Path, programs: &Programs) -> Compared {
         compared.theirs = theirs.unwrap_or_else(|error| format!("ERROR {error}"));
     }
     compared
+}
+
+/// What kustomize says is wrong. Where it panics, the words of that: nobody wants to panic in the same way.
+fn said(stderr: &str) -> &str {
+    if let Some((_, text)) = stderr.split_once("Error: ") {
+        return text.strip_suffix('\n').unwrap_or(text);
+    }
+    match stderr.split_once("panic: ") {
+        Some((_, text)) => text.lines().next().unwrap_or_default(),
+        None => stderr.strip_suffix('\n').unwrap_or(stderr),
+    }
 }
 
 /// An error without the addresses that Go prints for pointers.
