@@ -95,6 +95,19 @@ impl Project {
         Self::new(name, &spec, diagnostics)
     }
 
+    /// The project that an Application names, read from the AppProject of that name; `default` need not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`ProjectProblem::NotFound`] where there is no such object.
+    pub fn of(application: &Object, declared: Option<&Object>) -> Result<Self, ProjectProblem> {
+        match (declared, project_name(application)) {
+            (Some(object), _) => Ok(Self::parse(object)),
+            (None, "default") => Ok(Self::built_in()),
+            (None, name) => Err(ProjectProblem::NotFound(name.into())),
+        }
+    }
+
     /// The project `default` as Argo CD creates it: everything is allowed. It stands in where there is no object
     /// of that name.
     #[must_use]

@@ -6,6 +6,7 @@ use windlass_kube::{Object, Str};
 use windlass_model::{Installation, SystemComparing, Tracking};
 
 use crate::customizations::Customizations;
+use crate::inherited::GlobalProject;
 
 /// The annotation that holds a tracking id.
 pub const TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
@@ -56,6 +57,8 @@ pub struct Settings {
     /// What does not count when objects are compared: `resource.customizations.ignoreDifferences.*`,
     /// `resource.customizations.knownTypeFields.*` and `resource.compareoptions`.
     pub comparing: Arc<SystemComparing>,
+    /// What projects inherit from others: `globalProjects`.
+    pub global_projects: Box<[GlobalProject]>,
     /// Checks and actions of the users' own: `resource.customizations.health.*` and `.actions.*`.
     pub customizations: Arc<Customizations>,
     /// Flags for every `kustomize build`: `kustomize.buildOptions`.
@@ -73,6 +76,7 @@ impl Default for Settings {
             in_cluster_enabled: true,
             impersonation: Impersonation::default(),
             comparing: Arc::default(),
+            global_projects: Box::default(),
             customizations: Arc::default(),
             kustomize_build_options: Str::default(),
         }
@@ -87,7 +91,12 @@ impl Settings {
             map.map(|map| map.str_at(&["data", key]).trim()).filter(|text| !text.is_empty())
         }
         let default = Self::default();
-        let customizations = Customizations::read(config);
+        let mut customizations = Customizations::read(config);
+        let global_projects = GlobalProject::read(said(config, "globalProjects").unwrap_or_default());
+        let global_projects = global_projects.unwrap_or_else(|problem| {
+            customizations.problems.push(format!("globalProjects in argocd-cm cannot be used: {problem}"));
+            Box::default()
+        });
         let namespaces = said(parameters, "application.namespaces").unwrap_or_default();
         Self {
             control_plane_namespace: control_plane_namespace.into(),
@@ -113,6 +122,7 @@ impl Settings {
                 None | Some("true") => Impersonation::Enforced,
                 Some(_) => Impersonation::WhereNamed,
             },
+            global_projects,
             comparing: Arc::new(customizations.comparing(said(config, "resource.compareoptions"))),
             customizations: Arc::new(customizations),
             kustomize_build_options: said(config, "kustomize.buildOptions").unwrap_or_default().into(),

@@ -119,6 +119,8 @@ pub(crate) struct Core {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) units: HashMap<UnitId, Box<UnitState>>,
     pub(crate) projects: HashMap<Str, Project>,
+    /// The AppProjects as declared, without what they inherit from each other.
+    pub(crate) declared_projects: HashMap<Str, Object>,
     /// What repositories are reached with.
     pub(crate) credentials: Arc<Credentials>,
     /// Counts changes of what repositories are called.
@@ -216,6 +218,7 @@ impl Core {
             events,
             units: HashMap::new(),
             projects: HashMap::new(),
+            declared_projects: HashMap::new(),
             credentials: Arc::default(),
             credential_maps: BTreeMap::new(),
             names_version: 0,

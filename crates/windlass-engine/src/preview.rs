@@ -11,7 +11,7 @@ use crate::respecting::RespectingTarget;
 use crate::target::ClusterTarget;
 use crate::unit_state::told;
 use windlass_apply::predict;
-use windlass_argo::{Cluster, Project, Settings, lower, project_name};
+use windlass_argo::{Cluster, Project, Settings, lower};
 use windlass_cluster::{ApiError, ClusterClient};
 use windlass_diff::{Difference, Rules, comparable, differences, normalise, taken_over};
 use windlass_kube::{Object, ObjectRef, Value};
@@ -114,11 +114,7 @@ pub struct PreviewInput<'a> {
 pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> {
     let PreviewInput { client, stores, application, project, credentials, secrets, settings, jsonnet, local } =
         *input;
-    let project = match project {
-        Some(object) => Ok(Project::parse(object)),
-        None if project_name(application) == "default" => Ok(Project::built_in()),
-        None => Err(windlass_argo::ProjectProblem::NotFound(project_name(application).into())),
-    };
+    let project = Project::of(application, project);
     let clusters: Vec<ClusterSecret> = secrets.iter().filter_map(cluster_secret).collect();
     let known: Vec<Cluster> = clusters.iter().map(ClusterSecret::cluster).collect();
     let lowered = lower(application, project.as_ref().map_err(Clone::clone), settings, &known);

@@ -1,9 +1,11 @@
 //! What people declare: Applications, projects, Secrets and settings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use windlass_argo::{Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name};
+use windlass_argo::{
+    Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name, with_inherited,
+};
 use windlass_cluster::WatchEvent;
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, UnitId};
@@ -217,20 +219,48 @@ impl Core {
     pub(super) fn on_project(&mut self, event: WatchEvent) {
         match event {
             WatchEvent::Applied(object) => {
-                let project = Project::parse(&object);
-                let name = project.name.clone();
-                self.projects.insert(name.clone(), project);
-                self.lower_again(|application| project_name(application) == name);
+                let name = Str::from(object.name());
+                self.declared_projects.insert(name.clone(), object);
+                self.take_project(&name);
             }
             WatchEvent::Deleted(object) => {
                 let name = Str::from(object.name());
-                self.projects.remove(&name);
-                self.lower_again(|application| project_name(application) == name);
+                self.declared_projects.remove(&name);
+                self.take_project(&name);
             }
             WatchEvent::Listed | WatchEvent::NotServed => self.listed.projects = true,
             WatchEvent::Listing => {}
             WatchEvent::Failing(problem) => tracing::warn!(%problem, "projects cannot be watched"),
         }
+    }
+
+    /// Reads a project that changed, and those that inherit from it.
+    fn take_project(&mut self, name: &Str) {
+        let inherits = |other: &Str| {
+            let global = &self.settings.global_projects;
+            let Some(object) = self.declared_projects.get(other) else { return false };
+            global.iter().any(|entry| entry.project == *name && entry.is_for(object))
+        };
+        let changed: HashSet<Str> = self
+            .declared_projects
+            .keys()
+            .filter(|other| inherits(other))
+            .chain(std::iter::once(name))
+            .cloned()
+            .collect();
+        changed.iter().for_each(|name| self.read_project(name));
+        self.lower_again(|application| changed.contains(project_name(application)));
+    }
+
+    fn read_project(&mut self, name: &Str) {
+        let project = self.declared_projects.get(name).map(|object| {
+            let find = |name: &str| self.declared_projects.get(name);
+            Project::parse(&with_inherited(object, &self.settings.global_projects, find))
+        });
+        match project {
+            Some(project) => self.projects.insert(name.clone(), project),
+            None => self.projects.remove(name),
+        };
     }
 
     pub(super) fn on_settings(&mut self, event: WatchEvent) {
@@ -269,6 +299,8 @@ impl Core {
         }
         let before = std::mem::replace(&mut self.settings, settings);
         if self.settings != before {
+            let names: Vec<Str> = self.declared_projects.keys().cloned().collect();
+            names.iter().for_each(|name| self.read_project(name));
             // Every record was read through the old settings.
             self.clusters.clear();
             self.lower_again(|_| true);

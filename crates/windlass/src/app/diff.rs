@@ -43,10 +43,10 @@ pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<Exit
     let application = session.get(&options.name).await?;
     let application = source::at_revision(&application, options.revision.as_deref());
     let local = options.local.manifests(session, &application, options.source).await?;
-    let (credentials, project, settings, secrets) = tokio::try_join!(
+    let settings = source::settings(session).await?;
+    let (credentials, project, secrets) = tokio::try_join!(
         source::credentials(session),
-        source::project(session, &application),
-        source::settings(session),
+        source::project(session, &application, &settings),
         source::secrets(session),
     )?;
     let store = options.source.store()?;

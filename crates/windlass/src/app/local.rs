@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use windlass_argo::{Project, ProjectProblem, lower, project_name};
+use windlass_argo::{Project, lower};
 use windlass_engine::{Reach, SourceTree, render_sources};
 use windlass_kube::Object;
 use windlass_model::{Manifest, Renderer, Tree};
@@ -59,12 +59,8 @@ impl LocalOptions {
             .to_str()
             .with_context(|| format!("the name of {shown} is no UTF-8"))?;
         let settings = source::settings(session).await?;
-        let project = source::project(session, application).await?;
-        let project = match &project {
-            Some(object) => Ok(Project::parse(object)),
-            None if project_name(application) == "default" => Ok(Project::built_in()),
-            None => Err(ProjectProblem::NotFound(project_name(application).into())),
-        };
+        let project = source::project(session, application, &settings).await?;
+        let project = Project::of(application, project.as_ref());
         let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
         if lowered.unit.sources.len() != 1 {
             return Err(Advised::error(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use windlass_argo::{Lowered, Project, ProjectProblem, lower, project_name};
+use windlass_argo::{Lowered, Project, lower};
 use windlass_cluster::Discovery;
 use windlass_engine::{Credentials, FetchedSource, Reach, SourceStores, fetch_sources, render_sources};
 use windlass_kube::Object;
@@ -100,12 +100,8 @@ async fn declared(
     repositories: SourceOptions,
 ) -> Result<(Vec<Object>, bool)> {
     let settings = source::settings(session).await?;
-    let project = source::project(session, application).await?;
-    let project = match &project {
-        Some(object) => Ok(Project::parse(object)),
-        None if project_name(application) == "default" => Ok(Project::built_in()),
-        None => Err(ProjectProblem::NotFound(project_name(application).into())),
-    };
+    let project = source::project(session, application, &settings).await?;
+    let project = Project::of(application, project.as_ref());
     let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
     let store = repositories.store()?;
     let credentials = source::credentials(session).await?;

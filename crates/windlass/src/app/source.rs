@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use windlass_argo::{Settings, project_name};
+use windlass_argo::{Settings, project_name, with_inherited};
 use windlass_cluster::Resource;
 use windlass_engine::{Credentials, SourceStores};
 use windlass_kube::{Object, Value};
@@ -58,10 +58,20 @@ pub(super) async fn settings(session: &Session) -> Result<Settings> {
 }
 
 /// The project of an Application, if there is such an object.
-pub(super) async fn project(session: &Session, application: &Object) -> Result<Option<Object>> {
+pub(super) async fn project(
+    session: &Session,
+    application: &Object,
+    settings: &Settings,
+) -> Result<Option<Object>> {
     let projects =
         Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, "AppProject", "appprojects", true);
-    find(session, &projects, project_name(application)).await
+    let Some(project) = find(session, &projects, project_name(application)).await? else { return Ok(None) };
+    let mut inherited = Vec::new();
+    for entry in settings.global_projects.iter().filter(|entry| entry.is_for(&project)) {
+        inherited.extend(find(session, &projects, &entry.project).await?);
+    }
+    let named = |name: &str| inherited.iter().find(|project| project.name() == name);
+    Ok(Some(with_inherited(&project, &settings.global_projects, named).into_owned()))
 }
 
 /// The Secrets that give access to repositories and clusters.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
-use windlass_argo::{Lowered, Project, ProjectProblem, Settings, lower, project_name};
+use windlass_argo::{Lowered, Project, Settings, lower, project_name, with_inherited};
 use windlass_cluster::Discovery;
 use windlass_engine::Credentials;
 use windlass_kube::{Object, Value};
@@ -90,19 +90,16 @@ impl Declared {
             [] => bail!("there is no Application in it"),
             several => bail!("there are {} Applications in it, and one is rendered", several.len()),
         };
-        let name = project_name(application);
-        let found = self.projects.iter().find(|project| project.name() == name);
-        let project = match found {
-            Some(object) => Ok(Project::parse(object)),
-            None if name == "default" => Ok(Project::built_in()),
-            None => Err(ProjectProblem::NotFound(name.into())),
-        };
         let map = |name: &str| self.settings.iter().find(|map| map.name() == name);
         let mut application = application.clone();
         if application.namespace().is_empty() {
             application.set_at(&["metadata", "namespace"], CONTROL_PLANE);
         }
         let settings = Settings::read(application.namespace(), map("argocd-cm"), map("argocd-cmd-params-cm"));
+        let name = project_name(&application);
+        let find = |name: &str| self.projects.iter().find(|project| project.name() == name);
+        let project = find(name).map(|object| with_inherited(object, &settings.global_projects, find));
+        let project = Project::of(&application, project.as_deref());
         Ok(lower(&application, project.as_ref().map_err(Clone::clone), &settings, &[]))
     }
 }

@@ -111,6 +111,7 @@ on_both_servers! {
     dependencies::applications_wait_for_others,
     dependencies::waves_wait_for_applications,
     projects::service_account_writes,
+    projects::projects_inherit,
     deletion::deletion_with_finalizer,
     deletion::deletion_in_the_background,
     deletion::deletion_without_finalizer_leaves_objects,

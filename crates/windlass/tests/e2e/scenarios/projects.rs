@@ -136,6 +136,29 @@ pub(crate) async fn service_account_writes(server: Server) {
     plane.assert_absent(&plane.path("secrets/key")).await;
 }
 
+/// What a global project permits, those that match its selector permit too, as long as it does.
+pub(crate) async fn projects_inherit(server: Server) {
+    let plane = Plane::start(server).await;
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": plane.namespace},
+        "data": {"globalProjects": "- projectName: base\n  labelSelector:\n    matchLabels: {tier: prod}\n"},
+    });
+    plane.api.create(&plane.control_path("configmaps"), &settings).await.unwrap();
+    create_project(&plane, json!({"sourceRepos": [], "destinations": everywhere()})).await;
+    let base = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+        "metadata": {"name": "base", "namespace": plane.namespace}, "spec": {"sourceRepos": ["*"]},
+    });
+    plane.api.create(&plane.control_path("appprojects"), &base).await.unwrap();
+    plane.until_condition("InvalidSpecError", &["is not permitted in project", "team"]).await;
+    let labels = json!({"metadata": {"labels": {"tier": "prod"}}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &labels).await.unwrap();
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    plane.until_no_conditions().await;
+    plane.api.delete(&plane.control_path("appprojects/base")).await.unwrap();
+    plane.until_condition("InvalidSpecError", &["is not permitted in project", "team"]).await;
+}
+
 /// Lets a ServiceAccount of the target's namespace do everything with ConfigMaps there.
 pub(crate) async fn allow_config_maps(plane: &Plane, account_namespace: &str, account: &str) {
     let roles = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", plane.target);
