@@ -208,6 +208,7 @@ fn trouble_of_every_kind() {
         DiagnosticKind::SharedObject,
         DiagnosticKind::ExcludedObject,
         DiagnosticKind::Orphaned,
+        DiagnosticKind::Contested,
     ];
     troubled.diagnostics =
         kinds.into_iter().map(|kind| Diagnostic::new(kind, format!("{kind:?} happened"))).collect();

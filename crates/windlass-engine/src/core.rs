@@ -1,6 +1,7 @@
 //! The loop that owns all state: every event is handled by a synchronous function, all waiting is elsewhere.
 
 mod advance;
+mod contest;
 mod declared;
 mod deletion;
 mod dependencies;

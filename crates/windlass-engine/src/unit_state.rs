@@ -1,6 +1,6 @@
 //! What the engine knows of one Unit between two looks at it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,8 @@ pub(crate) struct UnitState {
     /// How often in a row drift was undone at one declared state, and when last.
     pub(crate) heals: u32,
     pub(crate) last_heal: Option<Instant>,
+    /// Objects whose drift comes back as often as it is undone, with what differed when that was noticed.
+    pub(crate) contested: BTreeMap<ObjectRef, Str>,
     /// What the last attempt ran into.
     pub(crate) trouble: Vec<Diagnostic>,
     /// What it waits for.
@@ -295,6 +297,9 @@ pub(crate) fn live_state(live: &LiveRecord) -> Str {
     }
 }
 
+/// Drift is undone at once this often; whoever changes it back more often is met ever more slowly.
+pub(crate) const FREE_HEALS: u32 = 3;
+
 /// An operation under way.
 pub(crate) struct OperationRun {
     /// What was asked for.
@@ -356,6 +361,7 @@ impl UnitState {
             retry_at: None,
             heals: 0,
             last_heal: None,
+            contested: BTreeMap::new(),
             trouble: Vec::new(),
             waiting: None,
             as_declared: false,
@@ -441,15 +447,20 @@ impl UnitState {
     /// How long to wait between undoing drift now and the time before: nothing at first, ever longer when somebody
     /// else keeps changing it back.
     pub(crate) fn heal_pause(&self) -> Duration {
-        /// Drift is undone at once this often.
-        const FREE: u32 = 3;
         /// Argo CD's figures: 2 s, three times as long each time, at most 300 s.
         const FIRST: Duration = Duration::from_secs(2);
         const LONGEST: Duration = Duration::from_secs(300);
-        match self.heals.checked_sub(FREE) {
+        match self.heals.checked_sub(FREE_HEALS) {
             None => Duration::ZERO,
             Some(more) => FIRST.saturating_mul(3u32.saturating_pow(more)).min(LONGEST),
         }
+    }
+
+    /// How long after drift was undone a change is a new story.
+    pub(crate) fn quiet_after_heal(&self) -> Duration {
+        /// A minute, or longer where the pauses are.
+        const QUIET: Duration = Duration::from_secs(60);
+        QUIET.max(self.heal_pause() * 2)
     }
 
     /// The pause after the failures so far.

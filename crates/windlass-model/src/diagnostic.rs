@@ -31,6 +31,8 @@ pub enum DiagnosticKind {
     ExcludedObject,
     /// Objects in the target namespace belong to no Unit.
     Orphaned,
+    /// Somebody else keeps changing fields back that the Unit declares.
+    Contested,
 }
 
 impl DiagnosticKind {
@@ -44,6 +46,7 @@ impl DiagnosticKind {
                 | Self::SharedObject
                 | Self::ExcludedObject
                 | Self::Orphaned
+                | Self::Contested
         )
     }
 }

@@ -244,11 +244,9 @@ impl Core {
 
     /// Whether drift may be undone now. Somebody who keeps changing it back is met ever more slowly.
     fn may_heal(&mut self, unit: &mut UnitState) -> bool {
-        /// After as much quiet a change is a new story.
-        const QUIET: std::time::Duration = std::time::Duration::from_secs(60);
         let Some(last) = unit.last_heal else { return true };
         let pause = unit.heal_pause();
-        if last.elapsed() > QUIET.max(pause * 2) {
+        if last.elapsed() > unit.quiet_after_heal() {
             unit.heals = 0;
             return true;
         }

@@ -37,6 +37,7 @@ on_both_servers! {
     syncing::heals_drift_by_watch,
     differences::ignored_fields_are_left_alone,
     differences::ignored_fields_are_kept_when_syncing,
+    differences::two_writers_of_a_field_are_named,
     syncing::refresh_annotation_is_taken,
     syncing::creates_the_namespace_with_its_metadata,
     syncing::custom_resource_beside_its_definition,

@@ -69,3 +69,27 @@ pub(crate) async fn ignored_fields_are_kept_when_syncing(server: Server) {
     plane.until_healthy(&commit).await;
     assert_eq!(plane.get(&live).await["spec"]["replicas"], 1);
 }
+
+/// Somebody who changes a field back as often as it is undone is named, with the field, and met ever more slowly.
+pub(crate) async fn two_writers_of_a_field_are_named(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let commit = plane.commit().file("deploy/a.yaml", config_map("settings", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&commit).await;
+    let settings = plane.path("configmaps/settings");
+    let theirs = json!({"data": {"value": "theirs"}});
+    let fight = async {
+        loop {
+            plane.api.merge(&settings, &theirs).await.unwrap();
+            plane.until(&settings, "the value to be healed", |live| live["data"]["value"] == "1").await;
+        }
+    };
+    let said = ["argocd-controller", "ConfigMap", "data.value", "theirs", "last set by"];
+    let told = plane.until_condition("ContestedFieldWarning", &said);
+    tokio::select! {
+        () = fight => {}
+        _ = told => {}
+    }
+    // It is still undone, only not at once.
+    plane.until(&settings, "the value to be healed", |live| live["data"]["value"] == "1").await;
+}
