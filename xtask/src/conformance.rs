@@ -9,8 +9,9 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<()> {
         [] => (&["answers_are"], None),
         ["--record"] => (&["record", "--ignored"], None),
         ["--record", name] => (&["record", "--ignored"], Some(name)),
+        ["--random"] => (&["random_conversations", "--ignored"], None),
         [name] if !name.starts_with("--") => (&["answers_are"], Some(name)),
-        _ => bail!("usage: cargo xtask conformance [--record] [NAME]"),
+        _ => bail!("usage: cargo xtask conformance [--record] [NAME] | --random"),
     };
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "-p", "windlass-apiserver", "--test", "conformance", "--"]).args(test);

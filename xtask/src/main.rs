@@ -33,7 +33,8 @@ chores:
   kustomizations --record
                         write down what kustomize prints for the cases of our tests
   conformance [NAME]    compare the embedded API with what kube-apiserver answered, for the scenarios whose name
-                        holds NAME; `--record [NAME]` asks a real kube-apiserver again and writes its answers down
+                        holds NAME; `--record [NAME]` asks a real kube-apiserver again and writes its answers down;
+                        `--random` has random ones with both, `WINDLASS_COUNT` many from `WINDLASS_SEED` on
   record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
 ";
 

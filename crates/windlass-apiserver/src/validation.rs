@@ -14,7 +14,10 @@ mod services;
 mod storage;
 mod updates;
 mod volumes;
+mod warnings;
 mod workloads;
+
+pub(crate) use warnings::warnings;
 
 use windlass_kube::{Gvk, Value};
 

@@ -8,6 +8,8 @@
 mod known;
 #[path = "conformance/normal.rs"]
 mod normal;
+#[path = "conformance/random.rs"]
+mod random;
 #[path = "conformance/run.rs"]
 mod run;
 #[path = "conformance/scenario.rs"]
@@ -146,6 +148,62 @@ fn differences_are_of_scenarios_that_exist() {
     for (name, _) in DIFFERENT.iter().filter(|_| std::env::var_os("WINDLASS_SCENARIOS").is_none()) {
         assert!(names.iter().any(|known| known == name), "there is no scenario {name}");
     }
+}
+
+/// How two servers differ over a conversation.
+async fn differ(ours: &Server, theirs: &Server, scenario: &Scenario) -> Vec<String> {
+    let (ours, theirs) = tokio::join!(transcript(ours, scenario), transcript(theirs, scenario));
+    compare(scenario, &ours, &theirs)
+}
+
+/// As small a part of a conversation as still makes them differ, by leaving out one step after the other.
+async fn shrunk(ours: &Server, theirs: &Server, mut scenario: Scenario) -> (Scenario, Vec<String>) {
+    let mut found = Vec::new();
+    let mut attempt = 0;
+    let mut step_idx = 0;
+    while step_idx < scenario.steps.len() {
+        attempt += 1;
+        let smaller = random::without(&scenario, step_idx, attempt);
+        let still = differ(ours, theirs, &smaller).await;
+        if still.is_empty() {
+            step_idx += 1;
+        } else {
+            (scenario, found) = (smaller, still);
+        }
+    }
+    (scenario, found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "starts the original programs: cargo xtask conformance --random"]
+async fn random_conversations() {
+    /// After how many differences it is enough to mend.
+    const ENOUGH: usize = 8;
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (seed, count) = (number("WINDLASS_SEED", 1), number("WINDLASS_COUNT", 200));
+    let (ours, controllers) = server::embedded().await;
+    let (theirs, _cluster) = server::real().await;
+    let (ours, theirs) = (&ours, &theirs);
+    let differing: Vec<Scenario> = stream::iter(seed..seed + count)
+        .map(|seed| async move {
+            let scenario = random::scenario(seed);
+            let found = differ(ours, theirs, &scenario).await;
+            (!found.is_empty()).then_some(scenario)
+        })
+        .buffered(AT_ONCE)
+        .filter_map(|scenario| async move { scenario })
+        .collect()
+        .await;
+    let mut report = Vec::new();
+    for scenario in differing.iter().take(ENOUGH) {
+        let (smallest, found) = shrunk(ours, theirs, scenario.clone()).await;
+        report.push(format!("{}: {}\n{}", scenario.name, smallest.text(), found.join("\n")));
+    }
+    controllers.stop().await;
+    eprintln!("{} of {count} conversations from seed {seed} differ", differing.len());
+    assert!(report.is_empty(), "{}", report.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

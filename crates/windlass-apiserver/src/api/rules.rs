@@ -14,6 +14,14 @@ pub(super) fn create(resource: &Resource, object: &Object) -> Vec<Cause> {
     validation::validate_create(&resource.gvk(), &object.to_value())
 }
 
+/// What is to be said of an object that is accepted.
+pub(super) fn warnings(resource: &Resource, new: &Object, old: Option<&Object>) -> Vec<String> {
+    if resource.custom.is_some() {
+        return Vec::new();
+    }
+    validation::warnings(&resource.gvk(), &new.to_value(), old.map(Object::to_value).as_ref())
+}
+
 /// What is wrong with a changed object.
 pub(super) fn update(resource: &Resource, new: &Object, old: &Object, subresource: &str) -> Vec<Cause> {
     if resource.storage == super::effects::DEFINITIONS && subresource.is_empty() {

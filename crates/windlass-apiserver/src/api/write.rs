@@ -65,7 +65,7 @@ impl Api {
         namespace: &str,
         made: Made,
         options: &WriteOptions,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Written, Status> {
         let (mut object, tracked) = match made {
             Made::Tracked(object) => (object, true),
@@ -99,6 +99,7 @@ impl Api {
         if !causes.is_empty() {
             return Err(invalid(resource, object.name(), causes));
         }
+        warnings.extend(rules::warnings(resource, &object, None));
         self.allocate(resource, &mut object, None)?;
         let name: Str = object.name().into();
         let object = admit(resource, None, to_storage(resource, object))?;
@@ -347,6 +348,9 @@ impl Api {
             };
             if !causes.is_empty() {
                 return Err(invalid(resource, name, causes));
+            }
+            if options.subresource.is_empty() {
+                warnings.extend(rules::warnings(resource, &new, Some(&old)));
             }
             if options.subresource.is_empty() || options.subresource == "scale" {
                 self.allocate(resource, &mut new, Some(&old))?;

@@ -336,7 +336,13 @@ impl Call {
         let options = WatchOptions {
             label_selector: self.query.get("labelSelector").into(),
             field_selector: self.query.get("fieldSelector").into(),
-            resource_version: self.query.number("resourceVersion"),
+            resource_version: match self.query.number("resourceVersion") {
+                // Without what there is, a watch that names no version begins now.
+                None | Some(0) if self.query.has("sendInitialEvents") && !send_initial_events => {
+                    Some(self.api.store().revision())
+                }
+                given => given,
+            },
             bookmarks: self.query.flag("allowWatchBookmarks"),
             send_initial_events,
         };

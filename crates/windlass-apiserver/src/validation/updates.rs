@@ -10,8 +10,14 @@ const IMMUTABLE_WHEN_SET: &str = "field is immutable when `immutable` is set";
 
 pub(super) fn check(gvk: &Gvk, new: &Value, old: &Value, errors: &mut Errors) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => selector(new, old, errors),
+        ("apps", "Deployment") => {
+            selector(new, old, errors);
+            if new.get("status") != old.get("status") {
+                deployment_status(new, errors);
+            }
+        }
         ("apps", "StatefulSet") => stateful_set(new, old, errors),
+        ("apps", "ReplicaSet" | "DaemonSet") => selector(new, old, errors),
         ("batch", "Job") => job(new, old, errors),
         ("", "Pod") => pod(new, old, errors),
         ("", "Service") => service(new, old, errors),
@@ -88,6 +94,27 @@ fn stateful_set(new: &Value, old: &Value, errors: &mut Errors) {
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
              'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         );
+    }
+}
+
+/// Counts in a status are numbers of the same pods.
+fn deployment_status(new: &Value, errors: &mut Errors) {
+    use super::errors::NOT_NEGATIVE;
+    let count = |key: &str| new.int_at(&["status", key]).unwrap_or(0);
+    let all = count("replicas");
+    for key in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"] {
+        if count(key) < 0 {
+            errors.invalid(&format!("status.{key}"), count(key), NOT_NEGATIVE);
+        }
+    }
+    for key in ["updatedReplicas", "readyReplicas", "availableReplicas"] {
+        if count(key) > all {
+            errors.invalid(&format!("status.{key}"), count(key), "cannot be greater than status.replicas");
+        }
+    }
+    if count("availableReplicas") > count("readyReplicas") {
+        let why = "cannot be greater than readyReplicas";
+        errors.invalid("status.availableReplicas", count("availableReplicas"), why);
     }
 }
 
