@@ -32,6 +32,7 @@ mod deletion;
 mod field;
 mod git_url;
 mod inherited;
+mod integrity;
 mod lower;
 mod previous;
 mod project;

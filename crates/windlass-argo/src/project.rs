@@ -5,8 +5,11 @@ use std::sync::Arc;
 use windlass_go::glob::Gobwas;
 use windlass_go::re2::Regex;
 use windlass_kube::{Object, Str};
-use windlass_model::{DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions, SyncWindow};
+use windlass_model::{
+    DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions, SignatureRule, SyncWindow,
+};
 
+use crate::integrity::Integrity;
 use crate::types::{
     AppProject, ClusterKind, Destination, DestinationServiceAccount, FieldProblemKind, NamespacedKind,
     ProjectSpec,
@@ -28,6 +31,7 @@ pub struct Project {
     windows: Box<[WindowRule]>,
     own_clusters_only: bool,
     accounts: Box<[AccountRule]>,
+    integrity: Integrity,
 }
 
 /// Why an Application has no project.
@@ -77,6 +81,15 @@ struct AccountRule {
 const NOT_IN_ACCOUNTS: [char; 8] = ['!', '*', '[', ']', '{', '}', '\\', '/'];
 
 impl Project {
+    /// What of a repository must be signed, and by whom; `None` when nothing has to be.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be told, in words: then nothing of it may be deployed.
+    pub fn signatures(&self, repository: &str) -> Result<Option<SignatureRule>, String> {
+        self.integrity.rule(repository)
+    }
+
     /// Reads an AppProject. What cannot be read is said in `diagnostics` and permits nothing.
     #[must_use]
     pub fn parse(project: &Object) -> Self {
@@ -174,6 +187,7 @@ impl Project {
             windows,
             own_clusters_only: spec.permit_only_project_scoped_clusters,
             accounts: spec.destination_service_accounts.iter().map(AccountRule::new).collect(),
+            integrity: Integrity::read(spec),
         }
     }
 
@@ -310,9 +324,6 @@ fn unsupported(name: &str, spec: &ProjectSpec) -> Vec<Diagnostic> {
             found.push(Diagnostic::new(kind, format!("AppProject {name}: field spec.{field} {what}")));
         }
     };
-    let unsigned = "asks for signed commits, and signatures cannot be checked yet: nothing is deployed";
-    note(!spec.signature_keys.is_empty(), DiagnosticKind::InvalidSpec, "signatureKeys", unsigned);
-    note(spec.source_integrity.is_some(), DiagnosticKind::InvalidSpec, "sourceIntegrity", unsigned);
     let ignored = "is set and not acted on yet";
     note(spec.orphaned_resources.is_some(), DiagnosticKind::Unsupported, "orphanedResources", ignored);
     found

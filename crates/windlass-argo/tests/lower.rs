@@ -14,7 +14,9 @@ use windlass_model::{Renderer, SourceKind, SourceSpec, Unit};
 fn shown(application: &Object, lowered: &Lowered) -> String {
     let mut text = String::new();
     let Lowered { unit, .. } = lowered;
-    for SourceSpec { repository, kind, revision, tag_prefix, path, reference, renderer } in &unit.sources {
+    for SourceSpec { repository, kind, revision, tag_prefix, path, reference, renderer, signatures } in
+        &unit.sources
+    {
         write!(text, "source {repository} at {revision:?} in {path:?}").unwrap();
         if *kind != SourceKind::Git {
             write!(text, " {kind:?}").unwrap();
@@ -24,6 +26,9 @@ fn shown(application: &Object, lowered: &Lowered) -> String {
         }
         if !reference.is_empty() {
             write!(text, " as ${reference}").unwrap();
+        }
+        if let Some(rule) = signatures {
+            write!(text, " signed {rule:?}").unwrap();
         }
         match renderer {
             Renderer::Detect => writeln!(text).unwrap(),

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use windlass_kube::{Object, Str, Value};
 use windlass_source::{
     Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts,
-    Proxy, RepositoryUrl, Secret,
+    Proxy, RepositoryUrl, Secret, TrustedKeys,
 };
 
 use crate::fetching::Place;
@@ -20,6 +20,9 @@ pub(crate) const KNOWN_HOSTS_MAP: &str = "argocd-ssh-known-hosts-cm";
 
 /// The ConfigMap with the authorities of servers, by host.
 pub(crate) const CERTIFICATES_MAP: &str = "argocd-tls-certs-cm";
+
+/// The ConfigMap with the OpenPGP keys that commits and tags may be signed with.
+pub(crate) const SIGNERS_MAP: &str = "argocd-gpg-keys-cm";
 
 /// Who may read which repository, by the rules of a running engine.
 ///
@@ -35,11 +38,13 @@ pub struct Credentials {
     known_hosts: KnownHosts,
     /// PEM certificates of the authorities of a host.
     certificates: BTreeMap<String, String>,
+    /// Whose signatures are believed.
+    signers: Arc<TrustedKeys>,
 }
 
 impl Credentials {
-    /// Reads the Secrets of the control plane, and its ConfigMaps `argocd-ssh-known-hosts-cm` and
-    /// `argocd-tls-certs-cm` among `settings`. Secrets that cannot be used count for nothing.
+    /// Reads the Secrets of the control plane, and its ConfigMaps `argocd-ssh-known-hosts-cm`,
+    /// `argocd-tls-certs-cm` and `argocd-gpg-keys-cm` among `settings`. Secrets that cannot be used count for nothing.
     #[must_use]
     pub fn read(secrets: &[Object], settings: &[Object]) -> Self {
         let read = |secret: &Object| {
@@ -84,10 +89,20 @@ impl Credentials {
                         .filter_map(|(host, pem)| Some((host.to_lowercase(), pem.as_str()?.to_string())))
                         .collect();
                 }
+                SIGNERS_MAP => {
+                    let data = map.at(&["data"]).and_then(Value::as_object);
+                    let texts = data.into_iter().flat_map(windlass_kube::Map::values);
+                    credentials.signers = Arc::new(TrustedKeys::read(texts.filter_map(Value::as_str), []));
+                }
                 _ => {}
             }
         }
         credentials
+    }
+
+    /// Whose signatures are believed.
+    pub(crate) fn signers(&self) -> &Arc<TrustedKeys> {
+        &self.signers
     }
 
     /// Whether a place is reached with credentials that only Applications of `project` may use. What they read is
@@ -302,6 +317,7 @@ mod tests {
             path: Str::default(),
             reference: Str::default(),
             renderer: windlass_model::Renderer::Detect,
+            signatures: None,
         };
         locate(&spec, "").unwrap().0
     }

@@ -11,8 +11,8 @@ use windlass_model::{Digest, MemoryTree, SourceKind, SourceSpec, Tree};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRevision, ArtifactStore, ArtifactTarget,
     ArtifactTree, ArtifactUrl, CompositeTree, FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits,
-    OciReference, ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Snapshot, SourceError,
-    TargetRevision,
+    OciReference, ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot,
+    SourceError, TargetRevision,
 };
 
 use crate::credentials::Credentials;
@@ -142,7 +142,7 @@ impl SourceStores {
             {
                 files = Files::WithLfs(Arc::new(files), lfs);
             }
-            Ok(Fetched::git(files))
+            Ok(Fetched::git(files, snapshot.revision))
         };
         tokio::task::spawn_blocking(job).await.unwrap_or(Err(cancelled))
     }
@@ -286,17 +286,19 @@ pub(crate) struct Fetched {
     pub(crate) n_repairs: u32,
     /// Its files.
     pub(crate) files: Files,
+    /// The commit and the tag that it was found by, where it is of a Git repository.
+    pub(crate) git: Option<Revision>,
 }
 
 impl Fetched {
-    fn git(files: Files) -> Self {
+    fn git(files: Files, git: Revision) -> Self {
         let commit: Str = files.commit().map(|commit| commit.to_string()).unwrap_or_default().into();
         // A Secret may say that files are kept by LFS after they were read as what they are without it.
         let content = match &files {
             Files::WithLfs(..) => format!("{commit} with LFS").into(),
             _ => commit.clone(),
         };
-        Self { revision: commit, content, n_repairs: 0, files }
+        Self { revision: commit, content, n_repairs: 0, files, git: Some(git) }
     }
 
     /// What tells it from what was rendered before: other content, or the same read anew after damage.
@@ -318,6 +320,7 @@ impl Fetched {
             content: revision.to_string().into(),
             n_repairs: 0,
             files: Files::Artifact(tree),
+            git: None,
         }
     }
 
@@ -328,11 +331,11 @@ impl Fetched {
             FileAnswer::Status(status, words) => format!("{status} {words}").into(),
         };
         let files = Files::Answer(Arc::new(answer), MemoryTree::default());
-        Self { revision: content.clone(), content, n_repairs: 0, files }
+        Self { revision: content.clone(), content, n_repairs: 0, files, git: None }
     }
 
     fn is_still(&self, snapshot: &Snapshot) -> bool {
-        self.files.commit() == Some(snapshot.revision.commit) && !self.files.is_damaged()
+        self.git.as_ref() == Some(&snapshot.revision) && !self.files.is_damaged()
     }
 }
 
@@ -515,6 +518,7 @@ mod tests {
                 path: Str::default(),
                 reference: Str::default(),
                 renderer: windlass_model::Renderer::Detect,
+                signatures: None,
             };
             let (place, target) = locate(&spec, &spec.revision).unwrap();
             assert_eq!((place.name().as_str(), target.chart()), (name, chart));

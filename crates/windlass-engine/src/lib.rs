@@ -34,6 +34,7 @@ mod recorder;
 mod render_queue;
 mod rendering;
 mod respecting;
+mod signatures;
 mod source_hub;
 mod target;
 mod unit_state;

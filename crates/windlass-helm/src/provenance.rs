@@ -1,17 +1,13 @@
 //! Provenance files: whether a packaged chart is what somebody signed.
 //!
 //! `helm package --sign` writes `NAME-VERSION.tgz.prov`: the chart's metadata and the archive's SHA-256, clear-signed by
-//! OpenPGP. The part of OpenPGP that this needs is here: keys and signatures of version 4 (RFC 4880 and 9580), RSA,
-//! ECDSA on P-256 and P-384, Ed25519, SHA-2. What is older or rarer is refused by name.
-
-mod armor;
-mod keyring;
-mod packet;
-mod signature;
+//! OpenPGP.
 
 use sha2::{Digest, Sha256};
+use windlass_signature::SignatureError;
+use windlass_signature::openpgp::clear_signed;
 
-pub use keyring::Keyring;
+pub use windlass_signature::openpgp::Keyring;
 
 /// Who signed a packaged chart, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,34 +23,12 @@ pub struct Verified {
 /// Why a packaged chart is not known to be what somebody signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProvenanceError {
-    /// A keyring or a signature is not of the form that it has to be.
-    #[error("{what} cannot be read: {problem}")]
-    Malformed {
-        /// `the keyring`, or `the provenance file`.
-        what: &'static str,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// A keyring or a signature uses what is not supported here.
-    #[error("{0} is not supported")]
-    Unsupported(String),
-    /// There is no clear-signed text.
-    #[error("signature block not found")]
-    NoSignature,
-    /// No key of the ring has signed.
-    #[error("signature made by unknown entity")]
-    UnknownKey,
-    /// A key must not sign, or not any more.
-    #[error("the key {fingerprint} {problem}")]
-    UnusableKey {
-        /// Its fingerprint.
-        fingerprint: String,
-        /// What is wrong with it: `has expired`, `is revoked`, …
-        problem: &'static str,
-    },
-    /// The signature is not that of the text by the key.
-    #[error("invalid signature: {0}")]
-    Invalid(&'static str),
+    /// The file is too large.
+    #[error("the provenance file cannot be read: it is larger than the limit MAX_PROVENANCE_BYTES")]
+    TooLarge,
+    /// Nobody who is known has signed it.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// The text is not what Helm signs.
     #[error("{0}")]
     Message(String),
@@ -92,14 +66,12 @@ pub fn verify(
     now: u64,
 ) -> Result<Verified, ProvenanceError> {
     if provenance.len() > MAX_PROVENANCE_BYTES {
-        let problem = "it is larger than the limit MAX_PROVENANCE_BYTES";
-        return Err(ProvenanceError::Malformed { what: "the provenance file", problem });
+        return Err(ProvenanceError::TooLarge);
     }
-    let signed = armor::clear_signed(provenance)?;
-    let key = signature::check(&signed, keyring, now)?;
+    let (signer, text) = clear_signed(provenance, keyring, now)?;
     let digest: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
     let digest = format!("sha256:{digest}");
-    let Some((_, sums)) = signed.text.split_once("\n...\n") else {
+    let Some((_, sums)) = text.split_once("\n...\n") else {
         return Err(ProvenanceError::Message("message block must have at least two parts".into()));
     };
     let sums = sums.split("\n...\n").next().unwrap_or_default();
@@ -111,6 +83,6 @@ pub fn verify(
             signed: signed.to_owned(),
             found: digest,
         }),
-        Some(_) => Ok(Verified { signers: key.names().to_vec(), fingerprint: key.primary.shown(), digest }),
+        Some(_) => Ok(Verified { signers: signer.names, fingerprint: signer.fingerprint, digest }),
     }
 }

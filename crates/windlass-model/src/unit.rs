@@ -59,6 +59,17 @@ pub struct SourceSpec {
     pub reference: Str,
     /// How it is turned into objects.
     pub renderer: Renderer,
+    /// What of it must be signed, and by whom; nothing when there is none. Of Git repositories alone.
+    pub signatures: Option<Box<SignatureRule>>,
+}
+
+/// What of a Git repository must be signed, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SignatureRule {
+    /// Whether every commit before it must be, too, down to those that say that they seal what is before.
+    pub history: bool,
+    /// The ids of the keys: 16 hexadecimal digits in capitals.
+    pub keys: Box<[Str]>,
 }
 
 impl SourceSpec {

@@ -9,6 +9,8 @@ pub(crate) struct Reference {
     pub name: String,
     /// The commit, of an annotated tag the one it leads to.
     pub commit: CommitId,
+    /// The annotated tag that leads to the commit, where the reference is one.
+    pub tag_object: Option<CommitId>,
     /// Where a symbolic reference points, such as `refs/heads/main` for `HEAD`.
     pub symbolic_target: Option<String>,
 }
@@ -18,16 +20,18 @@ pub(crate) fn from_protocol(refs: Vec<gix::protocol::handshake::Ref>) -> Vec<Ref
     use gix::protocol::handshake::Ref;
     refs.into_iter()
         .filter_map(|reference| {
-            let (name, id, target) = match reference {
-                Ref::Peeled { full_ref_name, object, .. } | Ref::Direct { full_ref_name, object } => {
-                    (full_ref_name, object, None)
+            let (name, id, tag, target) = match reference {
+                Ref::Peeled { full_ref_name, object, tag } => (full_ref_name, object, Some(tag), None),
+                Ref::Direct { full_ref_name, object } => (full_ref_name, object, None, None),
+                Ref::Symbolic { full_ref_name, target, object, tag } => {
+                    (full_ref_name, object, tag, Some(target))
                 }
-                Ref::Symbolic { full_ref_name, target, object, .. } => (full_ref_name, object, Some(target)),
                 Ref::Unborn { .. } => return None,
             };
             Some(Reference {
                 name: name.to_string(),
                 commit: CommitId::from_git(id)?,
+                tag_object: tag.and_then(CommitId::from_git),
                 symbolic_target: target.map(|target| target.to_string()),
             })
         })
@@ -44,16 +48,18 @@ pub(crate) fn from_local(repository: &gix::Repository) -> gix::Result<Vec<Refere
         if let Ok(Some(id)) = name.try_peel_to_id()
             && let Some(commit) = CommitId::from_git(id.detach())
         {
-            references.push(Reference { name: "HEAD".into(), commit, symbolic_target });
+            references.push(Reference { name: "HEAD".into(), commit, tag_object: None, symbolic_target });
         }
     }
     for reference in repository.references()?.all()? {
         let Ok(mut reference) = reference else { continue };
         let name = reference.name().as_bstr().to_string();
+        let unpeeled = reference.try_id().and_then(|id| CommitId::from_git(id.detach()));
         if let Ok(id) = reference.peel_to_id()
             && let Some(commit) = CommitId::from_git(id.detach())
         {
-            references.push(Reference { name, commit, symbolic_target: None });
+            let tag_object = unpeeled.filter(|id| *id != commit);
+            references.push(Reference { name, commit, tag_object, symbolic_target: None });
         }
     }
     Ok(references)

@@ -17,7 +17,8 @@ use crate::lfs::{LfsClient, LfsTree};
 use crate::objects::{Ambiguous, Objects};
 use crate::refs::{self, Reference};
 use crate::revision::{CommitId, Resolved, Revision, TargetRevision};
-use crate::session::Session;
+use crate::session::{Content, Session};
+use crate::signatures::{self, HISTORY_COMMITS, SignatureScope, SignedRevision, TrustedKeys};
 use crate::slot::Slot;
 use crate::store::Shared;
 use crate::transport::http::HttpLink;
@@ -212,6 +213,51 @@ impl Repository {
         objects.with(read).map(Some).map_err(|error| self.broken_store("read a commit of", &objects, &error))
     }
 
+    /// What signatures say of a revision: of its tag where it was found by an annotated one, else of its commit, and
+    /// with `scope` of the commits before it.
+    ///
+    /// A tag, and the history of a commit, are asked for at the server, looked at, and thrown away. `now` is the time in
+    /// seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when what is to be looked at cannot be had, or is more than the limit HISTORY_COMMITS.
+    pub fn signatures(
+        &self,
+        revision: &Revision,
+        scope: SignatureScope,
+        keys: &TrustedKeys,
+        now: u64,
+    ) -> Result<Vec<SignedRevision>, SourceError> {
+        let known = self.slot.objects(&self.url)?;
+        let is_local = self.url.scheme() == Scheme::Local;
+        let is_here = revision.tag_object.is_none() && scope == SignatureScope::Head;
+        let objects = if is_local || (is_here && known.contains(revision.commit)) {
+            known
+        } else {
+            let _permit = self.shared.permits.acquire();
+            let mut session = self.connect().inspect_err(|error| self.forget_refused_token(error))?;
+            let wanted = revision.tag_object.unwrap_or(revision.commit);
+            let content = match scope {
+                SignatureScope::Head => Content::Alone,
+                SignatureScope::History => Content::History,
+            };
+            let shared = &self.shared;
+            let (limits, interrupt) = (&shared.limits, shared.io.interrupted());
+            Arc::new(self.slot.fetch_apart(&mut session, &[wanted], content, limits, interrupt)?)
+        };
+        let looked_at =
+            objects.with(|repository| signatures::look_at(repository, revision, scope, keys, now));
+        looked_at.map_err(|error| self.broken_store("read a signature of", &objects, &error))?.ok_or_else(
+            || SourceError::Protocol {
+                repository: self.url.to_string(),
+                source: Message::cause(format!(
+                    "its history has more than {HISTORY_COMMITS} commits (limit HISTORY_COMMITS)"
+                )),
+            },
+        )
+    }
+
     /// The files of a commit with those that Git LFS keeps beside the repository, which are fetched when they are read.
     ///
     /// `tree` is of this repository. A repository on this machine has no LFS server, and its tree stays as it is: `None`.
@@ -265,7 +311,7 @@ impl Repository {
         };
         let from_disk = |commit: CommitId| {
             let tree = self.open_tree(&objects, commit)?;
-            Ok(Snapshot { revision: Revision { commit, reference: None, tag: None }, tree })
+            Ok(Snapshot { revision: Revision { commit, reference: None, tag: None, tag_object: None }, tree })
         };
         if self.admitted.load(Ordering::Relaxed) && targets.iter().all(|target| on_disk(target).is_some()) {
             return targets
@@ -435,7 +481,7 @@ impl Repository {
                     )?;
                 }
                 match found {
-                    Some(Ok(commit)) => Ok(Revision { commit, reference: None, tag: None }),
+                    Some(Ok(commit)) => Ok(Revision { commit, reference: None, tag: None, tag_object: None }),
                     Some(Err(Ambiguous)) => {
                         Err(SourceError::AmbiguousCommit { repository: repository(), prefix })
                     }

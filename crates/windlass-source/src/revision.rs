@@ -162,16 +162,24 @@ impl TargetRevision {
         repository: &RepositoryUrl,
     ) -> Result<Resolved, SourceError> {
         match self {
-            Self::Commit(commit) => {
-                Ok(Resolved::Known(Revision { commit: *commit, reference: None, tag: None }))
-            }
+            Self::Commit(commit) => Ok(Resolved::Known(Revision {
+                commit: *commit,
+                reference: None,
+                tag: None,
+                tag_object: None,
+            })),
             Self::Head => {
                 let head = references
                     .iter()
                     .find(|reference| reference.name == "HEAD")
                     .ok_or_else(|| SourceError::EmptyRepository { repository: repository.to_string() })?;
                 let reference = head.symbolic_target.clone().unwrap_or_else(|| head.name.clone());
-                Ok(Resolved::Known(Revision { commit: head.commit, reference: Some(reference), tag: None }))
+                Ok(Resolved::Known(Revision {
+                    commit: head.commit,
+                    reference: Some(reference),
+                    tag: None,
+                    tag_object: None,
+                }))
             }
             Self::Range { range, tag_prefix } => {
                 let (found, tags) = highest_tag(references, range, tag_prefix);
@@ -198,9 +206,12 @@ impl TargetRevision {
                     fitting.dedup();
                     return match fitting.as_slice() {
                         [] => Ok(Resolved::Short(short.to_ascii_lowercase())),
-                        [commit] => {
-                            Ok(Resolved::Known(Revision { commit: *commit, reference: None, tag: None }))
-                        }
+                        [commit] => Ok(Resolved::Known(Revision {
+                            commit: *commit,
+                            reference: None,
+                            tag: None,
+                            tag_object: None,
+                        })),
                         _ => Err(SourceError::AmbiguousCommit {
                             repository: repository.to_string(),
                             prefix: short.to_string(),
@@ -231,6 +242,8 @@ pub struct Revision {
     pub reference: Option<String>,
     /// The tag's short name, where it was found by a tag.
     pub tag: Option<String>,
+    /// The annotated tag, where it was found by one: an object of its own, which may be signed.
+    pub tag_object: Option<CommitId>,
 }
 
 impl fmt::Display for Revision {
@@ -271,6 +284,7 @@ fn revision_of(reference: &Reference) -> Revision {
         commit: reference.commit,
         reference: Some(reference.name.clone()),
         tag: reference.name.strip_prefix("refs/tags/").map(str::to_string),
+        tag_object: reference.tag_object,
     }
 }
 
@@ -303,7 +317,7 @@ mod tests {
     use super::*;
 
     fn reference(name: &str, digit: char) -> Reference {
-        Reference { name: name.into(), commit: commit(digit), symbolic_target: None }
+        Reference { name: name.into(), commit: commit(digit), tag_object: None, symbolic_target: None }
     }
 
     fn commit(digit: char) -> CommitId {

@@ -39,6 +39,8 @@ pub(crate) enum Content {
     Files,
     /// The commit and its history, no files.
     History,
+    /// The commit, or the tag and the commit that it leads to: neither files nor history.
+    Alone,
 }
 
 /// What a fetch may use and where it puts things.
@@ -112,7 +114,7 @@ impl Session {
                 .capabilities
                 .capability("fetch")
                 .is_some_and(|fetch| fetch.supports("shallow").unwrap_or(false));
-        let shallow = if can_be_shallow && content == Content::Files {
+        let shallow = if can_be_shallow && content != Content::History {
             Shallow::DepthAtRemote(NonZeroU32::MIN)
         } else {
             Shallow::NoChange
@@ -221,7 +223,7 @@ impl Negotiate for Wants<'_> {
         for want in self.wants {
             arguments.want(want.to_git());
         }
-        if self.content == Content::History && arguments.can_use_filter() {
+        if self.content != Content::Files && arguments.can_use_filter() {
             arguments.filter("tree:0");
         }
         !self.wants.is_empty()

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -37,6 +37,8 @@ pub(crate) struct Slot {
     current: Mutex<Current>,
     /// Held while a pack is fetched and installed.
     fetching: Mutex<()>,
+    /// Databases of their own that were begun.
+    n_temporary: AtomicU64,
 }
 
 #[derive(Default)]
@@ -50,7 +52,14 @@ struct Current {
 
 impl Slot {
     pub(crate) fn new(folder: PathBuf, local: bool, caches: Arc<ReadCaches>) -> Self {
-        Self { folder, local, caches, current: Mutex::default(), fetching: Mutex::default() }
+        Self {
+            folder,
+            local,
+            caches,
+            current: Mutex::default(),
+            fetching: Mutex::default(),
+            n_temporary: AtomicU64::new(0),
+        }
     }
 
     /// Where files that Git LFS keeps are kept; `None` for repositories of others.
@@ -301,27 +310,7 @@ impl Slot {
             return Ok(None);
         }
         let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.folder.join("history.tmp");
-        let _ = fs::remove_dir_all(&path);
-        Objects::create(&path).map_err(|error| SourceError::store("create the repository", &path, error))?;
-        let history = Objects::open_own(&path, &self.caches).map_err(|error| SourceError::Store {
-            action: "open the repository",
-            path: path.clone(),
-            source: Message::cause(crate::transport::flatten(&error)),
-        })?;
-        // Gone when this function returns, whatever it returns.
-        history.supersede();
-        session.fetch(
-            tips,
-            Content::History,
-            &FetchInto {
-                git_dir: history.path(),
-                objects: history.fresh_handle(),
-                haves: &[],
-                limit: limits.pack_bytes,
-                interrupt,
-            },
-        )?;
+        let history = self.fetch_into_temporary(session, tips, Content::History, limits, interrupt)?;
         let found = history.find_short(prefix).transpose();
         if found.is_none() {
             // A mistyped id would otherwise cost a whole history at every poll.
@@ -332,6 +321,54 @@ impl Slot {
             current.absent.insert(prefix.to_string(), below);
         }
         Ok(found)
+    }
+
+    /// Fetches into a database of its own, which goes with the value that is returned.
+    pub(crate) fn fetch_apart(
+        &self,
+        session: &mut Session,
+        wants: &[CommitId],
+        content: Content,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<Objects, SourceError> {
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fetch_into_temporary(session, wants, content, limits, interrupt)
+    }
+
+    /// The lock of `fetching` is held by the caller.
+    fn fetch_into_temporary(
+        &self,
+        session: &mut Session,
+        wants: &[CommitId],
+        content: Content,
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<Objects, SourceError> {
+        // One that is still read keeps its folder.
+        let n_temporary = self.n_temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("history-{n_temporary}.tmp"));
+        let _ = fs::remove_dir_all(&path);
+        Objects::create(&path).map_err(|error| SourceError::store("create the repository", &path, error))?;
+        let objects = Objects::open_own(&path, &self.caches).map_err(|error| SourceError::Store {
+            action: "open the repository",
+            path: path.clone(),
+            source: Message::cause(crate::transport::flatten(&error)),
+        })?;
+        // Gone when it is dropped, whatever happens.
+        objects.supersede();
+        session.fetch(
+            wants,
+            content,
+            &FetchInto {
+                git_dir: objects.path(),
+                objects: objects.fresh_handle(),
+                haves: &[],
+                limit: limits.pack_bytes,
+                interrupt,
+            },
+        )?;
+        Ok(objects)
     }
 
     /// Notes that commits are complete, newest first. Losing the note costs a larger pack, nothing else.

@@ -52,6 +52,16 @@ impl Repository {
         Ok(repository)
     }
 
+    /// Takes every branch and tag of a bundle, as it is.
+    ///
+    /// # Errors
+    /// When the bundle cannot be read.
+    pub fn take_bundle(&self, bundle: &Path) -> Result<()> {
+        let bundle = bundle.to_string_lossy();
+        self.git(&["fetch", "--quiet", &bundle, "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"])?;
+        Ok(())
+    }
+
     /// Where the repository lies.
     pub fn path(&self) -> &Path {
         &self.path

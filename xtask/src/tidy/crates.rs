@@ -43,10 +43,17 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-model", &["windlass-go", "windlass-yaml", "windlass-kube"]),
     pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-kustomize", VALUES),
-    pure("windlass-helm", &["gotemplate", "windlass-go", "windlass-yaml", "windlass-kube", "windlass-model"]),
+    pure("windlass-signature", &[]),
+    pure(
+        "windlass-helm",
+        &["gotemplate", "windlass-go", "windlass-yaml", "windlass-kube", "windlass-model", "windlass-signature"],
+    ),
     pure("windlass-argo", VALUES),
     pure("windlass-diff", VALUES),
-    effectful("windlass-source", VALUES),
+    effectful(
+        "windlass-source",
+        &["windlass-go", "windlass-yaml", "windlass-kube", "windlass-model", "windlass-signature"],
+    ),
     pure(
         "windlass-render",
         &[

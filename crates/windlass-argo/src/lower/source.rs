@@ -99,6 +99,14 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
         refuse(why);
         Str::default()
     });
+    let signatures = match project.map(|project| project.signatures(&source.repo_url)) {
+        Some(Ok(rule)) if kind == SourceKind::Git => rule.map(Box::new),
+        Some(Err(why)) if kind == SourceKind::Git => {
+            refuse(why);
+            None
+        }
+        _ => None,
+    };
     SourceSpec {
         repository: source.repo_url.clone(),
         kind,
@@ -107,6 +115,7 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
         path,
         reference: source.reference.clone(),
         renderer,
+        signatures,
     }
 }
 

@@ -12,6 +12,7 @@ use super::Core;
 use crate::clusters::{ClusterKey, ClusterState, connect};
 use crate::fetching::Fetched;
 use crate::live::Known;
+use crate::signatures::identities;
 use crate::unit_state::{Activity, UnitState, live_state};
 
 /// What comparing the Unit with its target gave.
@@ -253,7 +254,7 @@ impl Core {
             && rendered.discovery == discovery
             && rendered.names.is_none_or(|version| version == self.names_version)
             && rendered.reached.iter().eq(&self.reached_identities(unit))
-            && rendered.identities.iter().cloned().eq(resolved.iter().map(Fetched::identity))
+            && rendered.identities.iter().cloned().eq(identities(unit, resolved, self.credentials.signers()))
     }
 
     /// Watches every kind that the Unit declares or had; answers whether all of their states are known.

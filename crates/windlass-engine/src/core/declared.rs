@@ -270,7 +270,9 @@ impl Core {
                     self.setting_maps.insert(name.into(), object.clone());
                     self.take_settings();
                 }
-                name @ (credentials::KNOWN_HOSTS_MAP | credentials::CERTIFICATES_MAP) => {
+                name @ (credentials::KNOWN_HOSTS_MAP
+                | credentials::CERTIFICATES_MAP
+                | credentials::SIGNERS_MAP) => {
                     self.credential_maps.insert(name.into(), object.clone());
                     self.take_credentials();
                 }
@@ -368,6 +370,7 @@ impl Core {
         }
         let is_renamed = !credentials.has_names_of(&self.credentials);
         self.names_version += u64::from(is_renamed);
+        let signers_changed = credentials.signers() != self.credentials.signers();
         self.credentials = Arc::new(credentials);
         self.hub.set_credentials(&self.credentials);
         let ids: Vec<UnitId> = self.units.keys().cloned().collect();
@@ -377,7 +380,7 @@ impl Core {
             let depends = |unit: &UnitState| {
                 unit.is_busy() || unit.rendered.as_ref().is_some_and(|rendered| rendered.names.is_some())
             };
-            if is_renamed && self.units.get(&id).is_some_and(|unit| depends(unit)) {
+            if signers_changed || is_renamed && self.units.get(&id).is_some_and(|unit| depends(unit)) {
                 self.dirty.insert(id);
             }
         }

@@ -14,7 +14,7 @@ use windlass_model::{
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
 use windlass_render::jsonnet::Engine;
 use windlass_render::{Context, ReadSet, RenderCache, RenderError, Rendered};
-use windlass_source::Repository;
+use windlass_source::{Repository, TrustedKeys};
 
 use super::reached::identity_of;
 use super::{Core, Event, PreparedUnit};
@@ -24,6 +24,7 @@ use crate::metrics::ResultLabel;
 use crate::reach::{Address, MAX_REACHED, Reach};
 use crate::rendering::{SourceTree, render_sources};
 use crate::respecting::RespectingTarget;
+use crate::signatures::{self, identities};
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
@@ -51,6 +52,15 @@ struct Preparation {
     asked: Digest,
     discovery_version: u64,
     names_version: u64,
+    signed: Signed,
+    identities: Vec<Str>,
+}
+
+/// Who may sign what is rendered.
+struct Signed {
+    signers: Arc<TrustedKeys>,
+    /// The repositories of the sources that must be signed.
+    repositories: Vec<Option<Arc<Repository>>>,
 }
 
 /// Why nothing is prepared.
@@ -72,6 +82,7 @@ impl Core {
     /// Renders the sources of a Unit and makes the objects ready for its target.
     pub(super) fn prepare(&mut self, unit: &mut UnitState, cluster: &ClusterKey, resolved: Vec<Fetched>) {
         let Some(state) = self.clusters.get(cluster) else { return };
+        let identities = identities(unit, &resolved, self.credentials.signers());
         let preparation = Preparation {
             told: self.told_revisions(unit, &resolved),
             lowered: unit.lowered.clone(),
@@ -83,6 +94,8 @@ impl Core {
             asked: unit.lowered_digest,
             discovery_version: state.discovery_version,
             names_version: self.names_version,
+            signed: self.signed(unit),
+            identities,
         };
         let ticket = self.ticket();
         unit.held = match std::mem::replace(&mut unit.activity, Activity::Preparing(ticket)) {
@@ -112,6 +125,14 @@ impl Core {
             preparation.note_reached(&mut prepared);
             let _ = events.blocking_send(Event::Prepared(id, ticket, Box::new(prepared)));
         });
+    }
+
+    fn signed(&self, unit: &UnitState) -> Signed {
+        let specs = unit.lowered.unit.sources.iter().zip(&unit.sources);
+        let repositories = specs
+            .map(|(spec, key)| spec.signatures.as_ref().and_then(|_| self.hub.repository(&key.repository)))
+            .collect();
+        Signed { signers: self.credentials.signers().clone(), repositories }
     }
 
     /// The revisions that the status named before this process began, as long as nothing was rendered in it: a branch
@@ -330,7 +351,7 @@ impl Preparation {
             diagnostics: Vec::new(),
             source_types: Vec::new(),
             revisions: self.sources.iter().map(|(_, source)| source.revision.clone()).collect(),
-            identities: self.sources.iter().map(|(_, source)| source.identity()).collect(),
+            identities: self.identities.clone(),
             damaged: Vec::new(),
             unchanged_since: None,
             read_paths: Vec::new(),
@@ -375,10 +396,38 @@ impl Preparation {
         prepared.reached = touched.into_iter().filter(is_wanted).collect();
     }
 
+    /// Fails unless every source is signed as it has to be.
+    fn check_signatures(&self) -> Result<(), Unprepared> {
+        let mut problems = Vec::new();
+        for ((spec, (_, fetched)), repository) in
+            self.lowered.unit.sources.iter().zip(&self.sources).zip(&self.signed.repositories)
+        {
+            let Some(rule) = &spec.signatures else { continue };
+            let found = match (repository, &fetched.git) {
+                (Some(repository), Some(revision)) => {
+                    signatures::check(repository, revision, rule, &self.signed.signers)
+                }
+                // Not followed any more: another preparation is under way.
+                _ => return Err(Unprepared::Pending),
+            };
+            problems.extend(found.unwrap_or_else(|error| {
+                let message = format!("signatures cannot be checked: {}", windlass_source::chain(&error));
+                vec![Diagnostic::new(DiagnosticKind::Source, message)]
+            }));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Unprepared::Failed(problems)) }
+    }
+
     fn run(&self) -> Result<PreparedUnit, Unprepared> {
+        self.check_signatures()?;
         let mut prepared = self.begin();
         let unit = &self.lowered.unit;
         if let Some(local) = self.lowered.request.as_ref().filter(|request| !request.manifests.is_empty()) {
+            if unit.sources.iter().any(|source| source.signatures.is_some()) {
+                // Argo CD's words: nobody has signed them.
+                let message = "Cannot use local manifests when source integrity is enforced";
+                return Err(Unprepared::Failed(vec![Diagnostic::new(DiagnosticKind::Source, message)]));
+            }
             prepared.source_types = vec![SourceType::Directory; unit.sources.len()];
             // What somebody brought along is no revision of a source.
             prepared.revisions = Vec::new();

@@ -8,6 +8,7 @@ mod lfs;
 mod local;
 mod proxy;
 mod remote;
+mod signatures;
 mod ssh;
 mod submodules;
 mod trees;

@@ -84,6 +84,7 @@ on_both_servers! {
     bad_input::repository_of_many_files,
     bad_input::unsupported_fields_are_named,
     bad_input::jsonnet_without_end,
+    signatures::unsigned_commits_are_not_deployed,
     bad_days::git_unreachable_while_drift_is_healed,
     bad_days::api_server_restarts,
     bad_days::killed_in_the_middle_of_a_sync,

@@ -13,6 +13,7 @@ pub(crate) mod options;
 pub(crate) mod projects;
 pub(crate) mod pruning;
 pub(crate) mod renderers;
+pub(crate) mod signatures;
 pub(crate) mod sources;
 pub(crate) mod syncing;
 pub(crate) mod takeover;

@@ -3,7 +3,7 @@
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 
-use super::ProvenanceError;
+use crate::SignatureError;
 
 /// A text and the packets of its signatures.
 pub(super) struct ClearSigned {
@@ -19,11 +19,11 @@ const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
 
 /// Finds the clear-signed text.
-pub(super) fn clear_signed(bytes: &[u8]) -> Result<ClearSigned, ProvenanceError> {
-    let malformed = |problem| ProvenanceError::Malformed { what: "the provenance file", problem };
+pub(super) fn clear_signed(bytes: &[u8]) -> Result<ClearSigned, SignatureError> {
+    let malformed = |problem| SignatureError::Malformed { what: "the signed text", problem };
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is no text in UTF-8"))?;
     let mut lines = text.lines().skip_while(|line| line.trim_end() != MESSAGE);
-    lines.next().ok_or(ProvenanceError::NoSignature)?;
+    lines.next().ok_or(SignatureError::NoSignature)?;
     for line in lines.by_ref() {
         let line = line.trim_end();
         if line.is_empty() {
@@ -49,11 +49,33 @@ pub(super) fn clear_signed(bytes: &[u8]) -> Result<ClearSigned, ProvenanceError>
         }
     }
     if !is_over {
-        return Err(ProvenanceError::NoSignature);
+        return Err(SignatureError::NoSignature);
     }
     let signatures = dearmored(lines).ok_or(malformed("the signature's armor is damaged"))?;
-    let canonical: Vec<&str> = signed.iter().map(|line| line.trim_end_matches([' ', '\t', '\r'])).collect();
-    Ok(ClearSigned { text: signed.join("\n"), canonical: canonical.join("\r\n").into_bytes(), signatures })
+    let lines: Vec<&str> = signed.iter().map(|line| line.trim_end_matches([' ', '\t', '\r'])).collect();
+    Ok(ClearSigned { text: signed.join("\n"), canonical: lines.join("\r\n").into_bytes(), signatures })
+}
+
+/// The packets of an armored signature.
+pub(super) fn signature(text: &str) -> Option<Vec<u8>> {
+    let mut lines = text.lines();
+    lines.by_ref().find(|line| line.trim_end() == SIGNATURE)?;
+    dearmored(lines)
+}
+
+/// What is signed of a text whose signature lies beside it: every line ends with carriage return and line feed.
+pub(super) fn canonical_lines(text: &[u8]) -> Vec<u8> {
+    let mut canonical = Vec::with_capacity(text.len() + text.len() / 32);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(line) => {
+                canonical.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+                canonical.extend_from_slice(b"\r\n");
+            }
+            None => canonical.extend_from_slice(line),
+        }
+    }
+    canonical
 }
 
 /// The packets of a keyring: those of every armored block, or the bytes as they are.

@@ -5,9 +5,11 @@ use std::fmt;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use super::Signer;
+use super::armor;
 use super::packet::{Packet, Reader, packets};
 use super::signature::Signature;
-use super::{ProvenanceError, armor};
+use crate::{SignatureError, Unfitness};
 
 /// Keys whose signatures are believed.
 #[derive(Clone, Debug, Default)]
@@ -77,18 +79,23 @@ const MIN_RSA_BITS: usize = 2_047;
 const MAX_KEYRING_BYTES: usize = 32 << 20;
 
 impl Keyring {
+    /// Takes in the keys of another ring.
+    pub fn extend(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+    }
+
     /// Reads keys as GnuPG exports them, armored or not.
     ///
     /// # Errors
-    /// [`ProvenanceError::Malformed`], and [`ProvenanceError::Unsupported`] for GnuPG's own `pubring.kbx`.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ProvenanceError> {
+    /// [`SignatureError::Malformed`], and [`SignatureError::Unsupported`] for GnuPG's own `pubring.kbx`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SignatureError> {
         const WHAT: &str = "the keyring";
-        let malformed = |problem| ProvenanceError::Malformed { what: WHAT, problem };
+        let malformed = |problem| SignatureError::Malformed { what: WHAT, problem };
         if bytes.len() > MAX_KEYRING_BYTES {
             return Err(malformed("it is larger than the limit MAX_KEYRING_BYTES"));
         }
         if bytes.get(8..12) == Some(b"KBXf") {
-            return Err(ProvenanceError::Unsupported("GnuPG's keybox (use `gpg --export`)".into()));
+            return Err(SignatureError::Unsupported("GnuPG's keybox (use `gpg --export`)".into()));
         }
         let stream = armor::keys(bytes).ok_or(malformed("its armor is damaged"))?;
         let packets = packets(&stream, WHAT)?;
@@ -110,8 +117,18 @@ impl Keyring {
 }
 
 impl Key {
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
+    /// This key as a signer, with the one of its keys that has signed.
+    pub(super) fn signer(&self, with: &PublicKey) -> Signer {
+        Signer { names: self.names.clone(), fingerprint: self.primary.shown(), key_id: with.id() }
+    }
+
+    /// The primary key and those below it, with whether they are revoked and what is said of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&PublicKey, bool, Option<Claims>)> {
+        let subkeys = self
+            .subkeys
+            .iter()
+            .map(|subkey| (&subkey.key, self.is_revoked || subkey.is_revoked, subkey.claims));
+        std::iter::once((&self.primary, self.is_revoked, self.claims)).chain(subkeys)
     }
 
     /// The packets of one key.
@@ -250,17 +267,22 @@ impl PublicKey {
     }
 
     /// What is not supported about the key, or why it is too weak.
-    pub(super) fn refusal(&self) -> Option<ProvenanceError> {
+    pub(super) fn refusal(&self) -> Option<SignatureError> {
         match &self.material {
             Material::Other(algorithm) => {
-                Some(ProvenanceError::Unsupported(format!("OpenPGP's public-key algorithm {algorithm}")))
+                Some(SignatureError::Unsupported(format!("OpenPGP's public-key algorithm {algorithm}")))
             }
             Material::Rsa { modulus, .. } if bits(modulus) < MIN_RSA_BITS => {
-                let problem = "is an RSA key of less than 2048 bits";
-                Some(ProvenanceError::UnusableKey { fingerprint: self.shown(), problem })
+                let unfitness = Unfitness::TooSmall;
+                Some(SignatureError::UnusableKey { fingerprint: self.shown(), unfitness })
             }
             _ => None,
         }
+    }
+
+    /// The last digits of the fingerprint, by which signatures name the key.
+    pub(super) fn id(&self) -> String {
+        shown_id(&self.fingerprint)
     }
 
     /// Whether the numbers are this key's signature of a digest. `hash` is the number of the digest's algorithm.
@@ -308,6 +330,13 @@ impl PublicKey {
             Material::Other(_) => None,
         }
     }
+}
+
+/// The id of the key that a fingerprint, or its end, is of.
+pub(super) fn shown_id(fingerprint: &[u8]) -> String {
+    const ID_BYTES: usize = 8;
+    let end = &fingerprint[fingerprint.len().saturating_sub(ID_BYTES)..];
+    end.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 fn bits(number: &[u8]) -> usize {

@@ -3,10 +3,10 @@
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::ProvenanceError;
-use super::armor::ClearSigned;
-use super::keyring::{Claims, Key, Keyring, PublicKey};
+use super::keyring::{Claims, Keyring, PublicKey, shown_id};
 use super::packet::{Reader, packets};
+use super::{Refusal, Signer};
+use crate::{SignatureError, Unfitness};
 
 /// A signature packet.
 pub(super) struct Signature<'a> {
@@ -128,74 +128,80 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
     hasher.finalize().to_vec()
 }
 
-/// The key that has signed a text.
-pub(super) fn check<'a>(
-    signed: &ClearSigned,
-    keyring: &'a Keyring,
+/// Who has signed. `canonical` is what is signed where the signature says that it is of a text.
+pub(super) fn check(
+    payload: &[u8],
+    canonical: &[u8],
+    signatures: &[u8],
+    keyring: &Keyring,
     now: u64,
-) -> Result<&'a Key, ProvenanceError> {
-    let mut found = Err(ProvenanceError::UnknownKey);
-    let packets = packets(&signed.signatures, "the provenance file")?;
+) -> Result<Signer, Refusal> {
+    let unnamed = |error| Refusal { error, key_id: String::new() };
+    let mut found = unnamed(SignatureError::UnknownKey);
+    let packets = packets(signatures, "the signature").map_err(unnamed)?;
     if packets.is_empty() {
-        return Err(ProvenanceError::NoSignature);
+        return Err(unnamed(SignatureError::NoSignature));
     }
     for packet in packets {
         let Some(signature) = Signature::read(packet.body).filter(|_| packet.tag == 2) else {
-            found = Err(ProvenanceError::Unsupported("a signature that is not of version 4".into()));
+            found = unnamed(SignatureError::Unsupported("a signature that is not of version 4".into()));
             continue;
         };
+        if found.key_id.is_empty() {
+            found.key_id = signature.issuers.first().copied().map(shown_id).unwrap_or_default();
+        }
         for key in &keyring.keys {
-            let subkeys = key.subkeys.iter().map(|subkey| (&subkey.key, subkey.is_revoked, subkey.claims));
-            let all = std::iter::once((&key.primary, key.is_revoked, key.claims)).chain(subkeys);
-            for (signer, is_revoked, claims) in all.filter(|(signer, ..)| signature.names(signer)) {
-                let is_revoked = is_revoked || key.is_revoked;
-                match check_by(&signature, signed, signer, is_revoked, claims, now) {
-                    Ok(()) => return Ok(key),
-                    Err(error) => found = Err(error),
+            for (signer, is_revoked, claims) in key.all().filter(|(signer, ..)| signature.names(signer)) {
+                match check_by(&signature, payload, canonical, signer, is_revoked, claims, now) {
+                    Ok(()) => return Ok(key.signer(signer)),
+                    Err(error) => found = Refusal { error, key_id: signer.id() },
                 }
             }
         }
     }
-    found
+    Err(found)
 }
 
 fn check_by(
     signature: &Signature<'_>,
-    signed: &ClearSigned,
+    payload: &[u8],
+    canonical: &[u8],
     signer: &PublicKey,
     is_revoked: bool,
     claims: Option<Claims>,
     now: u64,
-) -> Result<(), ProvenanceError> {
+) -> Result<(), SignatureError> {
     const BINARY: u8 = 0;
     const TEXT: u8 = 1;
     const SHA1: u8 = 2;
     if let Some(refusal) = signer.refusal() {
         return Err(refusal);
     }
-    if !matches!(signature.kind, BINARY | TEXT) {
-        return Err(ProvenanceError::Invalid("it is not one of a text"));
-    }
+    let signed = match signature.kind {
+        BINARY => payload,
+        TEXT => canonical,
+        _ => return Err(SignatureError::Invalid("it is not one of a text")),
+    };
     if signature.hash == SHA1 || !matches!(signature.hash, 8..=10) {
-        return Err(ProvenanceError::Unsupported(format!("OpenPGP's hash algorithm {}", signature.hash)));
+        return Err(SignatureError::Unsupported(format!("OpenPGP's hash algorithm {}", signature.hash)));
     }
-    if !signature.is_by(signer, &signed.canonical) {
-        return Err(ProvenanceError::Invalid("the text was changed, or another key has signed it"));
+    if !signature.is_by(signer, signed) {
+        return Err(SignatureError::Invalid("the text was changed, or another key has signed it"));
     }
-    let unusable = |problem| Err(ProvenanceError::UnusableKey { fingerprint: signer.shown(), problem });
-    let Some(claims) = claims else { return unusable("has no signature of itself") };
+    let unusable = |unfitness| Err(SignatureError::UnusableKey { fingerprint: signer.shown(), unfitness });
+    let Some(claims) = claims else { return unusable(Unfitness::WithoutSelfSignature) };
     let end = |from: u32, lifetime: u32| match lifetime {
         0 => u64::MAX,
         lifetime => u64::from(from) + u64::from(lifetime),
     };
     let created = signature.created.unwrap_or(0);
     match () {
-        () if is_revoked => unusable("is revoked"),
-        () if !claims.may_sign => unusable("is not meant to sign"),
-        () if now >= end(signer.created, claims.lifetime) => unusable("has expired"),
-        () if created < signer.created => Err(ProvenanceError::Invalid("it is older than its key")),
-        () if u64::from(created) > now => Err(ProvenanceError::Invalid("it is from the future")),
-        () if now >= end(created, signature.lifetime) => Err(ProvenanceError::Invalid("it has expired")),
+        () if is_revoked => unusable(Unfitness::Revoked),
+        () if !claims.may_sign => unusable(Unfitness::NotForSigning),
+        () if now >= end(signer.created, claims.lifetime) => unusable(Unfitness::Expired),
+        () if created < signer.created => Err(SignatureError::Invalid("it is older than its key")),
+        () if u64::from(created) > now => Err(SignatureError::Invalid("it is from the future")),
+        () if now >= end(created, signature.lifetime) => Err(SignatureError::Expired),
         () => Ok(()),
     }
 }

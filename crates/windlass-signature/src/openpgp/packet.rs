@@ -1,6 +1,6 @@
 //! Packets and what they are made of (RFC 9580, sections 3 to 5).
 
-use super::ProvenanceError;
+use crate::SignatureError;
 
 /// Reads from the front of some bytes.
 #[derive(Clone, Copy)]
@@ -58,12 +58,12 @@ pub(super) struct Packet<'a> {
 }
 
 /// The packets of a stream.
-pub(super) fn packets<'a>(bytes: &'a [u8], what: &'static str) -> Result<Vec<Packet<'a>>, ProvenanceError> {
+pub(super) fn packets<'a>(bytes: &'a [u8], what: &'static str) -> Result<Vec<Packet<'a>>, SignatureError> {
     let mut reader = Reader(bytes);
     let mut packets = Vec::new();
     while !reader.is_empty() {
         let packet = packet(&mut reader);
-        packets.push(packet.ok_or(ProvenanceError::Malformed { what, problem: "a packet is damaged" })?);
+        packets.push(packet.ok_or(SignatureError::Malformed { what, problem: "a packet is damaged" })?);
     }
     Ok(packets)
 }
