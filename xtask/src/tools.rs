@@ -47,7 +47,7 @@ const fn kubernetes(name: &'static str, package: &'static str) -> Tool {
 }
 
 /// All of them; what the tests need comes first.
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 13] = [
     Tool {
         name: "etcd",
         module: "etcd",
@@ -105,6 +105,14 @@ const TOOLS: [Tool; 12] = [
         module: "sops",
         package: "github.com/getsops/sops/v3/cmd/sops",
         pinned: "github.com/getsops/sops/v3",
+        linker_flags: "",
+        cluster: false,
+    },
+    Tool {
+        name: "s3",
+        module: "s3",
+        package: "windlass.dev/tools/s3",
+        pinned: "github.com/johannesboyne/gofakes3",
         linker_flags: "",
         cluster: false,
     },

@@ -313,7 +313,7 @@ impl Fetched {
     fn artifact(target: &ArtifactTarget, revision: &ArtifactRevision, tree: ArtifactTree) -> Self {
         let version = match target {
             ArtifactTarget::Chart { .. } => revision.version.clone(),
-            ArtifactTarget::Oci { .. } | ArtifactTarget::Archive { .. } => None,
+            ArtifactTarget::Oci { .. } | ArtifactTarget::Archive { .. } | ArtifactTarget::Bucket(_) => None,
         };
         Self {
             revision: version.unwrap_or_else(|| revision.digest.to_string()).into(),

@@ -52,6 +52,6 @@ pub use tracking::{Installation, TrackingId};
 pub use tree::{Entry, EntryKind, MemoryTree, Tree, TreeError, changed_paths};
 pub use unit::{
     Automation, Backoff, ClusterRef, Identity, Initiator, NamespacePolicy, Ownership, Retry, Selection,
-    SourceKind, SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
+    SignatureRule, SourceKind, SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
 };
 pub use window::SyncWindow;

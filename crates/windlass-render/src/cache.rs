@@ -357,6 +357,9 @@ fn estimate(value: &Value) -> usize {
 }
 
 #[cfg(test)]
+mod format;
+
+#[cfg(test)]
 mod tests {
     use gotemplate::NoWorld;
     use windlass_model::MemoryTree;

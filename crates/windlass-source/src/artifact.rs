@@ -15,6 +15,8 @@ mod tree_store;
 mod url;
 pub(crate) mod web;
 
+pub(crate) use tree_store::Litter;
+
 pub use digest::{ContentDigest, ParseContentDigestError};
 pub use docker_config::{DockerConfig, DockerConfigError};
 pub use error::ArtifactError;

@@ -45,6 +45,7 @@
 
 mod archive;
 mod artifact;
+mod bucket;
 mod changes;
 mod credentials;
 mod error;
@@ -81,6 +82,7 @@ pub use artifact::{
     ContentDigest, DockerConfig, DockerConfigError, FileAnswer, LayerSelector, OciReference,
     ParseContentDigestError,
 };
+pub use bucket::BucketPart;
 pub use credentials::{
     Access, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts, Proxy, Secret,
     Timeouts, Tls,

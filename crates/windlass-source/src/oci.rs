@@ -82,7 +82,7 @@ impl OciRepository {
         match target {
             ArtifactTarget::Chart { name, .. } => Ok((self.registry(name.trim_matches('/'))?, Wanted::Chart)),
             ArtifactTarget::Oci { layer, .. } => Ok((self.registry("")?, Wanted::Layer(layer))),
-            ArtifactTarget::Archive { .. } => {
+            ArtifactTarget::Archive { .. } | ArtifactTarget::Bucket(_) => {
                 Err(protocol(&self.shown, "it is a registry and has charts and artifacts only"))
             }
         }
@@ -109,7 +109,9 @@ impl OciRepository {
                 return Ok((Some(version), digest));
             }
             ArtifactTarget::Oci { reference, .. } => reference,
-            ArtifactTarget::Archive { .. } => return Err(protocol(&self.shown, "it is a registry")),
+            ArtifactTarget::Archive { .. } | ArtifactTarget::Bucket(_) => {
+                return Err(protocol(&self.shown, "it is a registry"));
+            }
         };
         let tagged = |tag: String| {
             let digest = registry.digest_of(&tag)?;

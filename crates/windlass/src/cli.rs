@@ -70,12 +70,16 @@ EXAMPLES
 
 The same verbs work on the control plane of `windlass up` and on a cluster: they speak the Kubernetes API only.")]
     App(Box<crate::app::AppOptions>),
-    /// Render a local folder, or what an Application in a file says, as the engine would, without any server.
+    /// Render a folder, an address, or what an Application in a file says, as the engine would, without any server.
     #[command(after_help = "\
 EXAMPLES
   windlass render deploy/
   windlass render --app guestbook.yaml
   windlass render . --path deploy --recurse -o name
+  windlass render deploy/ --explain
+  windlass render 'https://github.com/argoproj/argocd-example-apps//guestbook?ref=master' -o tree
+  windlass render oci://ghcr.io/org/app:1.2
+  windlass render https://charts.jetstack.io --chart cert-manager
   windlass render deploy/ | kubectl diff -f -
 
 Exit code: 0 when everything was rendered, 1 when something was not.")]

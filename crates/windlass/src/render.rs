@@ -6,20 +6,24 @@ mod charts;
 mod fetch;
 mod helm;
 mod kustomize;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use windlass_argo::types::Source;
 use windlass_engine::SystemWorld;
+use windlass_kube::Value;
 use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
-use windlass_render::Services;
-use windlass_source::FolderTree;
+use windlass_render::{Overrides, ReadKind, Rendered, Services};
 use windlass_yaml::{LoadOptions, Position};
 
 use crate::app::{SourceOptions, in_form};
-use crate::output::{self, FormatOption};
+use crate::output::{self, Format};
+use fetch::Fetcher;
+use place::Place;
 
 /// Options of `windlass render`.
 #[derive(Debug, Clone, Args)]
@@ -27,12 +31,23 @@ use crate::output::{self, FormatOption};
 pub(crate) struct RenderOptions {
     #[command(subcommand)]
     tool: Option<Tool>,
-    /// The folder: the root of a repository, or the folder to render.
-    #[arg(required_unless_present = "app")]
-    dir: Option<PathBuf>,
+    /// The folder to render, or the root that --path begins at: a path, or an address of a Git repository
+    /// (`https://host/org/repo//folder?ref=v1`), an OCI artifact (`oci://host/name:tag//folder`), a tar archive, a bucket
+    /// (`s3://bucket/prefix`, with the usual AWS_ variables), or with --chart a Helm repository.
+    #[arg(required_unless_present = "app", value_name = "DIR|URL")]
+    place: Option<String>,
+    /// Render this chart of the Helm repository at the address.
+    #[arg(long, value_name = "NAME", requires = "place")]
+    chart: Option<String>,
+    /// The version of the chart, or a range of versions; the newest by default.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "VERSION", requires = "chart")]
+    version: String,
+    /// Print what was read, and so what a new render depends on, instead of the objects.
+    #[arg(long, conflicts_with = "app")]
+    explain: bool,
     /// Render what the Application in this file says, fetched from where it says; - is standard input. The file may
     /// also hold what it depends on: its project, and the control plane's Secrets and ConfigMaps.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "path", "recurse", "include", "exclude"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["place", "path", "recurse", "include", "exclude"])]
     app: Option<PathBuf>,
     #[command(flatten)]
     sources: SourceOptions,
@@ -54,8 +69,49 @@ pub(crate) struct RenderOptions {
     /// The namespace of the release, where the folder is a Helm chart.
     #[arg(short, long, default_value = "default", value_name = "NAME")]
     namespace: String,
-    #[command(flatten)]
-    format: FormatOption,
+    /// The form of the answer; tree shows which file each object is from.
+    #[arg(short, long, value_enum, default_value_t = Form::Yaml, value_name = "FORM")]
+    output: Form,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// YAML documents.
+    Yaml,
+    /// JSON: the object, or a List.
+    Json,
+    /// Names only, one a line.
+    Name,
+    /// The objects below the files that they are from.
+    Tree,
+}
+
+impl Form {
+    fn plain(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            Self::Name | Self::Tree => Format::Name,
+            Self::Yaml => Format::Yaml,
+        }
+    }
+}
+
+/// What a folder says about itself, over what the flags say.
+struct Flags<'a> {
+    name: &'a str,
+    directory: Value,
+}
+
+impl Overrides for Flags<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn renderer(&self, changes: &[Value]) -> Result<Renderer, String> {
+        let all: Vec<Value> = std::iter::once(&self.directory).chain(changes).cloned().collect();
+        windlass_argo::overridden(&Source::default(), &all)
+    }
 }
 
 /// A tool whose output is wanted as it prints it.
@@ -92,11 +148,13 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         None => {}
     }
     if let Some(file) = &options.app {
-        return application::run(file, options.sources, options.format.output).await;
+        return application::run(file, options.sources, options.output.plain()).await;
     }
-    let dir = options.dir.as_deref().unwrap_or(Path::new("."));
-    let tree =
-        FolderTree::open(dir).with_context(|| format!("the folder {} cannot be read", dir.display()))?;
+    let text = options.place.as_deref().unwrap_or(".");
+    let place = Place::parse(text, options.chart.as_deref().map(|name| (name, options.version.as_str())))?;
+    let fetcher = Fetcher::default();
+    let found = tokio::task::block_in_place(|| place.open(&fetcher))
+        .with_context(|| format!("{text} cannot be rendered"))?;
     let directory = DirectoryOptions {
         recurse: options.recurse,
         include: options.include.as_str().into(),
@@ -104,6 +162,12 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         any_extension: false,
         jsonnet: None,
     };
+    let mut directory_value = Value::object();
+    if directory != DirectoryOptions::default() {
+        directory_value.set_at(&["directory", "recurse"], options.recurse);
+        directory_value.set_at(&["directory", "include"], options.include.as_str());
+        directory_value.set_at(&["directory", "exclude"], options.exclude.as_str());
+    }
     let renderer = if directory == DirectoryOptions::default() {
         Renderer::Detect
     } else {
@@ -111,32 +175,111 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     };
     let path = options.path.trim_start_matches("./").trim_matches('/');
     let path = if path == "." { "" } else { path };
+    let path = match (found.folder.as_str(), path) {
+        ("", path) => path.to_owned(),
+        (folder, "") => folder.to_owned(),
+        (folder, path) => format!("{folder}/{path}"),
+    };
     let mut world = SystemWorld::new();
     let name = options.name.as_str().into();
     let namespace = options.namespace.as_str().into();
     let charts = charts::UserCharts::default();
     let jsonnet = options.sources.jsonnet();
+    let flags = Flags { name: &options.name, directory: directory_value };
     let mut context = windlass_render::Context {
         name,
         namespace,
         charts: &charts,
-        services: Services { jsonnet: Some(&jsonnet), ..Services::default() },
+        services: Services { jsonnet: Some(&jsonnet), overrides: Some(&flags), ..Services::default() },
         ..windlass_render::Context::empty(&mut world)
     };
-    let render = || windlass_render::render(&tree, path, &renderer, &mut context);
-    let rendered = tokio::task::block_in_place(render)
-        .with_context(|| format!("{} cannot be rendered", dir.join(path).display()))?;
+    let render = || windlass_render::render(&*found.tree, &path, &renderer, &mut context);
+    let rendered = tokio::task::block_in_place(render).with_context(|| match path.as_str() {
+        "" => format!("{text} cannot be rendered"),
+        path => format!("{path} of {text} cannot be rendered"),
+    })?;
+    let root = match &place {
+        Place::Folder(folder) => folder.as_path(),
+        _ => Path::new(""),
+    };
     let mut failed = false;
     for diagnostic in &rendered.diagnostics {
         failed |= diagnostic.kind.is_error();
-        output::note(&shown(diagnostic, dir));
+        output::note(&shown(diagnostic, root));
+    }
+    if options.explain {
+        output::print(&explained(&rendered, &found.revision))?;
+        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
+    if options.output == Form::Tree {
+        output::print(&by_file(&rendered))?;
+        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     let objects: Vec<_> = rendered.manifests.into_iter().map(|manifest| manifest.object).collect();
     if objects.is_empty() && rendered.diagnostics.is_empty() {
         output::note("There are no objects here; --recurse reads folders below too.");
     }
-    output::print(&in_form(objects, options.format.output))?;
+    output::print(&in_form(objects, options.output.plain()))?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What was read, a line each, with what of it makes the folder be rendered again.
+fn explained(rendered: &Rendered, revision: &str) -> String {
+    let mut text = format!("rendered as {:?}", rendered.source_type);
+    if !revision.is_empty() {
+        text.push_str(&format!(" from {revision}"));
+    }
+    text.push_str("; again when one of these changes:\n");
+    let mut row = |what: &str, path: &str, when: &str| {
+        let path = if path.is_empty() { "." } else { path };
+        text.push_str(&format!("  {what:<8} {path}  {when}\n"));
+    };
+    let trees = rendered.reference_reads.iter().map(|(name, reads)| (format!("${name}/"), reads));
+    for (prefix, reads) in std::iter::once((String::new(), &rendered.reads)).chain(trees) {
+        for (path, kind) in reads.kinds() {
+            let path = format!("{prefix}{path}");
+            match kind {
+                ReadKind::File => row("file", &path, "its content"),
+                ReadKind::Listing => row("folder", &path, "the names in it"),
+                ReadKind::Absent => row("absent", &path, "it appears"),
+            }
+        }
+    }
+    for (request, _) in &rendered.lookups {
+        row("lookup", &format!("{request:?}"), "the cluster's answer");
+    }
+    if rendered.by_chance {
+        text.push_str("time or chance had a say: what they made is kept until one of these changes\n");
+    }
+    text
+}
+
+/// The objects below the files that they are from.
+fn by_file(rendered: &Rendered) -> String {
+    let mut files: Vec<(&str, Vec<String>)> = Vec::new();
+    for manifest in &rendered.manifests {
+        let file = manifest.origin.file.as_str();
+        let object = &manifest.object;
+        let namespace = match object.namespace() {
+            "" => String::new(),
+            namespace => format!("{namespace}/"),
+        };
+        let line = format!("{} {namespace}{}", object.gvk().group_kind(), object.name());
+        match files.iter_mut().find(|(known, _)| *known == file) {
+            Some((_, lines)) => lines.push(line),
+            None => files.push((file, vec![line])),
+        }
+    }
+    let mut text = String::new();
+    for (file, lines) in files {
+        text.push_str(if file.is_empty() { "(made as a whole)" } else { file });
+        text.push('\n');
+        for (idx, line) in lines.iter().enumerate() {
+            let branch = if idx + 1 == lines.len() { "└── " } else { "├── " };
+            text.push_str(&format!("{branch}{line}\n"));
+        }
+    }
+    text
 }
 
 /// The diagnostic with the line of the file that it is about.

@@ -12,6 +12,7 @@ use super::target::{ArtifactKind, ArtifactOptions, ArtifactRevision, ArtifactSna
 use super::tree_store::TreeStore;
 use super::url::{ArtifactScheme, ArtifactUrl, check_web};
 use super::web::{Web, protocol, refused};
+use crate::bucket::Buckets;
 use crate::credentials::Access;
 use crate::error::SourceError;
 use crate::flight::{Flight, Freshness};
@@ -137,6 +138,7 @@ impl ArtifactStore {
                 self.shared.clone(),
             )),
             ArtifactKind::Archive => Box::new(Tarball::new(url.clone(), access.clone(), self.shared.clone())),
+            ArtifactKind::Buckets => Box::new(Buckets::new(url.clone(), access.clone(), self.shared.clone())),
         };
         let repository = Arc::new(ArtifactRepository {
             url: url.clone(),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{ArtifactTree, ContentDigest};
 use crate::archive::ArchiveRoot;
+use crate::bucket::BucketPart;
 
 /// What is published at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +16,8 @@ pub enum ArtifactKind {
     Oci,
     /// One tar archive, gzipped or not.
     Archive,
+    /// Buckets of a server that speaks S3.
+    Buckets,
 }
 
 /// How a repository of artifacts is reached, beside its [`Access`](crate::Access).
@@ -49,6 +52,8 @@ pub enum ArtifactTarget {
         /// What of it is the Tree's root.
         root: ArchiveRoot,
     },
+    /// Objects of a bucket.
+    Bucket(BucketPart),
 }
 
 /// Which artifact of a registry's repository.
@@ -125,6 +130,7 @@ impl ArtifactTarget {
             }
             Self::Oci { reference, .. } => reference.shown(),
             Self::Archive { .. } => "the archive".to_string(),
+            Self::Bucket(part) => format!("bucket {}", part.name),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Charts, OCI artifacts and archives, from servers on real sockets, with the real Helm beside us.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod buckets;
 mod charts;
 mod faults;
 mod helm;

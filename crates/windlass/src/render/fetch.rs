@@ -10,9 +10,9 @@ use windlass_kustomize::{Error, ErrorKind, MAX_FILE};
 use windlass_model::Tree;
 use windlass_render::{ChartAddress, ChartFetcher};
 use windlass_source::{
-    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactScheme, ArtifactStore, ArtifactTarget,
-    ArtifactUrl, Authentication, FileAnswer, Freshness, KnownHosts, Limits, Policy, RepositoryStore,
-    RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, chain,
+    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactScheme, ArtifactSnapshot, ArtifactStore,
+    ArtifactTarget, ArtifactUrl, Authentication, FileAnswer, Freshness, KnownHosts, Limits, Policy,
+    RepositoryStore, RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, chain,
 };
 
 /// Fetches into a folder that goes away with it. Nothing is opened before the first address.
@@ -54,7 +54,11 @@ impl Fetcher {
         stores.as_ref().map_err(Clone::clone)
     }
 
-    fn clone_repository(&self, address: &RepositoryAddress) -> Result<Arc<dyn Tree>, String> {
+    /// A state of a repository, and the commit.
+    pub(crate) fn clone_repository(
+        &self,
+        address: &RepositoryAddress,
+    ) -> Result<(Arc<dyn Tree>, String), String> {
         let url: RepositoryUrl = address.repository.parse().map_err(|error| chain(&error))?;
         let connect = Timeouts::default().connect.min(address.timeout);
         let access = Access {
@@ -72,12 +76,26 @@ impl Fetcher {
             },
         };
         let snapshot = repository.update_one(&target, Freshness::Shared).map_err(|error| chain(&error))?;
+        let revision = snapshot.revision.to_string();
         if !address.submodules {
-            return Ok(Arc::new(snapshot.tree));
+            return Ok((Arc::new(snapshot.tree), revision));
         }
         let access_to = |_: &RepositoryUrl, own: Access| own;
         let tree = stores.repositories.with_submodules(&repository, &snapshot, &access_to, Freshness::Shared);
-        Ok(Arc::new(tree.map_err(|error| chain(&error))?))
+        Ok((Arc::new(tree.map_err(|error| chain(&error))?), revision))
+    }
+
+    /// What is published at an address.
+    pub(crate) fn artifact(
+        &self,
+        url: &ArtifactUrl,
+        kind: ArtifactKind,
+        access: &Access,
+        target: &ArtifactTarget,
+    ) -> Result<ArtifactSnapshot> {
+        let stores = self.stores().map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let repository = stores.artifacts.repository(url, kind, access, &ArtifactOptions::default())?;
+        Ok(repository.update_one(target, Freshness::Shared)?)
     }
 
     fn answer(&self, url: &str) -> Result<FileAnswer, String> {
@@ -126,7 +144,8 @@ fn own_ssh_access() -> Access {
 
 impl Remote for Fetcher {
     fn repository(&self, address: &RepositoryAddress) -> windlass_kustomize::Result<Arc<dyn Tree>> {
-        self.clone_repository(address).map_err(|problem| Error::new(ErrorKind::Remote, problem))
+        let fetched = self.clone_repository(address);
+        fetched.map(|(tree, _)| tree).map_err(|problem| Error::new(ErrorKind::Remote, problem))
     }
 
     fn file(&self, url: &str) -> windlass_kustomize::Result<Arc<[u8]>> {

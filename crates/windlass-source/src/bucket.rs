@@ -1,0 +1,240 @@
+//! Buckets of servers that speak S3: listed, and fetched when a name or an ETag has changed.
+//!
+//! AWS, MinIO, Ceph and others by access key (signature version 4), Google Cloud Storage by its interoperable keys or a
+//! bearer token at `https://storage.googleapis.com`.
+
+mod ignore;
+mod listing;
+mod sign;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufWriter, Seek as _, Write};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::header::HeaderName;
+use reqwest::{StatusCode, Url};
+use sha2::{Digest as _, Sha256};
+
+use crate::archive::ArchiveRoot;
+use crate::artifact::hub::{Origin, Shared};
+use crate::artifact::web::{Question, Reply, authorization, header, protocol, wrong};
+use crate::artifact::{
+    ArtifactError, ArtifactRevision, ArtifactSnapshot, ArtifactTarget, ArtifactUrl, ContentDigest,
+};
+use crate::credentials::{Access, Authentication};
+use crate::error::SourceError;
+
+use ignore::Ignore;
+use listing::{Listing, Object};
+use sign::{Key, canonical_path, canonical_query};
+
+/// Patterns in the bucket of what is none of its files, as Flux has it.
+const IGNORE_FILE: &str = ".sourceignore";
+
+/// A file of patterns is no larger.
+const IGNORE_BYTES: u64 = 1 << 20;
+
+/// The region that servers without regions go by.
+const NO_REGION: &str = "us-east-1";
+
+/// Which objects of a bucket are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BucketPart {
+    /// The name of the bucket.
+    pub name: String,
+    /// The region that requests are signed for; `us-east-1` when empty.
+    pub region: String,
+    /// Only objects whose keys begin like this. It stays part of the paths.
+    pub prefix: String,
+    /// Patterns of what is left out, as `.gitignore` has them; those of a `.sourceignore` in the bucket count before.
+    pub ignore: String,
+}
+
+/// The buckets behind an address.
+pub(crate) struct Buckets {
+    url: ArtifactUrl,
+    access: Access,
+    shared: Arc<Shared>,
+}
+
+impl Buckets {
+    pub(crate) fn new(url: ArtifactUrl, access: Access, shared: Arc<Shared>) -> Self {
+        Self { url, access, shared }
+    }
+
+    /// Asks for something below the address, signed.
+    fn ask(&self, path: &str, query: &[(&str, &str)], region: &str) -> Result<Reply<'_>, SourceError> {
+        let shown = self.url.to_string();
+        let mut url = self.url.web().clone();
+        let path = canonical_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
+        let query = canonical_query(query);
+        let text = format!("{}{path}?{query}", url.origin().ascii_serialization());
+        url = Url::parse(text.trim_end_matches('?'))
+            .map_err(|_| protocol(&shown, "its address takes no path"))?;
+        let mut question = Question::get(&shown, &self.access, url);
+        match &self.access.authentication {
+            Authentication::Basic { username, password } => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let key = Key { id: username, secret: password.expose(), region };
+                let signed = key.sign(&question.url, &path, &query, since.as_secs());
+                for (name, value) in signed.headers {
+                    question = question.with_header(HeaderName::from_static(name), &value);
+                }
+                question.authorization = Some(header(&shown, &signed.authorization)?);
+            }
+            _ => question.authorization = authorization(&self.url, &self.access)?,
+        }
+        let anonymous = question.authorization.is_none();
+        let reply = self.shared.web.ask(question)?;
+        match reply.status() {
+            StatusCode::OK => Ok(reply),
+            // S3 says so also of a key that it does not know.
+            _ => Err(reply.failure(anonymous, None)),
+        }
+    }
+
+    /// Every object with the prefix, page after page.
+    fn list(&self, part: &BucketPart, region: &str) -> Result<BTreeMap<String, Object>, SourceError> {
+        let (shown, limits) = (self.url.to_string(), &self.shared.web.limits);
+        let mut objects = BTreeMap::new();
+        let mut token = String::new();
+        loop {
+            let mut query = vec![("encoding-type", "url"), ("list-type", "2"), ("prefix", &part.prefix)];
+            if !token.is_empty() {
+                query.push(("continuation-token", &token));
+            }
+            let reply = self.ask(&part.name, &query, region)?;
+            let bytes = reply.bytes("the list of objects", "manifest_bytes", limits.manifest_bytes)?;
+            let page = Listing::parse(&bytes)
+                .ok_or_else(|| protocol(&shown, "its list of objects cannot be read"))?;
+            // Keys that end with a slash stand for folders in tools that know only files.
+            let files = page.objects.into_iter().filter(|(key, _)| !key.ends_with('/'));
+            objects.extend(files);
+            if objects.len() > limits.archive.entries {
+                let limit = limits.archive.entries as u64;
+                let what = format!("the bucket {}", part.name);
+                return Err(wrong(
+                    &shown,
+                    &part.name,
+                    ArtifactError::TooMany { what, limit_name: "entries", limit },
+                ));
+            }
+            match page.next {
+                Some(next) if next != token => token = next,
+                _ => return Ok(objects),
+            }
+        }
+    }
+
+    fn object(&self, part: &BucketPart, key: &str, region: &str) -> Result<Reply<'_>, SourceError> {
+        self.ask(&format!("{}/{key}", part.name), &[], region)
+    }
+
+    /// What is wanted of the bucket now.
+    fn wanted(&self, part: &BucketPart, region: &str) -> Result<BTreeMap<String, Object>, SourceError> {
+        let mut objects = self.list(part, region)?;
+        let mut patterns = String::new();
+        let ignore_key = objects.keys().find(|key| key.as_str() == IGNORE_FILE).cloned();
+        if let Some(key) = ignore_key {
+            let bytes = self.object(part, &key, region)?.bytes(IGNORE_FILE, "IGNORE_BYTES", IGNORE_BYTES)?;
+            patterns = format!("{}\n", String::from_utf8_lossy(&bytes));
+            objects.remove(&key);
+        }
+        let ignore = Ignore::parse(&format!("{patterns}{}", part.ignore));
+        objects.retain(|key, _| !ignore.matches(key));
+        Ok(objects)
+    }
+
+    /// Fetches the objects into an archive, and that into the store.
+    fn fetch(
+        &self,
+        part: &BucketPart,
+        region: &str,
+        objects: &BTreeMap<String, Object>,
+        digest: ContentDigest,
+    ) -> Result<crate::artifact::ArtifactTree, SourceError> {
+        let (shown, limits) = (self.url.to_string(), &self.shared.web.limits);
+        let (file, path) = self
+            .shared
+            .trees
+            .incoming()
+            .map_err(|error| SourceError::store("create a file in", "packs", error))?;
+        let _litter = crate::artifact::Litter(&path);
+        let failed = |error| SourceError::store("write", &path, error);
+        let mut archive = tar::Builder::new(BufWriter::new(file));
+        let mut left = limits.archive_bytes;
+        for key in objects.keys() {
+            let bytes = self.object(part, key, region)?.bytes(key, "archive_bytes", left)?;
+            left -= bytes.len() as u64;
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, key, bytes.as_slice()).map_err(|error| {
+                tracing::debug!(%error, key, "an object has a key that is no path");
+                protocol(&shown, &format!("the key {key:?} is no path of a file"))
+            })?;
+        }
+        let mut writer = archive.into_inner().map_err(failed)?;
+        writer.flush().map_err(failed)?;
+        let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.rewind().map_err(failed)?;
+        self.shared
+            .trees
+            .put(&self.identity(part, digest), file, digest, ArchiveRoot::Top, &limits.archive)
+            .map_err(|error| wrong(&shown, &part.name, error))
+    }
+}
+
+/// The revision of a bucket, as Flux has it: over its keys and ETags, sorted.
+fn revision(objects: &BTreeMap<String, Object>) -> ContentDigest {
+    let mut hasher = Sha256::new();
+    for (key, object) in objects {
+        hasher.update(format!("{key} {}\n", object.etag));
+    }
+    ContentDigest::finish(hasher)
+}
+
+impl Origin for Buckets {
+    fn refresh(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn resolve(&self, target: &ArtifactTarget) -> Result<ArtifactRevision, SourceError> {
+        let (part, region) = self.part(target)?;
+        Ok(ArtifactRevision { version: None, digest: revision(&self.wanted(part, region)?) })
+    }
+
+    fn update(&self, target: &ArtifactTarget) -> Result<ArtifactSnapshot, SourceError> {
+        let (part, region) = self.part(target)?;
+        let objects = self.wanted(part, region)?;
+        let digest = revision(&objects);
+        let tree = match self.shared.trees.get(&self.identity(part, digest)) {
+            Some(tree) => tree,
+            None => self.fetch(part, region, &objects, digest)?,
+        };
+        Ok(ArtifactSnapshot {
+            revision: ArtifactRevision { version: None, digest },
+            tree,
+            annotations: BTreeMap::new(),
+        })
+    }
+}
+
+impl Buckets {
+    fn identity(&self, part: &BucketPart, digest: ContentDigest) -> String {
+        format!("bucket {} {} {digest}", self.url, part.name)
+    }
+
+    fn part<'a>(&self, target: &'a ArtifactTarget) -> Result<(&'a BucketPart, &'a str), SourceError> {
+        let ArtifactTarget::Bucket(part) = target else {
+            return Err(protocol(&self.url.to_string(), "it has buckets and no charts or layers"));
+        };
+        let known: BTreeSet<char> =
+            ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("-._".chars()).collect();
+        if part.name.is_empty() || !part.name.chars().all(|letter| known.contains(&letter)) {
+            return Err(protocol(&self.url.to_string(), "a bucket is named by letters, digits, -, . and _"));
+        }
+        Ok((part, if part.region.is_empty() { NO_REGION } else { &part.region }))
+    }
+}

@@ -1,0 +1,129 @@
+//! AWS' signature version 4 of a request without a body.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::Url;
+use sha2::{Digest as _, Sha256};
+
+/// The digest of no bytes: what is sent along.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// A key to sign with.
+pub(super) struct Key<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a str,
+    pub(super) region: &'a str,
+}
+
+/// What a signed request carries.
+pub(super) struct Signed {
+    pub(super) headers: [(&'static str, String); 2],
+    pub(super) authorization: String,
+}
+
+impl Key<'_> {
+    /// Signs a GET of `url`, whose path and query are in the canonical form. `seconds` is the time since 1970.
+    pub(super) fn sign(&self, url: &Url, path: &str, query: &str, seconds: u64) -> Signed {
+        let (date, time) = timestamp(seconds);
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let headers = format!("host:{host}\nx-amz-content-sha256:{EMPTY}\nx-amz-date:{time}\n");
+        const NAMES: &str = "host;x-amz-content-sha256;x-amz-date";
+        let request = format!("GET\n{path}\n{query}\n{headers}\n{NAMES}\n{EMPTY}");
+        let scope = format!("{date}/{}/s3/aws4_request", self.region);
+        let digest = hex(&Sha256::digest(request.as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
+        let mut key = format!("AWS4{}", self.secret).into_bytes();
+        for part in [date.as_str(), self.region, "s3", "aws4_request"] {
+            key = hmac(&key, part.as_bytes());
+        }
+        let signature = hex(&hmac(&key, text.as_bytes()));
+        let credential = format!("{}/{scope}", self.id);
+        Signed {
+            headers: [("x-amz-content-sha256", EMPTY.to_owned()), ("x-amz-date", time)],
+            authorization: format!(
+                "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={NAMES}, Signature={signature}"
+            ),
+        }
+    }
+}
+
+/// A path in which everything but slashes and unreserved letters is escaped.
+pub(super) fn canonical_path(path: &str) -> String {
+    path.split('/').map(escaped).collect::<Vec<_>>().join("/")
+}
+
+/// A query with its names sorted and everything escaped.
+pub(super) fn canonical_query(pairs: &[(&str, &str)]) -> String {
+    let mut pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.sort();
+    pairs.join("&")
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+    mac.update(text);
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A time as `20261121` and as `20261121T205900Z`.
+fn timestamp(seconds: u64) -> (String, String) {
+    const DAY: u64 = 86_400;
+    // Days to a date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
+    let days = seconds / DAY + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let date = format!("{year:04}{month:02}{day:02}");
+    let rest = seconds % DAY;
+    let time = format!("{date}T{:02}{:02}{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60);
+    (date, time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        // `date -u -d @SECONDS +%Y%m%dT%H%M%SZ` of coreutils 9.1.
+        for (seconds, time) in [
+            (0, "19700101T000000Z"),
+            (951_782_400, "20000229T000000Z"),
+            (1_709_251_199, "20240229T235959Z"),
+            (1_764_547_199, "20251130T235959Z"),
+            (4_107_542_399, "21000228T235959Z"),
+            (4_107_542_400, "21000301T000000Z"),
+        ] {
+            assert_eq!(timestamp(seconds).1, time);
+        }
+    }
+
+    #[test]
+    fn everything_but_plain_letters_is_escaped() {
+        assert_eq!(canonical_path("/b/a b/é+~.txt"), "/b/a%20b/%C3%A9%2B~.txt");
+        assert_eq!(
+            canonical_query(&[("prefix", "a/b c"), ("list-type", "2")]),
+            "list-type=2&prefix=a%2Fb%20c"
+        );
+    }
+}

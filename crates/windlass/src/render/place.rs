@@ -1,0 +1,206 @@
+//! What `windlass render` is given: a folder, or an address of one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use windlass_kustomize::remote;
+use windlass_model::Tree;
+use windlass_source::{
+    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, Authentication, BucketPart, FolderTree,
+    LayerSelector, OciReference, Secret,
+};
+
+use super::fetch::Fetcher;
+
+/// A place that files are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A folder of a Git repository.
+    Git { address: Box<remote::RepositoryAddress> },
+    /// An artifact of a registry, or a chart there.
+    Registry { repository: String, reference: String, folder: String },
+    /// An archive.
+    Archive { url: String, folder: String },
+    /// Objects of a bucket.
+    Bucket { name: String, prefix: String },
+    /// A chart of a Helm repository.
+    Chart { repository: String, name: String, version: String },
+}
+
+/// Files, and where among them what is meant lies.
+pub(super) struct Found {
+    pub(super) tree: Arc<dyn Tree>,
+    pub(super) folder: String,
+    /// The exact state that was fetched; empty for a folder.
+    pub(super) revision: String,
+}
+
+impl Place {
+    /// Tells what a text names. What looks like no address is a folder; with `chart` the address is a Helm repository.
+    pub(super) fn parse(text: &str, chart: Option<(&str, &str)>) -> Result<Self> {
+        let fits = |suffixes: &[&str]| {
+            let path = text.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+            suffixes.iter().any(|suffix| path.ends_with(suffix))
+        };
+        if let Some((name, version)) = chart {
+            let (repository, name) = (text.to_owned(), name.to_owned());
+            return Ok(Self::Chart { repository, name, version: version.to_owned() });
+        }
+        if let Some(rest) = text.strip_prefix("s3://") {
+            let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            return Ok(Self::Bucket { name: name.into(), prefix: prefix.into() });
+        }
+        if let Some(rest) = text.strip_prefix("oci://") {
+            let (place, folder) = rest.split_once("//").unwrap_or((rest, ""));
+            // A port has a slash after it, a tag has none.
+            let (repository, reference) = match place.split_once('@') {
+                Some((repository, digest)) => (repository, digest),
+                None => match place.rsplit_once(':') {
+                    Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+                    _ => (place, ""),
+                },
+            };
+            let (repository, reference) = (format!("oci://{repository}"), reference.to_owned());
+            return Ok(Self::Registry { repository, reference, folder: folder.to_owned() });
+        }
+        if text.starts_with("http") && fits(&[".tgz", ".tar.gz", ".tar"]) {
+            return Ok(Self::Archive { url: text.to_owned(), folder: String::new() });
+        }
+        // A folder that is there is meant, whatever it is called.
+        if !Path::new(text).exists()
+            && let Some(address) = remote::parse(text)
+        {
+            return Ok(Self::Git { address: Box::new(address) });
+        }
+        if text.contains("://") {
+            bail!("{text} is no address of a repository, a registry, an archive or a bucket");
+        }
+        Ok(Self::Folder(text.into()))
+    }
+
+    /// Opens it, fetching what is elsewhere.
+    pub(super) fn open(&self, fetcher: &Fetcher) -> Result<Found> {
+        let artifact = |url: &str, kind, access: &Access, target: ArtifactTarget, folder: &str| {
+            let url = ArtifactUrl::parse(url).context("the address cannot be used")?;
+            let snapshot = fetcher.artifact(&url, kind, access, &target)?;
+            let revision = snapshot.revision.to_string();
+            Ok(Found { tree: Arc::new(snapshot.tree), folder: folder.to_owned(), revision })
+        };
+        match self {
+            Self::Folder(folder) => {
+                let tree = FolderTree::open(folder)
+                    .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+                Ok(Found { tree: Arc::new(tree), folder: String::new(), revision: String::new() })
+            }
+            Self::Git { address } => {
+                let (tree, revision) = fetcher
+                    .clone_repository(address)
+                    .map_err(|problem| anyhow::anyhow!("{problem}"))
+                    .with_context(|| format!("{} cannot be fetched", address.repository))?;
+                Ok(Found { tree, folder: address.folder.trim_end_matches('/').to_owned(), revision })
+            }
+            Self::Registry { repository, reference, folder } => {
+                let reference = OciReference::Revision(reference.clone());
+                let target = ArtifactTarget::Oci { reference, layer: LayerSelector::Only };
+                artifact(repository, ArtifactKind::Oci, &Access::default(), target, folder)
+            }
+            Self::Archive { url, folder } => {
+                let target = ArtifactTarget::Archive { root: ArchiveRoot::Top };
+                artifact(url, ArtifactKind::Archive, &Access::default(), target, folder)
+            }
+            Self::Bucket { name, prefix } => {
+                let settings = BucketSettings::of_environment();
+                let part = BucketPart {
+                    name: name.clone(),
+                    region: settings.region.clone(),
+                    prefix: prefix.clone(),
+                    ignore: String::new(),
+                };
+                let (access, target) = (settings.access(), ArtifactTarget::Bucket(part));
+                artifact(&settings.endpoint, ArtifactKind::Buckets, &access, target, prefix.trim_matches('/'))
+            }
+            Self::Chart { repository, name, version } => {
+                let kind = if repository.starts_with("oci://") {
+                    ArtifactKind::Oci
+                } else {
+                    ArtifactKind::HelmRepository
+                };
+                let target = ArtifactTarget::Chart { name: name.clone(), version: version.clone() };
+                artifact(repository, kind, &Access::default(), target, "")
+            }
+        }
+    }
+}
+
+/// How buckets are reached: the variables that every tool for S3 knows.
+struct BucketSettings {
+    endpoint: String,
+    region: String,
+    key: Option<(String, String)>,
+}
+
+impl BucketSettings {
+    fn of_environment() -> Self {
+        let variable = |names: &[&str]| {
+            names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        };
+        let region = variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]).unwrap_or_else(|| "us-east-1".into());
+        let endpoint = variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+            .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        let key = variable(&["AWS_ACCESS_KEY_ID"]).zip(variable(&["AWS_SECRET_ACCESS_KEY"]));
+        Self { endpoint, region, key }
+    }
+
+    fn access(&self) -> Access {
+        let authentication = match &self.key {
+            Some((id, secret)) => {
+                Authentication::Basic { username: id.clone(), password: Secret::new(secret.as_str()) }
+            }
+            None => Authentication::Anonymous,
+        };
+        // A signature gives nothing of the key away.
+        Access { authentication, credentials_over_http: true, ..Access::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_told_by_its_form() {
+        let told = |text: &str| match Place::parse(text, None) {
+            Err(error) => error.to_string(),
+            Ok(Place::Folder(folder)) => format!("folder {}", folder.display()),
+            Ok(Place::Git { address }) => {
+                format!("git {} at {:?} in {:?}", address.repository, address.reference, address.folder)
+            }
+            Ok(Place::Registry { repository, reference, folder }) => {
+                format!("registry {repository} at {reference:?} in {folder:?}")
+            }
+            Ok(Place::Archive { url, .. }) => format!("archive {url}"),
+            Ok(Place::Bucket { name, prefix }) => format!("bucket {name} below {prefix:?}"),
+            Ok(Place::Chart { .. }) => "chart".into(),
+        };
+        for (text, expected) in [
+            (".", "folder ."),
+            ("deploy/app", "folder deploy/app"),
+            (
+                "https://github.com/org/repo//deploy/app?ref=v1",
+                "git https://github.com/org/repo at \"v1\" in \"deploy/app\"",
+            ),
+            ("git@github.com:org/repo.git", "git git@github.com:org/repo.git at \"\" in \"\""),
+            ("oci://r.io:5000/org/app", "registry oci://r.io:5000/org/app at \"\" in \"\""),
+            ("oci://r.io/org/app:1.2//deploy", "registry oci://r.io/org/app at \"1.2\" in \"deploy\""),
+            ("oci://r.io/app@sha256:ab", "registry oci://r.io/app at \"sha256:ab\" in \"\""),
+            ("https://h/app-1.0.tgz", "archive https://h/app-1.0.tgz"),
+            ("s3://bucket/deploy/app", "bucket bucket below \"deploy/app\""),
+            ("s3://bucket", "bucket bucket below \"\""),
+        ] {
+            assert_eq!(told(text), expected);
+        }
+    }
+}
