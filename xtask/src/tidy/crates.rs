@@ -46,7 +46,14 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-signature", &[]),
     pure(
         "windlass-helm",
-        &["gotemplate", "windlass-go", "windlass-yaml", "windlass-kube", "windlass-model", "windlass-signature"],
+        &[
+            "gotemplate",
+            "windlass-go",
+            "windlass-yaml",
+            "windlass-kube",
+            "windlass-model",
+            "windlass-signature",
+        ],
     ),
     pure("windlass-argo", VALUES),
     pure("windlass-diff", VALUES),

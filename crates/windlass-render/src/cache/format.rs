@@ -7,49 +7,76 @@ use super::RENDER_FORMAT;
 use crate::jsonnet::Inline;
 use crate::{Context, record, render};
 
+/// A name, files, and the digest of what they render to.
+type Source = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
 /// Sources that use as much of each renderer as fits on a page, and what they render to under which format.
 ///
 /// When a digest is another one: a source that has not changed renders to something else, so renders that are kept on disk
 /// must not be found any more. Raise `RENDER_FORMAT` and write down the digests that the test prints.
-const RENDERED: (u32, [(&str, &[(&str, &str)], &str); 4]) = (
+const RENDERED: (u32, [Source; 4]) = (
     1,
     [
         (
             "directory",
             &[
-                ("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {n: 0777, on: yes, f: 1e3, t: |-\n  x\n }\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: b}, stringData: {k: v}}\n"),
-                ("app/b.json", "{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"c\"}, \"spec\": {\"ports\": [{\"port\": 8e1}]}}"),
+                (
+                    "app/a.yaml",
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {n: 0777, on: yes, f: 1e3, t: |-\n  x\n }\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: b}, stringData: {k: v}}\n",
+                ),
+                (
+                    "app/b.json",
+                    "{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"c\"}, \"spec\": {\"ports\": [{\"port\": 8e1}]}}",
+                ),
                 ("app/broken.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [\n"),
             ],
-            "",
+            "c6b9f7331d8d05aa78dd2b0acb8ecfa7",
         ),
         (
             "jsonnet",
             &[
-                ("app/a.jsonnet", "local l = import 'l.libsonnet'; [l.map('a'), l.map('b') + {data: {n: '%05.2f' % 1.005, y: std.manifestYamlDoc({a: 1.5}), h: std.sha256('x')}}]"),
+                (
+                    "app/a.jsonnet",
+                    "local l = import 'l.libsonnet'; [l.map('a'), l.map('b') + {data: {n: '%05.2f' % 1.005, y: std.manifestYamlDoc({a: 1.5}), h: std.sha256('x')}}]",
+                ),
                 ("app/l.libsonnet", "{map(n):: {apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: n}}}"),
             ],
-            "",
+            "54d21f5fbbc4bc546c005c7309653bab",
         ),
         (
             "helm",
             &[
                 ("app/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: '9'\n"),
                 ("app/values.yaml", "n: 1000000\nimage: {tag: v1}\nlist: [a, b]\n"),
-                ("app/templates/_h.tpl", "{{- define \"web.name\" -}}{{ .Release.Name | trunc 63 | trimSuffix \"-\" }}{{- end -}}"),
-                ("app/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include \"web.name\" . }}\n  labels: {chart: {{ .Chart.Name }}-{{ .Chart.Version | quote }}}\ndata:\n  n: {{ .Values.n | quote }}\n  tag: {{ .Values.image.tag | default \"x\" | upper }}\n{{- range $i, $e := .Values.list }}\n  {{ $e }}: {{ printf \"%03d %v\" $i (dict \"k\" $e) | quote }}\n{{- end }}\n  yaml: |\n{{ toYaml .Values | indent 4 }}\n"),
-                ("app/crds/crd.yaml", "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: xs.example.org}\n"),
+                (
+                    "app/templates/_h.tpl",
+                    "{{- define \"web.name\" -}}{{ .Release.Name | trunc 63 | trimSuffix \"-\" }}{{- end -}}",
+                ),
+                (
+                    "app/templates/a.yaml",
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include \"web.name\" . }}\n  labels: {chart: {{ .Chart.Name }}-{{ .Chart.Version | quote }}}\ndata:\n  n: {{ .Values.n | quote }}\n  tag: {{ .Values.image.tag | default \"x\" | upper }}\n{{- range $i, $e := .Values.list }}\n  {{ $e }}: {{ printf \"%03d %v\" $i (dict \"k\" $e) | quote }}\n{{- end }}\n  yaml: |\n{{ toYaml .Values | indent 4 }}\n",
+                ),
+                (
+                    "app/crds/crd.yaml",
+                    "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: xs.example.org}\n",
+                ),
             ],
-            "",
+            "f5ba8702b506af0e52011034f6edac5d",
         ),
         (
             "kustomize",
             &[
-                ("app/kustomization.yaml", "resources: [../base]\nnamePrefix: p-\nnamespace: shop\nimages: [{name: nginx, newTag: '2'}]\nlabels: [{pairs: {team: x}, includeSelectors: true}]\nconfigMapGenerator: [{name: conf, literals: [a=b]}]\npatches:\n- patch: '[{\"op\": \"replace\", \"path\": \"/spec/replicas\", \"value\": 3}]'\n  target: {kind: Deployment}\n"),
+                (
+                    "app/kustomization.yaml",
+                    "resources: [../base]\nnamePrefix: p-\nnamespace: shop\nimages: [{name: nginx, newTag: '2'}]\nlabels: [{pairs: {team: x}, includeSelectors: true}]\nconfigMapGenerator: [{name: conf, literals: [a=b]}]\npatches:\n- patch: '[{\"op\": \"replace\", \"path\": \"/spec/replicas\", \"value\": 3}]'\n  target: {kind: Deployment}\n",
+                ),
                 ("base/kustomization.yaml", "resources: [d.yaml]\n"),
-                ("base/d.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers: [{name: web, image: 'nginx:1', envFrom: [{configMapRef: {name: conf}}]}]\n"),
+                (
+                    "base/d.yaml",
+                    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers: [{name: web, image: 'nginx:1', envFrom: [{configMapRef: {name: conf}}]}]\n",
+                ),
             ],
-            "",
+            "1394bb656b0bb8d2b3d4fce7a398ecb4",
         ),
     ],
 );
