@@ -100,7 +100,9 @@ pub(super) struct ControlPlane {
     etcd_url: String,
     api: ApiClient,
     apiserver: Process,
-    others: Vec<Process>,
+    etcd: Process,
+    /// The controller manager, and with nodes the scheduler and kwok.
+    controllers: Vec<Process>,
     /// Ends the programs and removes the files, after the fields above are dropped.
     keeper: Option<Keeper>,
 }
@@ -153,8 +155,9 @@ impl ControlPlane {
 
         let etcd = start_etcd(&settings, &files, group, &etcd_url)?;
         let apiserver = start_apiserver(&settings, &files, group, port, &etcd_url)?;
-        let others = vec![etcd];
-        let mut plane = Self { settings, files, group, port, etcd_url, api, apiserver, others, keeper: None };
+        let controllers = Vec::new();
+        let mut plane =
+            Self { settings, files, group, port, etcd_url, api, apiserver, etcd, controllers, keeper: None };
         plane.wait_for_apiserver().await?;
         plane.start_controllers()?;
         plane.make_nodes().await?;
@@ -170,7 +173,8 @@ impl ControlPlane {
     pub(super) fn release(self) -> Cluster {
         let cluster = self.cluster();
         self.apiserver.release();
-        self.others.into_iter().for_each(Process::release);
+        self.etcd.release();
+        self.controllers.into_iter().for_each(Process::release);
         cluster
     }
 
@@ -180,15 +184,19 @@ impl ControlPlane {
 
     pub(super) async fn start_apiserver(&mut self) -> Result<()> {
         self.apiserver = start_apiserver(&self.settings, &self.files, self.group, self.port, &self.etcd_url)?;
-        self.wait_for_apiserver().await
+        self.wait_for_apiserver().await?;
+        // A program that was only starting when the API server went ends with it; a kubelet would start it again.
+        if self.controllers.iter_mut().any(|process| process.exited().is_some()) {
+            self.controllers.clear();
+            self.start_controllers()?;
+        }
+        Ok(())
     }
 
     async fn wait_for_apiserver(&mut self) -> Result<()> {
         let mut died = None;
         let ready = eventually(READY_WITHIN, || {
-            let mut watched = vec![&mut self.apiserver];
-            watched.extend(self.others.iter_mut());
-            let dead = watched.into_iter().find_map(|process| {
+            let dead = [&mut self.apiserver, &mut self.etcd].into_iter().find_map(|process| {
                 let status = process.exited()?;
                 Some(format!("{} ended ({status}): {}", process.name(), process.log_tail()))
             });
@@ -225,9 +233,12 @@ impl ControlPlane {
             // The default of 20 calls a second makes a busy test run wait.
             "--kube-api-qps=500".to_owned(),
             "--kube-api-burst=1000".to_owned(),
+            // Nodes of kwok tell of themselves more seldom than every 50 seconds. One that counted as lost would have
+            // its pods marked as not ready, and kwok makes a pod ready only once.
+            "--node-monitor-grace-period=24h".to_owned(),
         ]);
         if self.settings.n_nodes == 0 {
-            self.others.push(manager.start()?);
+            self.controllers.push(manager.start()?);
             return Ok(());
         }
         let scheduler = self.program("kube-scheduler")?.arg(&kubeconfig).args([
@@ -238,7 +249,7 @@ impl ControlPlane {
         ]);
         let kwok = self.program("kwok")?.arg(&kubeconfig).arg("--manage-all-nodes=true");
         for builder in [manager, scheduler, kwok] {
-            self.others.push(builder.start()?);
+            self.controllers.push(builder.start()?);
         }
         Ok(())
     }
