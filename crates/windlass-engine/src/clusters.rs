@@ -89,7 +89,7 @@ impl ClusterState {
     pub(crate) fn new(key: ClusterKey, client: ClusterClient, lens: Lens) -> Self {
         Self {
             key,
-            target: ClusterTarget { client, discovery: Discovery::default() },
+            target: ClusterTarget::new(client, Discovery::default()),
             discovery_version: 0,
             discovering: Asking::default(),
             discoveries_without_news: 0,

@@ -33,7 +33,6 @@ mod reach;
 mod recorder;
 mod render_queue;
 mod rendering;
-mod respecting;
 mod signatures;
 mod source_hub;
 mod target;

@@ -7,7 +7,6 @@ use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::reach::Reach;
 use crate::rendering::render_sources;
-use crate::respecting::RespectingTarget;
 use crate::target::ClusterTarget;
 use crate::unit_state::told;
 use windlass_apply::predict;
@@ -137,7 +136,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
         }
     };
     let (rules, problems) = Rules::compile(&unit.comparing);
-    let target = ClusterTarget { client: client.clone(), discovery: client.discover().await? };
+    let target = ClusterTarget::new(client.clone(), client.discover().await?);
     let mut diagnostics = unit.diagnostics.clone();
     diagnostics.extend(problems.iter().map(told));
     let (manifests, revisions) = match local {
@@ -164,8 +163,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);
     let rules_for_writing = unit.policy.respect_ignored.then(|| Arc::new(rules.clone()));
-    let writing =
-        RespectingTarget { target: target.as_identity(&unit.target.identity), rules: rules_for_writing };
+    let writing = target.written_by(&unit.target.identity, rules_for_writing);
     let mut objects = Vec::new();
     for desired in &prepared.desired {
         let live = match target.discovery.preferred(&desired.key.group, &desired.key.kind) {

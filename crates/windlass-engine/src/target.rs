@@ -1,11 +1,17 @@
 //! A cluster as the target of plans.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use windlass_apply::{CallError, CallErrorKind, Target, is_empty, three_way_patch};
 use windlass_cluster::{
     ApiError, ApplyOptions, ClusterClient, DeleteOptions, Discovery, Resource, WriteOptions,
 };
+use windlass_diff::{Rules, respected};
 use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
-use windlass_model::{Identity, Propagation};
+use windlass_model::{Identity, Propagation, SyncPolicy};
+
+use crate::unit_state::UnitState;
 
 /// A cluster with the kinds it serves, as of one moment.
 #[derive(Clone)]
@@ -14,25 +20,57 @@ pub(crate) struct ClusterTarget {
     pub(crate) client: ClusterClient,
     /// The kinds.
     pub(crate) discovery: Discovery,
+    /// What does not count, and keeps its live value in whatever is written; `None` writes everything as it is
+    /// declared.
+    respected: Option<Arc<Rules>>,
 }
 
 impl ClusterTarget {
-    /// The same cluster, written to as somebody.
-    pub(crate) fn as_identity(&self, identity: &Identity) -> Self {
+    /// A cluster that is written to as the engine itself, everything as it is declared.
+    pub(crate) fn new(client: ClusterClient, discovery: Discovery) -> Self {
+        Self { client, discovery, respected: None }
+    }
+
+    /// The same cluster, written to as somebody, with what does not count left as it is live.
+    pub(crate) fn written_by(&self, identity: &Identity, respected: Option<Arc<Rules>>) -> Self {
         let client = match identity {
             Identity::Engine => self.client.clone(),
             Identity::User(user) => self.client.acting_as(Some(user)),
             Identity::Nobody => self.client.acting_as(None),
         };
-        Self { client, discovery: self.discovery.clone() }
+        Self { client, discovery: self.discovery.clone(), respected }
     }
 
-    pub(crate) fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
+    fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
         self.discovery.serving(gvk).ok_or_else(|| {
             let message =
                 format!("the cluster does not serve {gvk}; is its CustomResourceDefinition installed?");
             CallError::new(CallErrorKind::UnknownKind, message)
         })
+    }
+
+    /// An object as it is to be written. What is live is read for it where the rules are about it, and else not.
+    async fn respecting<'a>(&self, gvk: &Gvk, object: &'a Object) -> Result<Cow<'a, Object>, CallError> {
+        let Some(rules) = self.respected.as_ref().filter(|rules| rules.concern(&object.object_ref())) else {
+            return Ok(Cow::Borrowed(object));
+        };
+        let resource = self.resource(gvk)?;
+        match self.client.get(resource, object.namespace(), object.name()).await {
+            Ok(live) => Ok(Cow::Owned(respected(object, &live, rules))),
+            Err(error) if error.is_not_found() => Ok(Cow::Borrowed(object)),
+            Err(error) => Err(call_error(&error)),
+        }
+    }
+}
+
+impl UnitState {
+    /// A cluster, as this Unit writes to it now: as its identity, by the policy of the operation that runs, where it
+    /// has its own.
+    pub(crate) fn writing_to(&self, target: &ClusterTarget) -> ClusterTarget {
+        let own = self.operation.as_ref().and_then(|operation| operation.request.policy.as_deref());
+        let policy: &SyncPolicy = own.unwrap_or(&self.lowered.unit.policy);
+        let rules = self.rules.clone().filter(|_| policy.respect_ignored);
+        target.written_by(&self.lowered.unit.target.identity, rules)
     }
 }
 
@@ -52,6 +90,7 @@ impl Target for ClusterTarget {
         manager: &str,
         dry_run: bool,
     ) -> Result<Object, CallError> {
+        let object = &*self.respecting(gvk, object).await?;
         let resource = self.resource(gvk)?;
         let options = ApplyOptions { manager: manager.into(), force: true, dry_run };
         self.client.apply(resource, object, &options).await.map_err(|error| call_error(&error))
@@ -64,6 +103,7 @@ impl Target for ClusterTarget {
         manager: &str,
         dry_run: bool,
     ) -> Result<Object, CallError> {
+        let object = &*self.respecting(gvk, object).await?;
         let resource = self.resource(gvk)?;
         let options = writing(manager, dry_run);
         let written = match self.client.get(resource, object.namespace(), object.name()).await {
@@ -85,6 +125,7 @@ impl Target for ClusterTarget {
         manager: &str,
         dry_run: bool,
     ) -> Result<Object, CallError> {
+        let object = &*self.respecting(gvk, object).await?;
         let resource = self.resource(gvk)?;
         let mut wanted = object.clone();
         let said = serde_json::to_string(object.as_map()).unwrap_or_default();

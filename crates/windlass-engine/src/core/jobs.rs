@@ -23,7 +23,6 @@ use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
 use crate::reach::{Address, MAX_REACHED, Reach};
 use crate::rendering::{SourceTree, render_sources};
-use crate::respecting::RespectingTarget;
 use crate::signatures::{self, identities};
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
@@ -546,7 +545,7 @@ fn reads_outside(rendered: &Rendered, folder: &str) -> Vec<Str> {
 }
 
 async fn check_one(
-    target: &RespectingTarget,
+    target: &ClusterTarget,
     manager: &str,
     desired: &Desired,
     mode: ApplyMode,
@@ -558,8 +557,8 @@ async fn check_one(
         live: None,
         difference: Ok(Str::default()),
     };
-    let Some(resource) = target.target.discovery.serving(&desired.gvk) else { return checked };
-    match target.target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
+    let Some(resource) = target.discovery.serving(&desired.gvk) else { return checked };
+    match target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
         Ok(live) => checked.live = Some(live),
         Err(_) => return checked,
     }
