@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// How many ConfigMaps each Unit has.
     #[arg(long = "objects", value_name = "COUNT", default_value_t = 1)]
     pub(crate) n_objects: usize,
+    /// How many folders the repository of `monorepo` has, comma-separated.
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "10000")]
+    pub(crate) folders: Vec<usize>,
     /// Measure the floor only.
     #[arg(long)]
     pub(crate) floor_only: bool,
@@ -57,6 +60,8 @@ pub(crate) enum What {
     All,
     /// From a Git repository to live state.
     Spine,
+    /// One repository with thousands of folders, over HTTP.
+    Monorepo,
     /// Single operations, in process.
     Micro,
     /// Building kustomizations, against kustomize. Not part of everything: it takes minutes of kustomize's.

@@ -2,7 +2,7 @@
 //!
 //! `spine` measures what a user waits for (Units created, commits that arrive) on the embedded and on the real API
 //! server, each next to the *floor* of the same run: a bare client that makes only the writes that cannot be left
-//! out. `micro` measures single operations in process. Nothing is asserted but that the work was done.
+//! out. `monorepo` measures one repository of thousands of folders. `micro` measures single operations in process. Nothing is asserted but that the work was done.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures go to stdout, progress to stderr")]
 
@@ -15,6 +15,7 @@ mod helm;
 mod kustomize;
 mod machine;
 mod micro;
+mod monorepo;
 mod server;
 mod spine;
 mod usage;
@@ -45,6 +46,10 @@ fn main() -> Result<()> {
     if matches!(arguments.what, What::All | What::Spine) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(spine::run(&arguments, &mut report))?;
+    }
+    if matches!(arguments.what, What::All | What::Monorepo) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(monorepo::run(&arguments, &mut report))?;
     }
     if matches!(arguments.what, What::All | What::Micro) {
         micro::run(&mut report)?;

@@ -108,7 +108,8 @@ impl Windlass {
         self.announce(&repository.file_url()).await
     }
 
-    async fn announce(&self, repository: &str) -> Result<()> {
+    /// Says that the repository at an address was pushed to.
+    pub(crate) async fn announce(&self, repository: &str) -> Result<()> {
         let body = serde_json::json!({"repository": repository, "ref": "refs/heads/main"}).to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes())?;
         mac.update(body.as_bytes());
