@@ -58,6 +58,7 @@ mod links;
 mod members;
 mod objects;
 mod oci;
+mod partial;
 mod policy;
 mod read_caches;
 mod refs;

@@ -90,9 +90,25 @@ impl Objects {
         result
     }
 
-    /// Whether a commit is there. A pack is installed whole, so its files are there too.
+    /// Whether a commit is there. A pack is installed whole, so its files are there too, but for those of a partial
+    /// repository.
     pub(crate) fn contains(&self, commit: CommitId) -> bool {
         self.with(|repository| repository.has_object(commit.to_git()))
+    }
+
+    /// Whether a file is there.
+    pub(crate) fn has(&self, id: ObjectId) -> bool {
+        self.with(|repository| repository.has_object(id))
+    }
+
+    /// Those of many files that are not there.
+    pub(crate) fn lacking(&self, ids: impl IntoIterator<Item = ObjectId>) -> Vec<ObjectId> {
+        let mut handle = self.fresh_handle();
+        // The first look finds every pack; to look for new ones at every file that is not there takes long.
+        let mut ids = ids.into_iter().peekable();
+        let _ = ids.peek().map(|id| handle.has_object(*id));
+        handle.objects.refresh_never();
+        ids.filter(|id| !handle.has_object(*id)).collect()
     }
 
     /// The commits whose ids begin with `prefix`: none, one, or `Err` when they are several.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::blocking_io::{Transport, http};
@@ -15,13 +15,14 @@ use crate::error::{Message, SourceError};
 use crate::flight::{Flight, Freshness};
 use crate::lfs::{LfsClient, LfsTree};
 use crate::objects::{Ambiguous, Objects};
+use crate::partial::Elsewhere;
 use crate::refs::{self, Reference};
 use crate::revision::{CommitId, Resolved, Revision, TargetRevision};
 use crate::session::{Content, Session};
 use crate::signatures::{self, HISTORY_COMMITS, SignatureScope, SignedRevision, TrustedKeys};
 use crate::slot::Slot;
 use crate::store::Shared;
-use crate::transport::http::HttpLink;
+use crate::transport::http::{Greeting, HttpLink};
 use crate::transport::{FailureSlot, flatten, ssh};
 use crate::tree::GitTree;
 use crate::url::{RepositoryUrl, Scheme};
@@ -55,21 +56,26 @@ pub struct CommitMetadata {
 /// Methods block on the network and the disk: call them from a blocking thread, or use the `_async` forms. However
 /// many threads ask at once, at most one request is on its way and one more is prepared for those who need news.
 pub struct Repository {
+    /// Itself, for Trees that fetch what is read.
+    this: Weak<Self>,
     url: RepositoryUrl,
     access: Access,
-    slot: Arc<Slot>,
-    shared: Arc<Shared>,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) shared: Arc<Shared>,
     updates: Flight<TargetRevision, Result<Snapshot, SourceError>>,
     listings: Flight<TargetRevision, Result<Revision, SourceError>>,
     /// Whether the server has let us in with these credentials: what others have fetched is not shown before.
     admitted: AtomicBool,
+    /// What the server can do, as it said before.
+    greeting: Arc<Greeting>,
     /// Begun when it is first needed.
     lfs: OnceLock<Arc<LfsClient>>,
 }
 
 impl Repository {
-    pub(crate) fn new(url: RepositoryUrl, access: Access, slot: Arc<Slot>, shared: Arc<Shared>) -> Self {
-        Self {
+    pub(crate) fn new(url: RepositoryUrl, access: Access, slot: Arc<Slot>, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             url,
             access,
             slot,
@@ -77,8 +83,9 @@ impl Repository {
             updates: Flight::default(),
             listings: Flight::default(),
             admitted: AtomicBool::new(false),
+            greeting: Arc::default(),
             lfs: OnceLock::new(),
-        }
+        })
     }
 
     pub(crate) fn is_for(&self, url: &RepositoryUrl, access: &Access) -> bool {
@@ -370,6 +377,14 @@ impl Repository {
         let mut answers = BTreeMap::new();
         let mut left: Vec<_> = wants.iter().copied().collect();
         let mut fetched = fetch(session, &left);
+        if fetched.is_err() {
+            // It may have been asked for something that it cannot do any more.
+            self.greeting.forget();
+        }
+        if self.slot.was_too_large(&fetched, &self.shared.limits) {
+            tracing::info!(repository = %self.url, "only files that are read are fetched: it is large");
+            fetched = self.connect().and_then(|mut session| fetch(&mut session, &left));
+        }
         while let Err(SourceError::CommitNotFound { commit, .. }) = &fetched
             && let Some(at) = left.iter().position(|want| want == commit)
         {
@@ -497,13 +512,32 @@ impl Repository {
         &self,
         targets: &BTreeSet<TargetRevision>,
     ) -> Result<(Session, Vec<Reference>), SourceError> {
-        let mut session = self.connect().inspect_err(|error| self.forget_refused_token(error))?;
         let prefixes: BTreeSet<String> =
             targets.iter().flat_map(TargetRevision::reference_prefixes).collect();
-        let listed = session.list(&prefixes.into_iter().collect::<Vec<_>>());
-        let references = listed.inspect_err(|error| self.forget_refused_token(error))?;
+        let prefixes: Vec<String> = prefixes.into_iter().collect();
+        let attempt = || {
+            let mut session = self.connect()?;
+            let references = session.list(&prefixes)?;
+            Ok((session, references))
+        };
+        let mut listed = attempt();
+        if let Err(error) = &listed {
+            self.forget_refused_token(error);
+            // Moved, or another server than the one that was greeted.
+            let may_be_outdated = !matches!(
+                error,
+                SourceError::Unreachable { .. } | SourceError::Silent { .. } | SourceError::Cancelled { .. }
+            );
+            if self.greeting.forget() && may_be_outdated {
+                listed = attempt();
+                if let Err(error) = &listed {
+                    self.forget_refused_token(error);
+                }
+            }
+        }
+        let listed = listed?;
         self.admitted.store(true, Ordering::Relaxed);
-        Ok((session, references))
+        Ok(listed)
     }
 
     fn forget_refused_token(&self, error: &SourceError) {
@@ -512,7 +546,7 @@ impl Repository {
         }
     }
 
-    fn connect(&self) -> Result<Session, SourceError> {
+    pub(crate) fn connect(&self) -> Result<Session, SourceError> {
         if self.shared.io.interrupted().load(Ordering::Relaxed) {
             return Err(SourceError::Cancelled { repository: self.url.to_string() });
         }
@@ -527,6 +561,7 @@ impl Repository {
                     &self.url,
                     &access,
                     &shared.policy,
+                    &self.greeting,
                     failure.clone(),
                 )?;
                 let url =
@@ -547,10 +582,20 @@ impl Repository {
     }
 
     fn open_tree(&self, objects: &Arc<Objects>, commit: CommitId) -> Result<GitTree, SourceError> {
-        GitTree::open(objects, commit).map_err(|error| self.broken_store("read a commit of", objects, &error))
+        let tree = GitTree::open(objects, commit)
+            .map_err(|error| self.broken_store("read a commit of", objects, &error))?;
+        Ok(match self.this.upgrade().filter(|_| self.slot.is_partial()) {
+            Some(this) => tree.with_elsewhere(Elsewhere::new(this)),
+            None => tree,
+        })
     }
 
-    fn broken_store(&self, action: &'static str, objects: &Objects, error: &gix::Error) -> SourceError {
+    pub(crate) fn broken_store(
+        &self,
+        action: &'static str,
+        objects: &Objects,
+        error: &gix::Error,
+    ) -> SourceError {
         SourceError::Store {
             action,
             path: objects.path().to_path_buf(),

@@ -41,6 +41,10 @@ pub(crate) enum Content {
     History,
     /// The commit, or the tag and the commit that it leads to: neither files nor history.
     Alone,
+    /// The commit and its folders, none of its files nor history.
+    Folders,
+    /// What is named, which are files.
+    Named,
 }
 
 /// What a fetch may use and where it puts things.
@@ -90,8 +94,8 @@ impl Session {
         Ok(refs::from_protocol(listed))
     }
 
-    /// Whether the server can send commits without their files.
-    pub(crate) fn can_send_history_alone(&self) -> bool {
+    /// Whether the server can leave out what we name.
+    pub(crate) fn can_filter(&self) -> bool {
         self.handshake.server_protocol_version == Protocol::V2
             && self
                 .handshake
@@ -114,7 +118,7 @@ impl Session {
                 .capabilities
                 .capability("fetch")
                 .is_some_and(|fetch| fetch.supports("shallow").unwrap_or(false));
-        let shallow = if can_be_shallow && content != Content::History {
+        let shallow = if can_be_shallow && !matches!(content, Content::History | Content::Named) {
             Shallow::DepthAtRemote(NonZeroU32::MIN)
         } else {
             Shallow::NoChange
@@ -223,8 +227,13 @@ impl Negotiate for Wants<'_> {
         for want in self.wants {
             arguments.want(want.to_git());
         }
-        if self.content != Content::Files && arguments.can_use_filter() {
-            arguments.filter("tree:0");
+        let filter = match self.content {
+            Content::Files | Content::Named => None,
+            Content::Folders => Some("blob:none"),
+            Content::History | Content::Alone => Some("tree:0"),
+        };
+        if let Some(filter) = filter.filter(|_| arguments.can_use_filter()) {
+            arguments.filter(filter);
         }
         !self.wants.is_empty()
     }

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gix::ObjectId;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Message, SourceError, is_disk_full};
 use crate::objects::{Ambiguous, Objects};
+use crate::partial::Filled;
 use crate::read_caches::ReadCaches;
 use crate::revision::CommitId;
 use crate::session::{Content, FetchInto, Session};
@@ -22,6 +24,9 @@ const MAX_PACKS: usize = 48;
 
 /// Commits named to a server as present. The newest few are what its next commit will resemble.
 const MAX_HAVES: usize = 16;
+
+/// The file that says that a repository is large.
+const PARTIAL: &str = "partial";
 
 /// Short ids remembered as not being there.
 const MAX_ABSENT: usize = 64;
@@ -37,6 +42,10 @@ pub(crate) struct Slot {
     current: Mutex<Current>,
     /// Held while a pack is fetched and installed.
     fetching: Mutex<()>,
+    /// Whether files are fetched only when they are read.
+    partial: AtomicBool,
+    /// Held while files are fetched that were read.
+    filled: Mutex<Filled>,
     /// Databases of their own that were begun.
     n_temporary: AtomicU64,
 }
@@ -53,6 +62,8 @@ struct Current {
 impl Slot {
     pub(crate) fn new(folder: PathBuf, local: bool, caches: Arc<ReadCaches>) -> Self {
         Self {
+            partial: AtomicBool::new(!local && folder.join(PARTIAL).exists()),
+            filled: Mutex::default(),
             folder,
             local,
             caches,
@@ -256,6 +267,62 @@ impl Slot {
         }
     }
 
+    /// Whether files are fetched only when they are read.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.partial.load(Ordering::Relaxed)
+    }
+
+    /// Whether a fetch was given up because the repository is larger than what is fetched as a whole. From now on it is
+    /// partial, also after a restart.
+    pub(crate) fn was_too_large<T>(&self, fetched: &Result<T, SourceError>, limits: &Limits) -> bool {
+        let Err(SourceError::TooLarge { limit, .. }) = fetched else { return false };
+        if *limit >= limits.pack_bytes || self.is_partial() {
+            return false;
+        }
+        self.partial.store(true, Ordering::Relaxed);
+        if let Err(error) = write_atomically(&self.folder.join(PARTIAL), b"") {
+            tracing::debug!(%error, "cannot note that a repository is large");
+        }
+        true
+    }
+
+    /// Calls `fetch` with what `wanted` names; one at a time.
+    pub(crate) fn bring(
+        &self,
+        objects: &Objects,
+        wanted: impl FnOnce(&mut Filled) -> Result<Vec<ObjectId>, SourceError>,
+        fetch: impl Fn(&[ObjectId]) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = wanted(&mut filled)?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!(folder = %objects.path().display(), files = wanted.len(), "fetching files that are read");
+        fetch(&wanted)
+    }
+
+    /// Fetches files.
+    pub(crate) fn fetch_files(
+        &self,
+        objects: &Objects,
+        session: &mut Session,
+        files: &[ObjectId],
+        limits: &Limits,
+        interrupt: &AtomicBool,
+    ) -> Result<(), SourceError> {
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let files: Vec<CommitId> = files.iter().copied().filter_map(CommitId::from_git).collect();
+        let into = FetchInto {
+            git_dir: objects.path(),
+            objects: objects.fresh_handle(),
+            haves: &[],
+            limit: limits.pack_bytes,
+            interrupt,
+        };
+        session.fetch(&files, Content::Named, &into)
+    }
+
     #[expect(clippy::too_many_arguments, reason = "two callers, and each argument comes from another place")]
     fn fetch_into(
         &self,
@@ -267,14 +334,23 @@ impl Slot {
         limits: &Limits,
         interrupt: &AtomicBool,
     ) -> Result<(), SourceError> {
+        let can_filter = session.can_filter();
+        let is_partial = self.is_partial();
+        // What is there already is not fetched for nothing, however large it is.
+        let is_measured = can_filter && !is_partial && haves.is_empty();
         session.fetch(
             wants,
-            Content::Files,
+            if is_partial && can_filter { Content::Folders } else { Content::Files },
             &FetchInto {
                 git_dir: objects.path(),
                 objects: objects.fresh_handle(),
-                haves,
-                limit: limits.pack_bytes,
+                // A server that leaves nothing out would send files as differences to others that are not here.
+                haves: if is_partial && !can_filter { &[] } else { haves },
+                limit: if is_measured {
+                    limits.whole_bytes.min(limits.pack_bytes)
+                } else {
+                    limits.pack_bytes
+                },
                 interrupt,
             },
         )?;
@@ -300,7 +376,7 @@ impl Slot {
         limits: &Limits,
         interrupt: &AtomicBool,
     ) -> Result<Option<Result<CommitId, Ambiguous>>, SourceError> {
-        if !session.can_send_history_alone() || tips.is_empty() {
+        if !session.can_filter() || tips.is_empty() {
             return Ok(None);
         }
         let mut hasher = Sha256::new();

@@ -24,6 +24,9 @@ use crate::url::{RepositoryUrl, Scheme};
 /// Limits on what servers may make us do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Of a repository whose files take more than this as they are sent, only those are fetched that are read, where the
+    /// server can. The default, 64 MiB, takes a second or two to send, and is more than most repositories have.
+    pub whole_bytes: u64,
     /// Most bytes of one fetch. The default, 4 GiB, is what Git hosts themselves advise against exceeding.
     pub pack_bytes: u64,
     /// Most conversations with servers at once. The default, 16, keeps a busy host's rate limits in peace.
@@ -32,7 +35,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pack_bytes: 4 << 30, conversations: 16 }
+        Self { whole_bytes: 64 << 20, pack_bytes: 4 << 30, conversations: 16 }
     }
 }
 
@@ -121,8 +124,7 @@ impl RepositoryStore {
         if let Some(known) = same_place.iter().find(|known| known.is_for(url, access)) {
             return Ok(known.clone());
         }
-        let repository =
-            Arc::new(Repository::new(url.clone(), access.clone(), self.slot(url), self.shared.clone()));
+        let repository = Repository::new(url.clone(), access.clone(), self.slot(url), self.shared.clone());
         same_place.push(repository.clone());
         Ok(repository)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gix::ObjectId;
 use windlass_kube::Str;
@@ -10,6 +11,7 @@ use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 use crate::links::{self, Nodes};
 use crate::members::RawKind;
 use crate::objects::Objects;
+use crate::partial::Elsewhere;
 use crate::revision::CommitId;
 
 /// Longest link target read, the limit of paths on Linux.
@@ -25,6 +27,8 @@ pub struct GitTree {
     pub(crate) objects: Arc<Objects>,
     commit: CommitId,
     root: ObjectId,
+    /// Where files come from that are not on disk, and whether one could not be had.
+    elsewhere: Option<(Elsewhere, Arc<AtomicBool>)>,
 }
 
 impl GitTree {
@@ -32,7 +36,28 @@ impl GitTree {
         let root = objects.with(|repository| -> gix::Result<ObjectId> {
             Ok(repository.find_commit(commit.to_git())?.tree_id()?.detach())
         })?;
-        Ok(Self { objects: objects.clone(), commit, root })
+        Ok(Self { objects: objects.clone(), commit, root, elsewhere: None })
+    }
+
+    /// Fetches files from there that are read and not on disk.
+    pub(crate) fn with_elsewhere(self, elsewhere: Elsewhere) -> Self {
+        Self { elsewhere: Some((elsewhere, Arc::default())), ..self }
+    }
+
+    /// The root folder.
+    pub(crate) fn root_id(&self) -> ObjectId {
+        self.root
+    }
+
+    /// Fetches a file that is not on disk.
+    fn bring(&self, id: ObjectId, path: &str) -> Result<(), TreeError> {
+        let Some((elsewhere, failed)) = self.elsewhere.as_ref().filter(|_| !self.objects.has(id)) else {
+            return Ok(());
+        };
+        elsewhere.bring(self, id, path).map_err(|error| {
+            failed.store(true, Ordering::Relaxed);
+            TreeError::Store { path: path.into(), source: Box::new(error) }
+        })
     }
 
     /// The commit whose files these are.
@@ -54,6 +79,7 @@ impl GitTree {
         path: &str,
         limit: u64,
     ) -> Result<Option<Arc<[u8]>>, TreeError> {
+        self.bring(id, path)?;
         let size = self.objects.size(id).map_err(|error| self.broken(path, &error))?;
         if size > limit {
             return Err(TreeError::TooLarge { path: path.into(), size, limit });
@@ -70,11 +96,12 @@ impl GitTree {
         })
     }
 
-    /// Whether reading has found damage in the database. [`Repository::discard_objects`](crate::Repository) makes the
+    /// Whether reading has found damage in the database, or a file could not be fetched. [`Repository::discard_objects`](crate::Repository) makes the
     /// next update fetch anew.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.objects.is_damaged()
+            || self.elsewhere.as_ref().is_some_and(|(_, failed)| failed.load(Ordering::Relaxed))
     }
 
     /// Notes that the database is damaged.
@@ -109,6 +136,7 @@ impl Nodes for GitTree {
     }
 
     fn link_target(&self, id: &ObjectId) -> Result<String, TreeError> {
+        self.bring(*id, "")?;
         let size = self.objects.size(*id).map_err(|error| self.broken("link", &error))?;
         if size > MAX_LINK_BYTES {
             return Err(TreeError::TooLarge { path: "symbolic link".into(), size, limit: MAX_LINK_BYTES });

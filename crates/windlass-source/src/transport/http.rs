@@ -2,6 +2,7 @@
 
 mod clients;
 mod exchange;
+mod greeting;
 
 use std::io::{self, BufReader};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use crate::url::{RepositoryUrl, Scheme};
 
 pub(crate) use clients::{Clients, allowed_addresses};
 use exchange::{Account, Answer, Body, Exchange, Head, PostBody, Shared};
+pub(crate) use greeting::Greeting;
+use greeting::Listener;
 
 /// Redirects followed for one listing: renames and `.git` suffixes need one or two.
 const MAX_REDIRECTS: usize = 5;
@@ -40,6 +43,7 @@ pub(crate) struct HttpLink {
     redirected: Option<String>,
     limit: Duration,
     io: Arc<IoRuntime>,
+    greeting: Arc<Greeting>,
 }
 
 impl HttpLink {
@@ -50,6 +54,7 @@ impl HttpLink {
         repository: &RepositoryUrl,
         access: &Access,
         policy: &Arc<Policy>,
+        greeting: &Arc<Greeting>,
         failure: FailureSlot,
     ) -> Result<Self, SourceError> {
         let authorization = authorization(repository, access)?;
@@ -65,6 +70,7 @@ impl HttpLink {
             redirected: None,
             limit: access.timeouts.silence,
             io: io.clone(),
+            greeting: greeting.clone(),
         })
     }
 
@@ -132,10 +138,16 @@ impl Http for HttpLink {
         base_url: &str,
         headers: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> gix::Result<GetResponse<Self::Headers, Self::ResponseBody>> {
+        if let Some(kept) = self.greeting.get() {
+            self.redirected = kept.redirected;
+            let exchange = Shared::new(Exchange::Answered(Answer::remembered(kept.body)), self.account());
+            return Ok(GetResponse { headers: Head::of(&exchange), body: BufReader::new(Body(exchange)) });
+        }
         let headers = header_map(headers);
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_string();
         let response = self.follow(url, &tail, &headers).map_err(gix::Error::from_error)?;
-        let exchange = Shared::new(Exchange::Answered(Answer::new(response)), self.account());
+        let listener = Listener::new(&self.greeting, self.redirected.clone());
+        let exchange = Shared::new(Exchange::Answered(Answer::heard(response, listener)), self.account());
         Ok(GetResponse { headers: Head::of(&exchange), body: BufReader::new(Body(exchange)) })
     }
 

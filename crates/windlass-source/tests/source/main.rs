@@ -4,6 +4,7 @@
 mod access;
 mod crash;
 mod github_app;
+mod large;
 mod lfs;
 mod local;
 mod proxy;

@@ -109,13 +109,14 @@ fn an_unchanged_branch_costs_a_listing_and_no_pack() {
 
     server.forget_requests();
     let after = update(&repository, "main").unwrap();
-    assert_eq!((server.handshakes(), server.upload_packs(), server.fetches()), (1, 1, 0));
+    assert_eq!((server.handshakes(), server.upload_packs(), server.fetches()), (0, 1, 0));
+    assert_eq!(server.requests().len(), 1, "what the server can do is known");
     assert_eq!(before.tree.digest(), after.tree.digest());
 
     git.write("main", "dir/7", "changed").unwrap();
     server.forget_requests();
     let changed = update(&repository, "main").unwrap();
-    assert_eq!((server.handshakes(), server.fetches()), (1, 1));
+    assert_eq!((server.requests().len(), server.fetches()), (2, 1));
     assert_eq!(text_at(&changed, "dir/7").as_deref(), Some("changed"));
     assert_eq!(text_at(&changed, "dir/8").as_deref(), Some("content 8"));
     assert_eq!(text_at(&before, "dir/7").as_deref(), Some("content 7"), "an older Tree stays as it is");
@@ -225,7 +226,7 @@ fn many_commits_do_not_pile_up() {
     assert!(packs() <= 48, "{} packs", packs());
 }
 
-fn walk(folder: &std::path::Path) -> Vec<String> {
+pub(crate) fn walk(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         if entry.path().is_dir() {

@@ -9,7 +9,7 @@ fn read(path: std::path::PathBuf) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-fn access(server: &SshGitServer) -> Access {
+pub(crate) fn access(server: &SshGitServer) -> Access {
     Access {
         authentication: Authentication::SshKey {
             private_key: read(server.client_key()).into(),

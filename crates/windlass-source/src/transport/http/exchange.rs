@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use http::header::HeaderMap;
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
+use super::greeting::Listener;
 use crate::error::{Message, SourceError};
 use crate::policy::Refused;
 use crate::transport::runtime::{IoRuntime, Stopped};
@@ -85,13 +86,40 @@ impl Account {
 
 /// An answer, and what of its body has arrived and is not read yet.
 pub(super) struct Answer {
-    response: Response,
+    /// Where more comes from; `None` where all is here.
+    response: Option<Response>,
     pending: Bytes,
+    /// Told of what is read, and of the end.
+    listener: Option<Listener>,
 }
 
 impl Answer {
-    pub(super) fn new(response: Response) -> Self {
-        Self { response, pending: Bytes::new() }
+    fn new(response: Response) -> Self {
+        Self { response: Some(response), pending: Bytes::new(), listener: None }
+    }
+
+    /// An answer that `listener` is told of.
+    pub(super) fn heard(response: Response, listener: Listener) -> Self {
+        Self { listener: Some(listener), ..Self::new(response) }
+    }
+
+    /// A greeting that was heard before.
+    pub(super) fn remembered(body: Bytes) -> Self {
+        Self { response: None, pending: body, listener: None }
+    }
+
+    fn header_lines(&self) -> Vec<u8> {
+        let Some(response) = &self.response else {
+            return b"content-type:application/x-git-upload-pack-advertisement\n".to_vec();
+        };
+        let mut lines = Vec::new();
+        for (name, value) in response.headers() {
+            lines.extend_from_slice(name.as_str().as_bytes());
+            lines.push(b':');
+            lines.extend_from_slice(value.as_bytes());
+            lines.push(b'\n');
+        }
+        lines
     }
 }
 
@@ -148,16 +176,7 @@ impl Head {
 
     fn lines(&mut self) -> io::Result<&mut Cursor<Vec<u8>>> {
         if self.lines.is_none() {
-            let lines = self.shared.with_answer(|answer| {
-                let mut lines = Vec::new();
-                for (name, value) in answer.response.headers() {
-                    lines.extend_from_slice(name.as_str().as_bytes());
-                    lines.push(b':');
-                    lines.extend_from_slice(value.as_bytes());
-                    lines.push(b'\n');
-                }
-                Ok(lines)
-            })?;
+            let lines = self.shared.with_answer(|answer| Ok(answer.header_lines()))?;
             self.lines = Some(Cursor::new(lines));
         }
         Ok(self.lines.get_or_insert_default())
@@ -188,9 +207,16 @@ pub(crate) struct Body(pub(super) Shared);
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let account = &self.0.account;
-        self.0.with_answer(|Answer { response, pending }| {
+        self.0.with_answer(|Answer { response, pending, listener }| {
             while pending.is_empty() {
-                match account.wait(response.chunk())? {
+                let piece = match response {
+                    Some(response) => account.wait(response.chunk())?,
+                    None => None,
+                };
+                if let Some(listener) = listener {
+                    listener.hear(piece.as_deref().unwrap_or_default());
+                }
+                match piece {
                     Some(piece) => *pending = piece,
                     None => return Ok(0),
                 }
