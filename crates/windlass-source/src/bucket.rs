@@ -217,6 +217,7 @@ impl Origin for Buckets {
             revision: ArtifactRevision { version: None, digest },
             tree,
             annotations: BTreeMap::new(),
+            signers: Vec::new(),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::artifact::ArtifactUrl;
 use crate::url::RepositoryUrl;
+use crate::verification::Verifications;
 
 /// A text that must not be seen: printing shows that it is there and nothing else.
 #[derive(Clone, Eq)]
@@ -79,6 +80,8 @@ pub struct Access {
     pub lfs: bool,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Whose signatures artifacts must have. Nothing of one that has none is handed out.
+    pub verifications: Verifications,
 }
 
 /// Who we are to the server.

@@ -272,6 +272,6 @@ impl Origin for HelmRepository {
         let (name, chart) = self.find(target)?;
         let tree = self.fetch_chart(target, &name, &chart)?;
         let revision = ArtifactRevision { version: Some(chart.version), digest: tree.source() };
-        Ok(ArtifactSnapshot { revision, tree, annotations: BTreeMap::new() })
+        Ok(ArtifactSnapshot { revision, tree, annotations: BTreeMap::new(), signers: Vec::new() })
     }
 }

@@ -74,6 +74,7 @@ mod submodules;
 mod transport;
 mod tree;
 mod url;
+mod verification;
 pub mod webhook;
 
 pub use archive::{ArchiveError, ArchiveLimits, ArchiveRoot};
@@ -101,4 +102,6 @@ pub use store::{Limits, RepositoryStore};
 pub use submodules::{AccessTo, CompositeTree};
 pub use tree::GitTree;
 pub use url::{MAX_URL_BYTES, ParseUrlError, RepositoryUrl, Scheme};
+pub use verification::{VerificationRule, Verifications};
+pub use windlass_artifact_signature::{self as artifact_signature, Signer, Verification};
 pub use windlass_signature::git as signature;

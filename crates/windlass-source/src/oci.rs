@@ -3,10 +3,12 @@
 mod login;
 mod manifest;
 mod registry;
+mod signatures;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use windlass_artifact_signature::Signer;
 use windlass_go::re2::Regex;
 use windlass_go::semver::{Constraint, Version};
 
@@ -38,6 +40,8 @@ pub(crate) struct OciRepository {
     registries: Mutex<HashMap<String, Arc<Registry>>>,
     /// Only manifests that the registry has shown us with these credentials.
     manifests: Mutex<HashMap<(String, ContentDigest), Arc<Manifest>>>,
+    /// Who has signed what, as far as it was looked at. The digest stays what it is, so this holds.
+    signers: Mutex<HashMap<(String, ContentDigest), Vec<Signer>>>,
 }
 
 /// Which layer a target wants.
@@ -62,6 +66,7 @@ impl OciRepository {
             shared,
             registries: Mutex::default(),
             manifests: Mutex::default(),
+            signers: Mutex::default(),
         }
     }
 
@@ -177,6 +182,41 @@ impl OciRepository {
     }
 }
 
+impl OciRepository {
+    /// Who has signed a digest, one for each rule that asks.
+    fn signers(
+        &self,
+        registry: &Registry,
+        digest: ContentDigest,
+        artifact: &str,
+    ) -> Result<Vec<Signer>, SourceError> {
+        let demands = self.access.verifications.asked_of(&self.url, &registry.below);
+        if demands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = (registry.shown.clone(), digest);
+        if let Some(known) = self.signers.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        let fail = |error: ArtifactError| wrong(&registry.shown, artifact, error);
+        let mut signers = Vec::new();
+        for demand in demands {
+            let verification = demand
+                .as_ref()
+                .map_err(|problem| fail(ArtifactError::VerificationUnusable { problem: problem.clone() }))?;
+            let found = signatures::of(registry, digest, verification)?;
+            let signer = verification.check(&digest.to_string(), &found);
+            signers.push(signer.map_err(|refusal| fail(ArtifactError::Unverified(refusal)))?);
+        }
+        let mut known = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_MANIFESTS {
+            known.clear();
+        }
+        known.insert(key, signers.clone());
+        Ok(signers)
+    }
+}
+
 impl Origin for OciRepository {
     fn refresh(&self) -> Result<(), SourceError> {
         Ok(())
@@ -187,6 +227,7 @@ impl Origin for OciRepository {
         let (version, digest) = self.find(&registry, target)?;
         // A digest that nobody has is no revision.
         self.manifest(&registry, digest)?;
+        self.signers(&registry, digest, &target.shown())?;
         Ok(ArtifactRevision { version, digest })
     }
 
@@ -199,19 +240,21 @@ impl Origin for OciRepository {
             Wanted::Layer(layer) => format!("{layer:?}"),
         };
         let identity = format!("oci {} {digest} {selector}", registry.shown);
+        // What is verified is the digest, and what is fetched below has it.
+        let signers = self.signers(&registry, digest, &artifact)?;
         let revision = ArtifactRevision { version, digest };
         let manifest = match self.manifest(&registry, digest) {
             Ok(manifest) => manifest,
             Err(error @ (SourceError::Unreachable { .. } | SourceError::Silent { .. })) => {
                 // What was fetched before does not change: it has the digest.
                 let tree = self.shared.trees.get(&identity).ok_or(error)?;
-                return Ok(ArtifactSnapshot { revision, tree, annotations: BTreeMap::new() });
+                return Ok(ArtifactSnapshot { revision, tree, annotations: BTreeMap::new(), signers });
             }
             Err(error) => return Err(error),
         };
         let annotations = manifest.annotations.clone();
         if let Some(tree) = self.shared.trees.get(&identity) {
-            return Ok(ArtifactSnapshot { revision, tree, annotations });
+            return Ok(ArtifactSnapshot { revision, tree, annotations, signers });
         }
         let layer = match wanted {
             Wanted::Chart => manifest.chart_layer(),
@@ -230,7 +273,7 @@ impl Origin for OciRepository {
         let expected =
             Expected { repository: &registry.shown, artifact: &artifact, digest: Some(content), root };
         let tree = self.shared.download(reply, &expected, |_| identity)?;
-        Ok(ArtifactSnapshot { revision, tree, annotations })
+        Ok(ArtifactSnapshot { revision, tree, annotations, signers })
     }
 }
 

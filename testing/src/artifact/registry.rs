@@ -52,6 +52,7 @@ struct Content {
     tags_per_page: Option<usize>,
     token_realm: Option<String>,
     hide_digests: bool,
+    list_referrers: bool,
 }
 
 struct Registry {
@@ -165,6 +166,33 @@ impl OciRegistry {
         Ok(digest)
     }
 
+    /// Puts a manifest or an index there byte for byte, under its digest and under `tag`, if there is one.
+    pub fn push_manifest_bytes(&self, name: &str, tag: Option<&str>, media_type: &str, bytes: &[u8]) {
+        let digest = digest_of(bytes);
+        let mut content = self.content();
+        let key = (name.to_owned(), digest.clone());
+        content.manifests.insert(key, (media_type.to_owned(), Bytes::copy_from_slice(bytes)));
+        if let Some(tag) = tag {
+            content.tags.entry(name.to_owned()).or_default().insert(tag.to_owned(), digest);
+        }
+    }
+
+    /// Puts a blob there.
+    pub fn push_blob(&self, bytes: &[u8]) {
+        self.content().blobs.insert(digest_of(bytes), Bytes::copy_from_slice(bytes));
+    }
+
+    /// Takes a tag away.
+    pub fn remove_tag(&self, name: &str, tag: &str) {
+        self.content().tags.get_mut(name).map(|tags| tags.remove(tag));
+    }
+
+    /// Lists what refers to a manifest, as registries of the specification 1.1 do. Without it a client has to look at
+    /// the tag that stands for the list.
+    pub fn list_referrers(&self) {
+        self.content().list_referrers = true;
+    }
+
     /// The tags of a repository.
     pub fn tags(&self, name: &str) -> Vec<String> {
         self.content().tags.get(name).map(|tags| tags.keys().cloned().collect()).unwrap_or_default()
@@ -252,7 +280,7 @@ impl Handler for Registry {
         let Some(path) = request.path.strip_prefix("/v2/") else { return error(404, "NOT_FOUND") };
         let parts: Vec<&str> = path.split('/').collect();
         let (name, kind, rest) =
-            match parts.iter().rposition(|it| matches!(*it, "manifests" | "blobs" | "tags")) {
+            match parts.iter().rposition(|it| matches!(*it, "manifests" | "blobs" | "tags" | "referrers")) {
                 Some(at) => (parts[..at].join("/"), parts[at], parts[at + 1..].join("/")),
                 None => (String::new(), "", String::new()),
             };
@@ -262,6 +290,7 @@ impl Handler for Registry {
         match (request.method.as_str(), kind) {
             (_, "") => Answer::new(if path.is_empty() { 200 } else { 404 }),
             ("GET", "tags") => self.list_tags(&name, &request.query),
+            ("GET", "referrers") => self.get_referrers(&name, &rest),
             ("GET" | "HEAD", "manifests") => self.get_manifest(&name, &rest),
             ("PUT", "manifests") => self.put_manifest(&name, &rest, headers, body),
             ("GET" | "HEAD", "blobs") => self.get_blob(&rest),
@@ -352,6 +381,30 @@ impl Registry {
         };
         let answer = Answer::new(200).header(CONTENT_TYPE, media_type.clone()).body(bytes.clone());
         if content.hide_digests { answer } else { answer.header(DIGEST, digest) }
+    }
+
+    fn get_referrers(&self, name: &str, subject: &str) -> Answer {
+        let content = self.content();
+        if !content.list_referrers {
+            return error(404, "NOT_FOUND");
+        }
+        let mut listed = Vec::new();
+        for ((repository, digest), (media_type, bytes)) in &content.manifests {
+            let manifest: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            if repository == name && manifest["subject"]["digest"] == subject {
+                let artifact_type = match &manifest["artifactType"] {
+                    Value::Null => &manifest["config"]["mediaType"],
+                    given => given,
+                };
+                listed.push(json!({
+                    "mediaType": media_type, "digest": digest, "size": bytes.len(), "artifactType": artifact_type,
+                    "annotations": manifest["annotations"],
+                }));
+            }
+        }
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let index = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": listed});
+        Answer::new(200).header(CONTENT_TYPE, media_type).body(index.to_string())
     }
 
     fn put_manifest(&self, name: &str, reference: &str, headers: &HeaderMap, body: Bytes) -> Answer {

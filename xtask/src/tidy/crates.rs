@@ -44,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
     pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-kustomize", VALUES),
     pure("windlass-signature", &[]),
+    // It reads the clock, through the library that knows Sigstore.
+    effectful("windlass-artifact-signature", &["windlass-go"]),
     pure(
         "windlass-helm",
         &[
@@ -59,7 +61,14 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-diff", VALUES),
     effectful(
         "windlass-source",
-        &["windlass-go", "windlass-yaml", "windlass-kube", "windlass-model", "windlass-signature"],
+        &[
+            "windlass-go",
+            "windlass-yaml",
+            "windlass-kube",
+            "windlass-model",
+            "windlass-signature",
+            "windlass-artifact-signature",
+        ],
     ),
     pure(
         "windlass-render",

@@ -1,5 +1,7 @@
 //! Why a chart or an artifact could not be had, where its repository as such answered.
 
+use windlass_artifact_signature::Refusal;
+
 use super::ContentDigest;
 use crate::archive::ArchiveError;
 use crate::error::ErrorClass;
@@ -97,6 +99,18 @@ pub enum ArtifactError {
         /// The host.
         realm: String,
     },
+    /// Nobody who counts has signed it.
+    #[error("it is not signed as is asked for")]
+    Unverified(#[source] Refusal),
+    /// A signature is asked for, and by whom cannot be known.
+    #[error("a policy for signatures cannot be used, and refuses what it is for: {problem}")]
+    VerificationUnusable {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A signature is asked for where there can be none.
+    #[error("a signature is asked for, and only artifacts of registries have any that can be checked")]
+    NotVerifiable,
     /// The archive is refused.
     #[error("its archive is refused")]
     Archive(#[from] ArchiveError),
@@ -130,6 +144,10 @@ impl ArtifactError {
             Self::TooSlow { .. } => "TransferTooSlow",
             Self::NoSuchLayer { .. } => "NoSuchLayer",
             Self::ForeignTokenServer { .. } => "ForeignTokenServer",
+            Self::Unverified(Refusal::Unsigned) => "NotSigned",
+            Self::Unverified(Refusal::NoneCounts { .. }) => "SignatureRefused",
+            Self::VerificationUnusable { .. } => "SignaturePolicyInvalid",
+            Self::NotVerifiable => "SignatureUnsupported",
             Self::Archive(_) => "ArchiveRefused",
         }
     }

@@ -6,12 +6,13 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::error::ArtifactError;
 use super::limits::ArtifactLimits;
 use super::tarball::Tarball;
 use super::target::{ArtifactKind, ArtifactOptions, ArtifactRevision, ArtifactSnapshot, ArtifactTarget};
 use super::tree_store::TreeStore;
 use super::url::{ArtifactScheme, ArtifactUrl, check_web};
-use super::web::{Web, protocol, refused};
+use super::web::{Web, protocol, refused, wrong};
 use crate::bucket::Buckets;
 use crate::credentials::Access;
 use crate::error::SourceError;
@@ -115,6 +116,9 @@ impl ArtifactStore {
         check_web(&self.shared.web.policy, url.web()).map_err(|source| refused(&shown, source))?;
         if (url.scheme() == ArtifactScheme::Oci) != (kind == ArtifactKind::Oci) {
             return Err(protocol(&shown, "a registry has an address that begins with oci://, others do not"));
+        }
+        if kind != ArtifactKind::Oci && !access.verifications.asked_of(url, "").is_empty() {
+            return Err(wrong(&shown, "anything", ArtifactError::NotVerifiable));
         }
         let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
         let same_place = repositories.entry(url.normalised()).or_default();

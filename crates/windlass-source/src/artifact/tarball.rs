@@ -77,6 +77,7 @@ impl Origin for Tarball {
             revision: ArtifactRevision { version: None, digest: tree.source() },
             tree,
             annotations: BTreeMap::new(),
+            signers: Vec::new(),
         };
         if reply.status() == StatusCode::NOT_MODIFIED
             && let Some((tree, _)) = known

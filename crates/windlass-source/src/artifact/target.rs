@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use windlass_artifact_signature::Signer;
+
 use super::{ArtifactTree, ContentDigest};
 use crate::archive::ArchiveRoot;
 use crate::bucket::BucketPart;
@@ -114,6 +116,8 @@ pub struct ArtifactSnapshot {
     pub tree: ArtifactTree,
     /// The annotations of an OCI manifest, such as `org.opencontainers.image.revision`.
     pub annotations: BTreeMap<String, String>,
+    /// Who has signed it, one for each rule that asks.
+    pub signers: Vec<Signer>,
 }
 
 impl ArtifactTarget {

@@ -28,9 +28,9 @@ pub(super) enum Document {
 }
 
 /// An artifact's parts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Manifest {
-    layers: Vec<Descriptor>,
+    pub(super) layers: Vec<Descriptor>,
     pub(super) annotations: BTreeMap<String, String>,
 }
 
@@ -45,6 +45,16 @@ pub(super) struct Descriptor {
     pub(super) size: u64,
     #[serde(default)]
     platform: Option<Platform>,
+    #[serde(rename = "artifactType", default)]
+    pub(super) artifact_type: Option<String>,
+    #[serde(default)]
+    pub(super) annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Descriptor {
+    pub(super) fn annotation(&self, name: &str) -> Option<String> {
+        self.annotations.as_ref()?.get(name).filter(|text| !text.is_empty()).cloned()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -201,6 +211,8 @@ mod tests {
             digest_text: format!("{os}/{architecture}"),
             size: 0,
             platform: Some(Platform { architecture: architecture.into(), os: os.into() }),
+            artifact_type: None,
+            annotations: None,
         };
         let (arm, amd) = (variant("linux", "arm64"), variant("linux", "amd64"));
         assert_eq!(choose_variant(&[arm.clone(), amd]).unwrap().digest_text, "linux/amd64");

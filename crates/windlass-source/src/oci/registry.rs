@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
 use super::login::Login;
-use super::manifest::{ACCEPTED, Document, Manifest, choose_variant};
+use super::manifest::{ACCEPTED, Descriptor, Document, Manifest, choose_variant};
 use crate::artifact::hub::Shared;
 use crate::artifact::web::{Question, Reply, protocol, wrong};
 use crate::artifact::{ArtifactError, ArtifactOptions, ArtifactUrl, ContentDigest};
@@ -18,10 +18,15 @@ use crate::error::SourceError;
 /// Tags asked for at once; registries may send fewer.
 const TAGS_PER_PAGE: usize = 1_000;
 
+/// The media type of a list of manifests.
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// A repository of a registry.
 pub(super) struct Registry {
     /// As errors name it: `oci://host/path`.
     pub(super) shown: String,
+    /// Its path below the address.
+    pub(super) below: String,
     endpoint: Url,
     path: String,
     access: Access,
@@ -58,7 +63,7 @@ impl Registry {
         let endpoint = Url::parse(&format!("{scheme}://{host}/v2/{path}/"))
             .map_err(|_| protocol(&shown, "it has no usable address"))?;
         let login = Login::new(url, access, options)?;
-        Ok(Self { shown, endpoint, path, access: access.clone(), shared, login })
+        Ok(Self { shown, below: below.to_string(), endpoint, path, access: access.clone(), shared, login })
     }
 
     /// All tags, in the registry's order.
@@ -130,7 +135,28 @@ impl Registry {
         }
     }
 
-    fn document(&self, digest: ContentDigest) -> Result<Document, SourceError> {
+    /// What the registry says refers to a digest; `None` where it has no such list (distribution specification 1.1,
+    /// "Listing Referrers"). Only the first page is read: there are more than anybody looks at.
+    pub(super) fn referrers(&self, digest: ContentDigest) -> Result<Option<Vec<Descriptor>>, SourceError> {
+        let reply = self.ask(&Method::GET, &self.address(&format!("referrers/{digest}"))?, Some(INDEX))?;
+        let what = "the list of what refers to it";
+        match reply.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+                return Err(reply.failure(self.login.is_anonymous(), Some(what)));
+            }
+            status if status.is_client_error() => return Ok(None),
+            _ => return Err(reply.failure(self.login.is_anonymous(), Some(what))),
+        }
+        let bytes = reply.bytes(what, "manifest_bytes", self.shared.web.limits.manifest_bytes)?;
+        match Document::read(&bytes) {
+            Ok(Document::Index(referrers)) => Ok(Some(referrers)),
+            // Some older registries answer anything they do not know with a page of theirs.
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn document(&self, digest: ContentDigest) -> Result<Document, SourceError> {
         let reply = self.ask(&Method::GET, &self.address(&format!("manifests/{digest}"))?, Some(ACCEPTED))?;
         let what = format!("manifest {digest}");
         if reply.status() != StatusCode::OK {

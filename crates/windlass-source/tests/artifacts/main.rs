@@ -6,6 +6,7 @@ mod charts;
 mod faults;
 mod helm;
 mod registry;
+mod signatures;
 mod tarballs;
 mod versions;
 
