@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// How many folders the repository of `monorepo` has, comma-separated.
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "10000")]
     pub(crate) folders: Vec<usize>,
+    /// How long the history of the repository with a long one is, in MiB, for `repositories`.
+    #[arg(long, value_name = "MIB", default_value_t = 5120)]
+    pub(crate) history_mib: u64,
     /// Measure the floor only.
     #[arg(long)]
     pub(crate) floor_only: bool,
@@ -62,6 +65,8 @@ pub(crate) enum What {
     Spine,
     /// One repository with thousands of folders, over HTTP.
     Monorepo,
+    /// Large repositories, next to `git clone`. Not part of everything: making them takes minutes.
+    Repositories,
     /// Single operations, in process.
     Micro,
     /// Building kustomizations, against kustomize. Not part of everything: it takes minutes of kustomize's.

@@ -16,6 +16,7 @@ mod kustomize;
 mod machine;
 mod micro;
 mod monorepo;
+mod repositories;
 mod server;
 mod spine;
 mod usage;
@@ -50,6 +51,9 @@ fn main() -> Result<()> {
     if matches!(arguments.what, What::All | What::Monorepo) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(monorepo::run(&arguments, &mut report))?;
+    }
+    if arguments.what == What::Repositories {
+        repositories::run(&arguments, &mut report)?;
     }
     if matches!(arguments.what, What::All | What::Micro) {
         micro::run(&mut report)?;

@@ -95,6 +95,8 @@ pub(crate) struct PreparedUnit {
     pub(crate) discovery: u64,
     /// The version of the names of repositories that it was begun with, if it depends on them.
     pub(crate) names: Option<u64>,
+    /// Whether what is kept was passed by.
+    pub(crate) anew: bool,
     /// Whether some of it is to be fetched first: nothing else here counts then.
     pub(crate) pending: bool,
 }

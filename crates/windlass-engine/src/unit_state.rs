@@ -99,6 +99,8 @@ pub(crate) struct UnitState {
     pub(crate) done_request: Option<Digest>,
     /// Whether the refresh that the object asks for was taken up.
     pub(crate) refresh_taken: bool,
+    /// Whether somebody has asked to render it past what is kept, which was not done yet.
+    pub(crate) render_anew: bool,
     /// What that refresh asked of which repositories.
     pub(crate) refreshes: Vec<(Str, RefreshTicket)>,
     /// What a status write that is under way tells: the object before it, and what is told again if it fails.
@@ -368,6 +370,7 @@ impl UnitState {
             verdicts: HashMap::new(),
             done_request: None,
             refresh_taken: false,
+            render_anew: false,
             refreshes: Vec::new(),
             told: None,
             writing: false,

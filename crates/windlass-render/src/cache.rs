@@ -80,6 +80,15 @@ const KEPT_PER_FOLDER: usize = 2;
 /// Which part of the capacity more is used for what kustomizations have read.
 const FILES_SHARE: usize = 8;
 
+/// What may answer in place of a render.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// What is kept.
+    Kept,
+    /// Nothing.
+    Nothing,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Parameters {
     path: Str,
@@ -135,6 +144,35 @@ impl RenderCache {
         renderer: &Renderer,
         context: &mut Context<'_>,
     ) -> Result<SharedRender, RenderError> {
+        self.answer(repository, tree, path, renderer, context, Trust::Kept)
+    }
+
+    /// As [`render`](Self::render), past what is kept in memory and in the store, failures too: what time or chance has made
+    /// is made anew. The result takes the place of what was kept.
+    ///
+    /// # Errors
+    ///
+    /// As for [`render`](crate::render).
+    pub fn render_anew(
+        &self,
+        repository: &str,
+        tree: &dyn Tree,
+        path: &str,
+        renderer: &Renderer,
+        context: &mut Context<'_>,
+    ) -> Result<SharedRender, RenderError> {
+        self.answer(repository, tree, path, renderer, context, Trust::Nothing)
+    }
+
+    fn answer(
+        &self,
+        repository: &str,
+        tree: &dyn Tree,
+        path: &str,
+        renderer: &Renderer,
+        context: &mut Context<'_>,
+        trust: Trust,
+    ) -> Result<SharedRender, RenderError> {
         // Asked for each name anew: one render is shared by many names.
         let renderer = &*effective(tree, path, renderer, context)?;
         let mut hasher = DefaultHasher::new();
@@ -160,11 +198,14 @@ impl RenderCache {
         // Of directories, only what Jsonnet made is worth a record.
         let is_recorded = !matches!(*tool, Renderer::Directory(_)) || parameters.jsonnet;
         let store = self.store.as_ref().filter(|_| is_recorded);
-        let candidates: Vec<SharedRender> = {
+        let trusted = trust == Trust::Kept;
+        let candidates: Vec<SharedRender> = if trusted {
             let state = self.lock();
             let kept = state.renders.get(&parameters).into_iter().flatten();
             let same_context = kept.filter(|kept| kept.context == of_context);
             same_context.map(|kept| kept.render.clone()).collect()
+        } else {
+            Vec::new()
         };
         for candidate in candidates.into_iter().rev() {
             if holds(&candidate, tree, context)? {
@@ -172,7 +213,7 @@ impl RenderCache {
                 return Ok(candidate);
             }
         }
-        if let Some(store) = store
+        if let Some(store) = store.filter(|_| trusted)
             && let Some(loaded) = load(&**store, parameters.key(repository, of_context), tree, context)?
         {
             self.lock().counts.loaded += 1;
@@ -182,7 +223,7 @@ impl RenderCache {
         let failure_key = (parameters, of_context);
         let now = context.world.now().seconds;
         let paused = self.lock().failures.pausing(&failure_key, now).cloned();
-        if let Some(paused) = paused
+        if let Some(paused) = paused.filter(|_| trusted)
             && reads_hold(&paused.reads, &paused.reference_reads, tree, context)?
             && paused.fetched.holds(context.fetchers.record)
         {
@@ -201,9 +242,7 @@ impl RenderCache {
         self.lock().failures.forget(&failure_key);
         if !rendered.confidential && rendered.fetched != Fetched::Unknown && !rendered.may_pass {
             let (parameters, _) = failure_key;
-            // What lies elsewhere is not known yet when a process begins: a record of it would not be found to hold.
-            let is_whole = !rendered.is_plain && rendered.fetched == Fetched::Nothing;
-            if let Some(store) = store.filter(|_| is_whole)
+            if let Some(store) = store.filter(|_| !rendered.is_plain)
                 && let Some(record) = record::encode(&rendered)
             {
                 let slot = rendered.reads.slot(SLOTS);

@@ -65,7 +65,26 @@ pub(crate) fn encode(rendered: &Rendered) -> Option<Vec<u8>> {
         list(parts.into_iter().chain([digest.to_string().into()]))
     });
     record.set_at(&["lookups"], list(lookups));
+    match &rendered.fetched {
+        Fetched::Nothing => {}
+        Fetched::Known(fetched)
+            if !fetched.iter().any(|(address, at)| names_user(address) || names_user(at)) =>
+        {
+            let fetched =
+                fetched.iter().map(|(address, at)| list([address.clone().into(), at.clone().into()]));
+            record.set_at(&["fetched"], list(fetched));
+        }
+        Fetched::Known(_) | Fetched::Unknown => return None,
+    }
     Some(json::to_vec(&record))
+}
+
+/// Whether an address may hold a password: what is kept on disk holds none that is known as one.
+fn names_user(address: &str) -> bool {
+    address
+        .split("://")
+        .skip(1)
+        .any(|rest| rest.split(['/', '"', ' ']).next().is_some_and(|host| host.contains('@')))
 }
 
 /// The render of a record; `None` for bytes that are none.
@@ -95,6 +114,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Rendered> {
         let [name, reads] = value.as_array()?.as_slice() else { return None };
         Some((Str::from(name.as_str()?), ReadSet::from_value(reads)?))
     };
+    let fetched = |value: &Value| {
+        let [address, at] = value.as_array()?.as_slice() else { return None };
+        Some((Str::from(address.as_str()?), Str::from(at.as_str()?)))
+    };
+    let fetched = match record.get("fetched") {
+        None => Fetched::Nothing,
+        Some(_) => Fetched::Known(record.items_at(&["fetched"]).iter().map(fetched).collect::<Option<_>>()?),
+    };
     Some(Rendered {
         manifests: record.items_at(&["manifests"]).iter().map(manifest).collect::<Option<_>>()?,
         diagnostics: record.items_at(&["diagnostics"]).iter().map(diagnostic).collect::<Option<_>>()?,
@@ -103,7 +130,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Rendered> {
         reference_reads: record.items_at(&["references"]).iter().map(reference).collect::<Option<_>>()?,
         by_chance: record.bool_at(&["chance"])?,
         confidential: false,
-        fetched: Fetched::Nothing,
+        fetched,
         may_pass: false,
         is_plain: record.bool_at(&["plain"])?,
         lookups: record.items_at(&["lookups"]).iter().map(lookup).collect::<Option<_>>()?,

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use windlass_kube::Str;
 use windlass_kustomize::remote::{Remote, RepositoryAddress};
 use windlass_kustomize::{Error, ErrorKind};
-use windlass_model::{MemoryTree, Renderer, Tree};
+use windlass_model::{Digest, MemoryTree, Renderer, Tree};
 use windlass_render::{
     Asked, ChartFiles, ChartRequest, ChartSource, ChartSourceError, Context, Elsewhere, Fetchers, Instant,
-    NoCharts, RenderCache, RenderError, SharedRender, World,
+    NoCharts, RenderCache, RenderError, RenderStore, SharedRender, World,
 };
 
 /// What is at an address.
@@ -168,6 +168,55 @@ fn renders_are_kept_while_things_elsewhere_are_the_same() {
         render(&cache, &tree, &web).unwrap_err();
         assert_eq!(cache.counts().rendered, 3);
     }
+}
+
+/// A store in memory.
+#[derive(Default)]
+struct Records(Mutex<BTreeMap<(String, u8), Vec<u8>>>);
+
+impl RenderStore for Records {
+    fn load(&self, key: Digest) -> Vec<Vec<u8>> {
+        let records = self.0.lock().unwrap();
+        records.iter().filter(|((known, _), _)| *known == key.to_string()).map(|(_, it)| it.clone()).collect()
+    }
+
+    fn save(&self, key: Digest, slot: u8, record: &[u8]) {
+        self.0.lock().unwrap().insert((key.to_string(), slot), record.to_vec());
+    }
+}
+
+#[test]
+fn a_restart_takes_from_the_store_once_things_elsewhere_are_here() {
+    for (tree, address) in sources() {
+        let records = Arc::new(Records::default());
+        let restarted = || RenderCache::new(1 << 20).with_store(records.clone());
+        let web = Web::default();
+        web.put(address, ONE);
+        let first = render(&restarted(), &tree, &web).unwrap();
+        let cache = restarted();
+        web.put(address, Thing::Pending);
+        assert!(matches!(render(&cache, &tree, &web), Err(RenderError::Pending { .. })));
+        web.put(address, ONE);
+        let again = render(&cache, &tree, &web).unwrap();
+        assert_eq!(format!("{first:?}"), format!("{again:?}"));
+        assert_eq!((cache.counts().loaded, cache.counts().rendered), (1, 1), "the one that was pending");
+        // Other things make another render, in this process and in the next.
+        web.put(address, TWO);
+        let other = render(&restarted(), &tree, &web).unwrap();
+        assert_ne!(first.manifests[0].object, other.manifests[0].object);
+    }
+}
+
+#[test]
+fn an_address_with_a_password_is_in_no_record() {
+    let records = Arc::new(Records::default());
+    let cache = RenderCache::new(1 << 20).with_store(records.clone());
+    let address = "https://ada:hunter2@files.example/a.yaml";
+    let tree = MemoryTree::new([("kustomization.yaml", format!("resources: ['{address}']\n"))]);
+    let web = Web::default();
+    web.put(address, ONE);
+    render(&cache, &tree, &web).unwrap();
+    assert!(records.0.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -163,3 +163,37 @@ fn what_chance_made_stays_over_a_restart_until_an_input_changes() {
     }
     assert_eq!(process(&chart(&[]), 6).1.rendered, 1);
 }
+
+#[test]
+fn a_render_anew_passes_by_what_is_kept_and_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = || {
+        let store = RecordStore::open(folder.path(), 1 << 20).unwrap();
+        RenderCache::new(1 << 20).with_store(Arc::new(store))
+    };
+    let run = |cache: &RenderCache, chance: u8, anew: bool, tree: &MemoryTree| {
+        let mut world = Chance(chance);
+        let mut context = Context::empty(&mut world);
+        context.name = "app".into();
+        let render = if anew { RenderCache::render_anew } else { RenderCache::render };
+        render(cache, "repo", tree, "app", &Renderer::Detect, &mut context).map(|rendered| data(&rendered).0)
+    };
+    let (first, tree) = (cache(), chart(&[]));
+    let password = run(&first, 1, false, &tree).unwrap();
+    assert_eq!(run(&first, 2, false, &tree).unwrap(), password);
+    let renewed = run(&first, 3, true, &tree).unwrap();
+    assert_ne!(renewed, password);
+    // From then on the new one is what is kept, in this process and in the next.
+    assert_eq!(run(&first, 4, false, &tree).unwrap(), renewed);
+    assert_eq!(run(&cache(), 5, false, &tree).unwrap(), renewed);
+    // Another process knows nothing of the old one in memory, and passes by the record.
+    assert_ne!(run(&cache(), 6, true, &tree).unwrap(), renewed);
+    // A failure is not told again, but tried.
+    let broken = chart(&[("app/values.yaml", "v: [\n")]);
+    run(&first, 1, false, &broken).unwrap_err();
+    let n_before = first.counts();
+    run(&first, 1, false, &broken).unwrap_err();
+    run(&first, 1, true, &broken).unwrap_err();
+    let n_after = first.counts();
+    assert_eq!((n_after.paused - n_before.paused, n_after.rendered - n_before.rendered), (1, 1));
+}

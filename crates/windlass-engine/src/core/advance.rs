@@ -133,6 +133,7 @@ impl Core {
         unit.verdicts.clear();
         if refresh == Refresh::Hard {
             unit.rendered = None;
+            unit.render_anew = true;
         }
         // Whoever asks is shown the newest revision, whether it changed anything or not.
         if let Some(rendered) = &mut unit.rendered {

@@ -53,6 +53,8 @@ struct Preparation {
     names_version: u64,
     signed: Signed,
     identities: Vec<Str>,
+    /// Whether what is kept is passed by.
+    anew: bool,
 }
 
 /// Who may sign what is rendered.
@@ -95,6 +97,7 @@ impl Core {
             names_version: self.names_version,
             signed: self.signed(unit),
             identities,
+            anew: unit.render_anew,
         };
         let ticket = self.ticket();
         unit.held = match std::mem::replace(&mut unit.activity, Activity::Preparing(ticket)) {
@@ -175,6 +178,7 @@ impl Core {
 
     fn take_prepared(&mut self, unit: &mut UnitState, prepared: PreparedUnit) {
         let cluster = self.cluster_key(unit);
+        unit.render_anew &= !prepared.anew;
         let before = unit.rendered.take();
         self.set_extra_reads(unit, &prepared.read_paths);
         let receipts: std::collections::HashMap<ObjectRef, windlass_model::Receipt> = before
@@ -360,6 +364,7 @@ impl Preparation {
             asked: self.asked,
             discovery: self.discovery_version,
             names: None,
+            anew: self.anew,
             pending: false,
         }
     }
@@ -447,7 +452,11 @@ impl Preparation {
                 Some(chart) => format!("{} {chart}", key.repository).into(),
                 None => key.repository.clone(),
             };
-            self.renders.render(&place, tree, &unit.sources[idx].path, renderer, context)
+            let path = &unit.sources[idx].path;
+            if self.anew {
+                return self.renders.render_anew(&place, tree, path, renderer, context);
+            }
+            self.renders.render(&place, tree, path, renderer, context)
         };
         let failed = |error: &dyn std::error::Error| {
             let message = windlass_source::chain(error);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -25,7 +25,7 @@ const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 /// Longest answer of the batch API to one object: an address with a signature takes some 2 kB.
 const MAX_ANSWER_BYTES: u64 = 256 << 10;
 
-/// Most bytes of LFS content kept for one repository; what was fetched first goes first. Manifests and charts are small,
+/// Most bytes of LFS content kept for one repository; what was not read for longest goes first. Manifests and charts are small,
 /// so that this holds many versions of them.
 const MAX_STORED_BYTES: u64 = 1 << 30;
 
@@ -165,7 +165,7 @@ impl LfsClient {
         if kept.is_err() {
             let _ = fs::remove_file(&incoming);
         }
-        kept.inspect(|()| self.evict(path))
+        kept.inspect(|()| evict(&self.folder, path, MAX_STORED_BYTES))
     }
 
     /// Where the server says that the content is.
@@ -213,33 +213,37 @@ impl LfsClient {
             _ => Err(none()),
         }
     }
+}
 
-    /// Removes what was fetched first until what is kept is below the limit.
-    fn evict(&self, newest: &Path) {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
-            .filter_map(|entry| {
-                let metadata = entry.metadata().ok()?;
-                Some((metadata.modified().ok()?, metadata.len(), entry.path()))
-            })
-            .collect();
-        files.sort();
-        let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, bytes, path) in files {
-            if total <= MAX_STORED_BYTES {
-                return;
-            }
-            if path != newest && fs::remove_file(&path).is_ok() {
-                total = total.saturating_sub(bytes);
-            }
+/// Removes what was not read for longest until what is kept is below the limit.
+fn evict(folder: &Path, newest: &Path, limit: u64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in files {
+        if total <= limit {
+            return;
+        }
+        if path != newest && fs::remove_file(&path).is_ok() {
+            total = total.saturating_sub(bytes);
         }
     }
 }
 
 /// The content on disk, if it is there and what it should be.
 fn stored(path: &Path, pointer: &Pointer) -> Option<Vec<u8>> {
-    let bytes = fs::read(path).ok()?;
+    let mut file = File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
     if bytes.len() as u64 == pointer.size && ContentDigest::of(&bytes) == pointer.digest {
+        // When it was read last decides what goes first; where that cannot be noted it is when it was fetched.
+        let _ = file.set_modified(SystemTime::now());
         return Some(bytes);
     }
     let _ = fs::remove_file(path);
@@ -251,4 +255,31 @@ fn shortened(text: &str) -> String {
     /// Enough for a sentence.
     const LONGEST: usize = 200;
     text.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_read_for_longest_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let pointer =
+            |text: &str| Pointer { digest: ContentDigest::of(text.as_bytes()), size: text.len() as u64 };
+        let path = |text: &str| folder.path().join(pointer(text).digest.hex());
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        for (age, text) in ["oldest", "middle", "newest"].into_iter().enumerate() {
+            fs::write(path(text), text).unwrap();
+            let at = long_ago + Duration::from_secs(age as u64);
+            File::options().write(true).open(path(text)).unwrap().set_modified(at).unwrap();
+        }
+        assert_eq!(stored(&path("oldest"), &pointer("oldest")).as_deref(), Some(&b"oldest"[..]));
+        evict(folder.path(), &path("newest"), 12);
+        assert!(path("oldest").exists() && path("newest").exists() && !path("middle").exists());
+        // What is not what it should be is none, and goes.
+        fs::write(path("oldest"), "0ldest").unwrap();
+        assert!(stored(&path("oldest"), &pointer("oldest")).is_none() && !path("oldest").exists());
+    }
 }
