@@ -15,6 +15,8 @@
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
 //! | [`WebhookReceiver`] | records the requests it gets, and waits for the n-th |
 //! | [`Proxy`] | an HTTP proxy that remembers where it was asked to go |
+//! | [`FaultProxy`] | an API server behind a bad network: late, busy, cut, lost, black holes ([`ApiFaults`]) |
+//! | [`Seeded`] | numbers that look random and follow from a seed |
 //! | [`SmallDisk`] | a disk that can be filled |
 //! | [`Process`] | a program that dies with its guard, and with its owner |
 //! | [`Authority`] | a certificate authority of one's own |
@@ -34,6 +36,7 @@
 //! # }
 //! ```
 
+mod api_faults;
 mod artifact;
 mod authority;
 mod background;
@@ -46,10 +49,14 @@ mod kubectl;
 mod port;
 mod process;
 mod proxy;
+mod seeded;
 mod small_disk;
 mod tools;
 mod webhook;
 
+pub use api_faults::{
+    AnsweredWrite, ApiFault, ApiFaults, BrokenOff, FaultProxy, FaultRule, FaultyBody, Traffic,
+};
 pub use artifact::{
     FileServer, FileServerBuilder, OciRegistry, OciRegistryBuilder, RegistryAuth, WebFault, WebRequest,
 };
@@ -64,6 +71,7 @@ pub use kubectl::Kubectl;
 pub use port::free_port;
 pub use process::{Process, ProcessBuilder};
 pub use proxy::Proxy;
+pub use seeded::Seeded;
 pub use small_disk::SmallDisk;
 pub use tools::{tool, workspace_root};
 pub use webhook::{WebhookReceiver, WebhookRequest};

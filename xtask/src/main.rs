@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask tidy`, `cargo xtask tools`, `cargo xtask record` and others.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod bad_days;
 mod charts;
 mod conformance;
 mod kustomizations;
@@ -35,6 +36,9 @@ chores:
   conformance [NAME]    compare the embedded API with what kube-apiserver answered, for the scenarios whose name
                         holds NAME; `--record [NAME]` asks a real kube-apiserver again and writes its answers down;
                         `--random` has random ones with both, `WINDLASS_COUNT` many from `WINDLASS_SEED` on
+  bad-days [COUNT] [FROM]
+                        put so many random worlds (1000 if not said) through commits, drift, faults between engine
+                        and API, and kills, from the seed FROM on (1 if not said); what fails prints its seed
   record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
 ";
 
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
             kustomizations::compare(&root(), arguments)
         }
         ["conformance", arguments @ ..] => conformance::run(&root(), arguments),
+        ["bad-days", arguments @ ..] => bad_days::run(&root(), arguments),
         ["record", names @ ..] => record::run(&root(), names),
         [] | ["help" | "-h" | "--help", ..] => {
             print!("{USAGE}");

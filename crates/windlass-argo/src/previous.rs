@@ -1,6 +1,6 @@
 //! What an existing status remembers, read back after a restart.
 
-use windlass_kube::{Object, ObjectRef, Str};
+use windlass_kube::{GroupKind, Object, ObjectRef, Str, Value};
 use windlass_model::{Deployment, HealthStatus, Initiator, OperationPhase, SyncRequest, SyncStatus, Time};
 
 use crate::lower::request_of;
@@ -55,6 +55,8 @@ pub struct Previous {
     pub health: Option<HealthStatus>,
     /// The objects it had, as far as the status lists them.
     pub objects: Vec<ObjectRef>,
+    /// The kinds of all objects it had, where the status does not list all of them.
+    pub kinds: Vec<GroupKind>,
     /// When it was last looked at.
     pub reconciled: Option<Time>,
 }
@@ -85,8 +87,16 @@ pub fn previous(application: &Object) -> Previous {
         same_sources: same_sources(&spec, &status.sync.compared_to),
         health: health(&status.health.status),
         objects: status.resources.iter().map(object).collect(),
+        kinds: kinds(&status.windlass.0),
         reconciled: status.reconciled_at.0,
     }
+}
+
+/// The kinds that a list which was cut tells of, as `Deployment.apps` and `Secret.`.
+fn kinds(own: &Value) -> Vec<GroupKind> {
+    let counted = own.at(&["objects", "kinds"]).and_then(Value::as_object);
+    let names = counted.into_iter().flat_map(|kinds| kinds.iter());
+    names.filter_map(|(name, _)| name.split_once('.')).map(|(kind, group)| GroupKind::new(group, kind)).collect()
 }
 
 fn same_sources(spec: &ApplicationSpec, compared: &ComparedTo) -> bool {

@@ -34,7 +34,13 @@ pub fn raise(application: &Object, report: &Report, lowered: &Lowered) -> Value 
     } else {
         spec
     };
-    let resources: Box<[ResourceStatus]> = report.objects.iter().map(resource).collect();
+    let is_known = report.sync.status != SyncStatus::Unknown || !report.objects.is_empty();
+    let resources: Box<[ResourceStatus]> = if is_known {
+        report.objects.iter().map(resource).collect()
+    } else {
+        // They are still there, and who comes next looks for them by this list.
+        previous.resources.clone()
+    };
     let status = Status {
         summary: Summary {
             external_urls: Box::default(),

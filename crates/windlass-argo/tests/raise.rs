@@ -7,7 +7,7 @@ mod support;
 use std::path::PathBuf;
 
 use windlass_argo::{Lowered, Settings, Taken, patch, previous, raise, status_patch, types};
-use windlass_kube::{Gvk, Object, ObjectRef, Str, Value, merge_patch, value};
+use windlass_kube::{GroupKind, Gvk, Object, ObjectRef, Str, Value, merge_patch, value};
 use windlass_model::{
     Deployment, Diagnostic, DiagnosticKind, Health, HealthStatus, Initiator, ObjectOutcome, ObjectReport,
     OperationPhase, OperationReport, Origin, OutcomeStatus, Phase, Report, SourceType, SyncRequest,
@@ -355,6 +355,20 @@ fn a_request_to_terminate_is_not_overwritten() {
 }
 
 #[test]
+fn objects_stay_listed_while_nothing_can_be_said_of_them() {
+    let unknown = Report {
+        sync: SyncState { status: SyncStatus::Unknown, revisions: Vec::new() },
+        objects: Vec::new(),
+        ..report(9)
+    };
+    let known = raise_all(SINGLE, &[report(3)]);
+    let application = raise_all(SINGLE, &[report(3), unknown]);
+    assert_eq!(previous(&application).sync, SyncStatus::Unknown);
+    assert_eq!(previous(&application).objects, previous(&known).objects);
+    assert!(!previous(&known).objects.is_empty());
+}
+
+#[test]
 fn a_huge_unit_has_a_small_status() {
     let mut huge = report(3);
     let plain = huge.objects[1].clone();
@@ -394,8 +408,12 @@ fn a_huge_unit_has_a_small_status() {
     assert!(results.iter().any(|result| result.str_at(&["status"]) == Some("SyncFailed")));
     assert_eq!(
         status.at(&["windlass", "objects"]).unwrap(),
-        &value!({"total": 5000, "sync": {"OutOfSync": 5, "Synced": 4995}, "health": {"Degraded": 5, "Healthy": 4995}})
+        &value!({
+            "total": 5000, "kinds": {"Deployment.apps": 5000},
+            "sync": {"OutOfSync": 5, "Synced": 4995}, "health": {"Degraded": 5, "Healthy": 4995}
+        })
     );
+    assert_eq!(previous(&application).kinds, [GroupKind::new("apps", "Deployment")]);
     let told = status.items_at(&["conditions"]).iter().any(|condition| {
         condition.str_at(&["message"]).unwrap().starts_with("the status is kept under 100000 bytes")
     });

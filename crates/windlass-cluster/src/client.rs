@@ -17,7 +17,12 @@ pub struct ClusterClient {
     client: kube::Client,
     /// Who is impersonated.
     acts_as: Option<HeaderValue>,
+    answers_within: Duration,
 }
+
+/// How long an answer may take. kube-apiserver itself ends a call after a minute (`--request-timeout`), so that later
+/// nothing comes; and one that was swallowed on its way must not hold up for ever what waits for it.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// A user whom no cluster knows, and who may do nothing.
 const NOBODY: HeaderValue = HeaderValue::from_static("system:windlass:nobody");
@@ -103,7 +108,13 @@ impl ClusterClient {
     /// Speaks through an existing client.
     #[must_use]
     pub fn new(client: kube::Client) -> Self {
-        Self { client, acts_as: None }
+        Self { client, acts_as: None, answers_within: CALL_TIMEOUT }
+    }
+
+    /// The same server, from which an answer, or the beginning of a watch, is awaited for so long.
+    #[must_use]
+    pub fn answering_within(&self, time: Duration) -> Self {
+        Self { answers_within: time, ..self.clone() }
     }
 
     /// The same server, for calls that are made in the name of `user` (Kubernetes' `Impersonate-User`): it decides by
@@ -112,7 +123,7 @@ impl ClusterClient {
     pub fn acting_as(&self, user: Option<&str>) -> Self {
         // A name that fits in no header is nobody's.
         let user = user.filter(|user| !user.is_empty()).and_then(|user| HeaderValue::from_str(user).ok());
-        Self { client: self.client.clone(), acts_as: Some(user.unwrap_or(NOBODY)) }
+        Self { acts_as: Some(user.unwrap_or(NOBODY)), ..self.clone() }
     }
 
     /// Finds the cluster as `kubectl` does: `$KUBECONFIG`, `~/.kube/config`, or the pod's service account.
@@ -152,7 +163,7 @@ impl ClusterClient {
         // as a Retry-After asks each time; what repeats here is bounded, and whoever calls has a back-off of its own.
         config.default_retry = false;
         let client = kube::Client::try_from(config).map_err(|error| config_error(&error))?;
-        Ok(Self { client, acts_as: None })
+        Ok(Self::new(client))
     }
 
     /// Sends a request and reads the whole answer.
@@ -179,8 +190,14 @@ impl ClusterClient {
 
     async fn answer(&self, request: Request<Body>) -> Result<Bytes, ApiError> {
         let response = self.begin(request).await?;
-        let body = response.into_body().collect().await;
+        let body = self.in_time(response.into_body().collect()).await?;
         Ok(body.map_err(|error| ApiError::unreachable(&error))?.to_bytes())
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, ApiError> {
+        tokio::time::timeout(self.answers_within, answer).await.map_err(|_| ApiError::Unreachable {
+            message: format!("no answer within {} (limit CALL_TIMEOUT)", seconds(self.answers_within)),
+        })
     }
 
     /// Sends a request and reads the head of the answer, and the whole answer of a failure.
@@ -196,7 +213,8 @@ impl ClusterClient {
         let mut tries = 1;
         loop {
             let request = Request::from_parts(head.clone(), Body::from(body.clone()));
-            let response = self.client.send(request).await.map_err(|error| ApiError::unreachable(&error))?;
+            let response = self.in_time(self.client.send(request)).await?;
+            let response = response.map_err(|error| ApiError::unreachable(&error))?;
             let code = response.status();
             if code.is_success() {
                 return Ok(response);
@@ -206,7 +224,7 @@ impl ClusterClient {
                 tokio::time::sleep(pause_asked(response.headers())).await;
                 continue;
             }
-            let body = response.into_body().collect().await;
+            let body = self.in_time(response.into_body().collect()).await?;
             let body = body.map_err(|error| ApiError::unreachable(&error))?.to_bytes();
             return Err(ApiError::from_answer(code.as_u16(), &body));
         }
@@ -498,6 +516,10 @@ const LONGEST_BUSY_PAUSE: Duration = Duration::from_secs(2);
 fn pause_asked(headers: &http::HeaderMap) -> Duration {
     let seconds = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Duration::from_secs(seconds.unwrap_or(1)).min(LONGEST_BUSY_PAUSE)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs_f64())
 }
 
 /// How many objects a page of a list holds: client-go's figure, a balance of round trips and memory.

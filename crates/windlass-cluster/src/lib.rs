@@ -25,7 +25,7 @@ mod error;
 mod lease;
 mod watch;
 
-pub use client::{ApplyOptions, ClusterClient, DeleteOptions, Page, WriteOptions};
+pub use client::{ApplyOptions, CALL_TIMEOUT, ClusterClient, DeleteOptions, Page, WriteOptions};
 pub use discovery::{Discovery, Resource};
 pub use error::{ApiError, Status, StatusCause};
 pub use lease::{Leadership, LeaseOptions, lead};

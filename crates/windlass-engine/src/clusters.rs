@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use windlass_cluster::{ClusterClient, Discovery, Resource, WatchEvent, WatchScope, watch};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
@@ -38,6 +38,8 @@ pub(crate) struct ClusterState {
     pub(crate) wanted: Wanted,
     /// Why it cannot be reached, if it cannot.
     pub(crate) problem: Option<String>,
+    /// How many things are done there at once: a cluster that does not answer uses up its own share only.
+    pub(crate) permits: Arc<Semaphore>,
     lens: Lens,
 }
 
@@ -86,7 +88,7 @@ pub(crate) enum LiveEvent {
 const WATCH_BUFFER: usize = 256;
 
 impl ClusterState {
-    pub(crate) fn new(key: ClusterKey, client: ClusterClient, lens: Lens) -> Self {
+    pub(crate) fn new(key: ClusterKey, client: ClusterClient, permits: Arc<Semaphore>, lens: Lens) -> Self {
         Self {
             key,
             target: ClusterTarget::new(client, Discovery::default()),
@@ -98,6 +100,7 @@ impl ClusterState {
             watches: HashMap::new(),
             wanted: Wanted::default(),
             problem: None,
+            permits,
             lens,
         }
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tracing::Instrument;
 use windlass_apply::{Refusal, StepResult};
 use windlass_argo::{Project, Settings};
 use windlass_cluster::{ApiError, ClusterClient, Discovery, WatchEvent};
@@ -143,7 +144,8 @@ pub(crate) struct Core {
     pub(crate) refreshing: HashSet<UnitId>,
     pub(crate) renders: Arc<RenderCache>,
     pub(crate) render_queue: RenderQueue,
-    pub(crate) call_permits: Arc<Semaphore>,
+    /// How many things are done at once in the cluster that holds the declaring objects.
+    pub(crate) home_permits: Arc<Semaphore>,
     pub(crate) dirty: BTreeSet<UnitId>,
     /// Units that are still to be looked at in this round.
     pub(crate) round: BTreeSet<UnitId>,
@@ -211,7 +213,7 @@ impl Core {
             recorder: Recorder::start(home.clone(), config.events_per_second, metrics.clone()),
             renders,
             render_queue: RenderQueue::new(config.concurrent_renders),
-            call_permits: Arc::new(Semaphore::new(config.concurrent_calls.max(1))),
+            home_permits: Arc::new(Semaphore::new(config.concurrent_calls.max(1))),
             hub: SourceHub::new(stores, polling, updates),
             config,
             settings,
@@ -293,6 +295,35 @@ impl Core {
         }
     }
 
+    /// What one more cluster may be asked at once.
+    pub(crate) fn new_permits(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.config.concurrent_calls.max(1)))
+    }
+
+    /// Makes calls beside the loop, which hears of their end, once there is a permit for them. When the loop ends they
+    /// end, too: whoever goes on after it must not meet calls of its predecessor.
+    pub(crate) fn call_beside(
+        &self,
+        permits: Arc<Semaphore>,
+        span: tracing::Span,
+        calls: impl Future<Output = Event> + Send + 'static,
+    ) {
+        let events = self.events.clone();
+        let all = async move {
+            let work = async {
+                let _permit = permits.acquire().await;
+                calls.await
+            };
+            tokio::select! {
+                event = work => {
+                    let _ = events.send(event).await;
+                }
+                () = events.closed() => {}
+            }
+        };
+        tokio::spawn(all.instrument(span));
+    }
+
     /// Looks at a Unit again at `at`.
     pub(crate) fn wake_at(&mut self, at: Instant, id: &UnitId) {
         self.timers.insert((at, id.clone()));
@@ -343,7 +374,7 @@ impl Core {
                 state.set_synced(kind);
                 let touched = state.live.end_listing(kind);
                 // Whoever waited for this list is looked at: it cannot be told from here who did.
-                self.dirty.extend(self.units.keys().cloned());
+                self.touch_cluster(cluster);
                 touched
             }
             LiveEvent::NotServed => {
@@ -353,10 +384,11 @@ impl Core {
                 touched
             }
             LiveEvent::Failing(problem) => {
-                if state.set_watch_problem(kind, &problem) {
-                    self.dirty.extend(self.units.keys().cloned());
-                }
+                let is_news = state.set_watch_problem(kind, &problem);
                 state.problem = Some(problem);
+                if is_news {
+                    self.touch_cluster(cluster);
+                }
                 Vec::new()
             }
         };
@@ -366,6 +398,13 @@ impl Core {
         if kind.kind == "CustomResourceDefinition" && kind.group == "apiextensions.k8s.io" {
             self.discover(cluster);
         }
+    }
+
+    /// Marks all Units that go to a cluster for a look.
+    fn touch_cluster(&mut self, cluster: &ClusterKey) {
+        let of_cluster = self.units.values().filter(|unit| self.cluster_key(unit).as_ref() == Some(cluster));
+        let ids: Vec<UnitId> = of_cluster.map(|unit| unit.id.clone()).collect();
+        self.dirty.extend(ids);
     }
 
     /// Marks the Units of an object for a look.
@@ -424,9 +463,7 @@ impl Core {
                 });
             }
         }
-        let of_cluster = self.units.values().filter(|unit| self.cluster_key(unit).as_ref() == Some(cluster));
-        let ids: Vec<UnitId> = of_cluster.map(|unit| unit.id.clone()).collect();
-        self.dirty.extend(ids);
+        self.touch_cluster(cluster);
         if again {
             self.discover(cluster);
         }

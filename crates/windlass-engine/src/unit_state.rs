@@ -93,6 +93,8 @@ pub(crate) struct UnitState {
     pub(crate) waiting: Option<Waiting>,
     /// Whether it was in sync and healthy when it was last told about.
     pub(crate) as_declared: bool,
+    /// Not before this moment is looked again at objects that could not be looked at.
+    pub(crate) check_at: Option<Instant>,
     /// What dry runs found out.
     pub(crate) verdicts: HashMap<ObjectRef, Verdict>,
     /// The digest of the `operation` that was carried out and may still be seen in stale states.
@@ -109,6 +111,9 @@ pub(crate) struct UnitState {
     pub(crate) writing: bool,
     /// Whether the state changed since that write began.
     pub(crate) unwritten: bool,
+    /// Whether a status write failed that the server may have carried out all the same: what the object says is not
+    /// known for sure then.
+    pub(crate) unsure: bool,
 }
 
 /// Something that a source names by an address, followed as a source is.
@@ -124,6 +129,9 @@ pub(crate) struct Reached {
 pub(crate) enum Unfinished {
     /// Its status says that a sync was running.
     Announced(Box<PreviousOperation>),
+    /// Its status says that a sync of the policy's failed. It may have gone well since, or have been well: an answer
+    /// that was lost is a failure, too.
+    Failed(Box<PreviousOperation>),
     /// It may have applied a plan that needs no announcement, and ended before it could say so. Such a plan shows in
     /// objects that were applied after the last operation finished.
     AppliedAfter(Option<Time>),
@@ -133,6 +141,12 @@ impl Unfinished {
     fn of(previous: &Previous) -> Self {
         match &previous.operation {
             Some(operation) if operation.finished.is_none() => Self::Announced(Box::new(operation.clone())),
+            Some(operation)
+                if operation.request.initiator.automated
+                    && matches!(operation.phase, OperationPhase::Failed | OperationPhase::Error) =>
+            {
+                Self::Failed(Box::new(operation.clone()))
+            }
             Some(operation) => Self::AppliedAfter(operation.finished),
             None => Self::AppliedAfter(None),
         }
@@ -367,6 +381,7 @@ impl UnitState {
             trouble: Vec::new(),
             waiting: None,
             as_declared: false,
+            check_at: None,
             verdicts: HashMap::new(),
             done_request: None,
             refresh_taken: false,
@@ -375,6 +390,7 @@ impl UnitState {
             told: None,
             writing: false,
             unwritten: false,
+            unsure: false,
         }
     }
 
@@ -385,6 +401,10 @@ impl UnitState {
 
     /// Takes in a newer state of the declaring object.
     pub(crate) fn set_declared(&mut self, object: &Object) {
+        if let Some(told) = &mut self.told {
+            // Whatever becomes of the write that is under way, this is what it met or made.
+            told.before = Packed::new(object);
+        }
         self.declared = Packed::new(object);
         self.deletion_hooks = DeletionHooks::of(object);
         self.uid = object.uid().into();
@@ -403,6 +423,11 @@ impl UnitState {
     /// Notes that the object had a version.
     pub(crate) fn seen_version(&mut self, version: &str) {
         self.version = self.version.max(version.parse().unwrap_or(0));
+    }
+
+    /// The newest version that was seen or written, if versions are numbers.
+    pub(crate) fn newest_version(&self) -> Option<u64> {
+        (self.version > 0).then_some(self.version)
     }
 
     /// Whether this version of the object was seen or written; of versions that are no numbers it cannot be told.

@@ -137,7 +137,10 @@ fn result_size(result: &ResourceResult) -> usize {
 fn count(own: &mut Any, resources: &[ResourceStatus]) {
     let mut by_sync: BTreeMap<&str, i64> = BTreeMap::new();
     let mut by_health: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut by_kind: BTreeMap<String, i64> = BTreeMap::new();
     for resource in resources {
+        // All kinds are named: who reads the status after a restart looks for objects of these.
+        *by_kind.entry(format!("{}.{}", resource.kind, resource.group)).or_default() += 1;
         *by_sync.entry(&resource.status).or_default() += 1;
         if let Some(health) = resource.health.as_deref() {
             *by_health.entry(&health.status).or_default() += 1;
@@ -145,6 +148,8 @@ fn count(own: &mut Any, resources: &[ResourceStatus]) {
     }
     let map = |counts: BTreeMap<&str, i64>| Value::from(counts.into_iter().collect::<Map>());
     own.0.set_at(&["objects", "total"], i64::try_from(resources.len()).unwrap_or(i64::MAX));
+    let by_kind: Map = by_kind.into_iter().map(|(kind, n_objects)| (kind, Value::from(n_objects))).collect();
+    own.0.set_at(&["objects", "kinds"], by_kind);
     own.0.set_at(&["objects", "sync"], map(by_sync));
     own.0.set_at(&["objects", "health"], map(by_health));
 }

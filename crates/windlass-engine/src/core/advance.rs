@@ -46,6 +46,7 @@ fn kinds_of(unit: &UnitState) -> Vec<GroupKind> {
     let mut kinds: Vec<GroupKind> = declared.map(|object| object.key.group_kind()).collect();
     let hooks = unit.rendered.iter().flat_map(|rendered| &rendered.hook_marks);
     kinds.extend(hooks.map(|hook| hook.key.group_kind()));
+    kinds.extend(unit.previous.kinds.iter().cloned());
     kinds.extend(unit.previous.objects.iter().map(windlass_kube::ObjectRef::group_kind));
     if unit.lowered.unit.policy.namespace.create {
         kinds.push(GroupKind::new("", "Namespace"));
@@ -188,7 +189,12 @@ impl Core {
                         marks: windlass_plan::Marks::ARGO,
                         checks: crate::arrival::checks(&self.settings.customizations),
                     };
-                    self.clusters.insert(key.clone(), ClusterState::new(key.clone(), client, lens));
+                    let permits = if key == windlass_argo::IN_CLUSTER_SERVER {
+                        self.home_permits.clone()
+                    } else {
+                        self.new_permits()
+                    };
+                    self.clusters.insert(key.clone(), ClusterState::new(key.clone(), client, permits, lens));
                     self.discover(&key);
                 }
                 Err(problem) => {

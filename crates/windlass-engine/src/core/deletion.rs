@@ -55,6 +55,9 @@ impl Core {
         if hooks != DeletionHooks::default() && !self.hooks_known(unit, &cluster) {
             return;
         }
+        if propagation.is_some() && !self.kinds_known(unit, &cluster) {
+            return;
+        }
         if !self.watches_ready(unit, &cluster) {
             return;
         }
@@ -110,6 +113,22 @@ impl Core {
         }
         let run = Arc::new(Run { plan, desired: Digest::of_bytes(b"deletion"), kind: RunKind::Deletion });
         self.start_wave(unit, &cluster, run, 0);
+    }
+
+    /// Whether it is known which kinds of objects a Unit may have. Where its status names none, somebody may have ended
+    /// this process' predecessor between applying and telling: what it declares names them then, if that can be had.
+    fn kinds_known(&mut self, unit: &mut UnitState, cluster: &ClusterKey) -> bool {
+        if unit.rendered.is_some() || !unit.previous.objects.is_empty() {
+            return true;
+        }
+        match self.resolved_sources(unit) {
+            Some(resolved) => {
+                self.prepare(unit, cluster, resolved);
+                false
+            }
+            // What cannot be had for a reason is not waited for.
+            None => unit.waiting != Some(Waiting::Source),
+        }
     }
 
     /// Whether the hooks of a Unit are known; renders what declares them otherwise.
@@ -248,14 +267,16 @@ impl Core {
             unit.unwritten = true;
             return false;
         }
-        let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());
-        tokio::spawn(async move {
+        let (client, id) = (self.home.clone(), unit.id.clone());
+        let span = tracing::debug_span!("finalizers", unit = %id);
+        let patching = async move {
             let resource = application_resource();
             let patched = client
                 .merge_patch(&resource, &id.0.namespace, &id.0.name, &patch, windlass_argo::STATUS_MANAGER)
                 .await;
-            let _ = events.send(Event::Released(id, patched.map(drop))).await;
-        });
+            Event::Released(id, patched.map(drop))
+        };
+        self.call_beside(self.home_permits.clone(), span, patching);
         true
     }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::Instrument;
-use windlass_apply::predict;
+use windlass_apply::{CallErrorKind, predict};
 use windlass_diff::{Rules, differences, normalise, sentence};
 use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
@@ -28,14 +27,26 @@ use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
 
+/// When a look that told nothing is tried again: as long as a server takes to come back, and no storm meanwhile.
+const CHECK_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What a dry run found out about one object.
 pub(crate) struct CheckedObject {
     key: ObjectRef,
     desired: Digest,
-    /// The live object as it was read.
-    live: Option<Object>,
-    /// What applying would change, in words; empty for nothing. `Err` when it could not be found out.
-    difference: Result<Str, Str>,
+    found: Found,
+}
+
+/// What a look at a live object gave.
+enum Found {
+    /// The object as it was read, and what applying would change, in words: empty for nothing.
+    Live(Box<Object>, Str),
+    /// The server says that it is not there.
+    Gone,
+    /// The server does not let it be looked at.
+    Refused(Str),
+    /// Nothing: the same look may tell a little later.
+    Nothing,
 }
 
 /// What a preparation needs; it runs on a blocking thread.
@@ -274,18 +285,17 @@ impl Core {
         let manager = unit.lowered.unit.ownership.field_manager.clone();
         let rules = unit.rules.clone().unwrap_or_default();
         let lowered = unit.lowered.clone();
-        let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
+        let (permits, id) = (state.permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("check", unit = %unit.id, objects = objects.len());
         let checking = async move {
-            let _permit = permits.acquire_owned().await;
             let mut checked = Vec::with_capacity(objects.len());
             for desired in objects {
                 let mode = apply_mode(&desired.object, &lowered.unit);
                 checked.push(check_one(&target, &manager, &desired, mode, &rules).await);
             }
-            let _ = events.send(Event::Checked(id, ticket, checked)).await;
+            Event::Checked(id, ticket, checked)
         };
-        tokio::spawn(checking.instrument(span));
+        self.call_beside(permits, span, checking);
     }
 
     pub(super) fn on_checked(&mut self, id: &UnitId, ticket: u64, objects: Vec<CheckedObject>) {
@@ -296,14 +306,23 @@ impl Core {
                 let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) else {
                     continue;
                 };
-                let live = match &checked.live {
-                    Some(live) => live_state(&state.digest(live)),
-                    None => {
+                let (live, difference) = match checked.found {
+                    Found::Live(live, difference) => (live_state(&state.digest(&live)), difference),
+                    Found::Gone => {
                         state.live.remove(&checked.key);
                         continue;
                     }
+                    Found::Refused(problem) => match state.live.record(&checked.key) {
+                        Some(known) => (live_state(known), problem),
+                        None => continue,
+                    },
+                    Found::Nothing => {
+                        let at = Instant::now() + CHECK_RETRY;
+                        unit.check_at = Some(at);
+                        self.wake_at(at, id);
+                        continue;
+                    }
                 };
-                let difference = checked.difference.unwrap_or_else(|problem| problem);
                 let verdict = Verdict { desired: checked.desired, live, difference };
                 unit.verdicts.insert(checked.key, verdict);
             }
@@ -560,30 +579,38 @@ async fn check_one(
     mode: ApplyMode,
     rules: &Rules,
 ) -> CheckedObject {
-    let mut checked = CheckedObject {
-        key: desired.key.clone(),
-        desired: desired.digest,
-        live: None,
-        difference: Ok(Str::default()),
+    let found = look_at(target, manager, desired, mode, rules).await;
+    CheckedObject { key: desired.key.clone(), desired: desired.digest, found }
+}
+
+async fn look_at(
+    target: &ClusterTarget,
+    manager: &str,
+    desired: &Desired,
+    mode: ApplyMode,
+    rules: &Rules,
+) -> Found {
+    // Not served any more: its watch tells what becomes of it.
+    let Some(resource) = target.discovery.serving(&desired.gvk) else { return Found::Nothing };
+    let live = match target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
+        Ok(live) => live,
+        Err(error) if error.is_not_found() => return Found::Gone,
+        Err(error) if error.is_refusal() => return Found::Refused(format!("cannot be read: {error}").into()),
+        // What cannot be looked at is not gone.
+        Err(_) => return Found::Nothing,
     };
-    let Some(resource) = target.discovery.serving(&desired.gvk) else { return checked };
-    match target.client.get(resource, &desired.key.namespace, &desired.key.name).await {
-        Ok(live) => checked.live = Some(live),
-        Err(_) => return checked,
-    }
-    let predicted = predict(target, &desired.gvk, &desired.object, manager, mode).await;
-    checked.difference = match (predicted, &checked.live) {
-        (Ok(predicted), Some(live)) => {
-            let normalised = normalise(&predicted, live, rules);
+    let difference = match predict(target, &desired.gvk, &desired.object, manager, mode).await {
+        Ok(predicted) => {
+            let normalised = normalise(&predicted, &live, rules);
             for problem in &normalised.problems {
                 tracing::warn!(object = %desired.key, %problem, "an expression of ignoreDifferences failed");
             }
-            Ok(sentence(&differences(&normalised.desired, &normalised.live, live, manager)).into())
+            sentence(&differences(&normalised.desired, &normalised.live, &live, manager)).into()
         }
-        (Err(error), _) => Err(format!("would be refused: {error}").into()),
-        (Ok(_), None) => Ok(Str::default()),
+        Err(error) if error.kind == CallErrorKind::Transient => return Found::Nothing,
+        Err(error) => format!("would be refused: {error}").into(),
     };
-    checked
+    Found::Live(Box::new(live), difference)
 }
 
 /// Whether the answer to "is it as declared" is worth a dry run.

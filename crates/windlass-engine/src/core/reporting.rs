@@ -1,7 +1,6 @@
 //! From what is known of a Unit to its status, written once per change.
 
 use tokio::time::Instant;
-use tracing::Instrument;
 use windlass_argo::{Taken, patch, raise};
 use windlass_assess::{Member, MemberState};
 use windlass_cluster::ApiError;
@@ -212,12 +211,17 @@ impl Core {
         };
         // What is in the status is not told again, unless the write fails.
         let told = (unit.ended.take(), unit.deployed.take());
-        let Some(patch) = patch(&declared, &next, taken) else { return };
+        let Some(mut patch) = patch(&declared, &next, taken) else { return };
+        if unit.unsure
+            && let Some(version) = unit.newest_version()
+        {
+            // A patch says what is to change of a state that is known: of another one it would make a mixture.
+            patch.set_at(&["metadata", "resourceVersion"], version.to_string());
+        }
         // Many of these may wait to be sent.
         let patch = serde_json::to_vec(&patch).expect("writing to memory cannot fail");
         unit.writing = true;
-        let (client, events, id) = (self.home.clone(), self.events.clone(), unit.id.clone());
-        let permits = self.call_permits.clone();
+        let (client, id) = (self.home.clone(), unit.id.clone());
         // What the server will answer, so that a report made before the answer compares with it.
         let mut expected = declared;
         expected.set_at(&["status"], next);
@@ -225,7 +229,6 @@ impl Core {
         unit.told = Some(Box::new(Told { before, ended: told.0, deployed: told.1 }));
         let span = tracing::debug_span!("status_write", unit = %id);
         let writing = async move {
-            let _permit = permits.acquire_owned().await;
             let resource = application_resource();
             let written = client
                 .merge_patch_unread(
@@ -236,9 +239,9 @@ impl Core {
                     windlass_argo::STATUS_MANAGER,
                 )
                 .await;
-            let _ = events.send(Event::Written(id, written)).await;
+            Event::Written(id, written)
         };
-        tokio::spawn(writing.instrument(span));
+        self.call_beside(self.home_permits.clone(), span, writing);
     }
 
     pub(super) fn on_written(&mut self, id: &UnitId, result: Result<Str, ApiError>) {
@@ -249,6 +252,7 @@ impl Core {
             Ok(version) => {
                 // What it says is held already, as expected; the watch brings it as it is.
                 unit.told = None;
+                unit.unsure = false;
                 unit.seen_version(&version);
                 if std::mem::take(&mut unit.unwritten) {
                     self.again(id);
@@ -258,6 +262,7 @@ impl Core {
             Err(error) => {
                 tracing::warn!(unit = %id, %error, "status could not be written");
                 unit.unwritten = false;
+                unit.unsure |= !(error.is_refusal() || error.is_conflict());
                 if let Some(told) = unit.told.take() {
                     let Told { before, ended, deployed } = *told;
                     unit.restore_declared(before);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::Instrument;
 use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
 use windlass_argo::PreviousOperation;
 use windlass_kube::{Object, ObjectRef, Str, Value};
@@ -158,10 +157,10 @@ impl Core {
                     }
                     // What was applied before a crash is a deployment, too: it is ended as one.
                     let unfinished = unfinished?;
-                    let announced = matches!(*unfinished, Unfinished::Announced(_));
+                    let told = !matches!(*unfinished, Unfinished::AppliedAfter(_));
                     return self.was_interrupted(unit, cluster, &unfinished).then(|| SyncRequest {
-                        // A sync with hooks is announced: this one had none to run.
-                        skip_hooks: !announced,
+                        // A sync with hooks is told of: this one had none to run.
+                        skip_hooks: !told,
                         ..SyncRequest::automated(prune)
                     });
                 }
@@ -231,13 +230,24 @@ impl Core {
         };
         match unfinished {
             Unfinished::Announced(_) => true,
+            Unfinished::Failed(operation) => operation.revisions == rendered.shown,
             Unfinished::AppliedAfter(finished) => {
-                unit.newest_deployment() != rendered.shown
-                    && rendered
-                        .objects
-                        .iter()
-                        .filter_map(|object| state.live.record(&object.key)?.applied)
-                        .any(|applied| finished.is_none_or(|finished| applied > finished))
+                // Times are whole seconds: what was applied in the second of the last operation's end is told apart by
+                // what the status said of it.
+                let untold = unit.previous.revisions != rendered.shown;
+                let is_later = |applied: Time| {
+                    finished.is_none_or(|finished| applied > finished || (untold && applied == finished))
+                };
+                let is_declared = |key: &ObjectRef| {
+                    let mut declared =
+                        rendered.objects.iter().map(|object| &object.key).chain(&rendered.skipped);
+                    declared.any(|other| other == key)
+                };
+                // A deletion leaves no time behind.
+                let has_pruned = || untold && unit.previous.objects.iter().any(|key| !is_declared(key));
+                let mut applied =
+                    rendered.objects.iter().filter_map(|object| state.live.record(&object.key)?.applied);
+                unit.newest_deployment() != rendered.shown && (applied.any(is_later) || has_pruned())
             }
         }
     }
@@ -287,6 +297,13 @@ impl Core {
             .collect();
         if unclear.is_empty() {
             return false;
+        }
+        if let Some(at) = unit.check_at
+            && Instant::now() < at
+        {
+            self.wake_at(at, &unit.id);
+            // Where differences may not count, nothing is synced that was not looked at.
+            return by_rule;
         }
         match &rendered.bodies {
             Some(bodies) => {
@@ -457,14 +474,13 @@ impl Core {
         self.metrics.dry_runs.inc_by(run.plan.steps().count() as u64);
         unit.activity = Activity::Verifying(run.clone());
         let target = unit.writing_to(&state.target);
-        let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
+        let (permits, id) = (state.permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("verify", unit = %unit.id, steps = run.plan.steps().count());
         let verifying = async move {
-            let _permit = permits.acquire_owned().await;
             let refusals = verify(&run.plan, &target).await;
-            let _ = events.send(Event::Verified(id, run.plan.generation, refusals)).await;
+            Event::Verified(id, run.plan.generation, refusals)
         };
-        tokio::spawn(verifying.instrument(span));
+        self.call_beside(permits, span, verifying);
     }
 
     pub(super) fn on_verified(&mut self, id: &UnitId, generation: Generation, refusals: Vec<Refusal>) {
@@ -518,14 +534,13 @@ impl Core {
         unit.activity = Activity::Applying(run.clone(), wave);
         unit.waiting = None;
         let target = unit.writing_to(&state.target);
-        let (events, permits, id) = (self.events.clone(), self.call_permits.clone(), unit.id.clone());
+        let (permits, id) = (state.permits.clone(), unit.id.clone());
         let span = tracing::debug_span!("apply_wave", unit = %unit.id, wave, steps = run.plan.waves[wave].steps.len());
         let applying = async move {
-            let _permit = permits.acquire_owned().await;
             let results = run_wave(&run.plan, &run.plan.waves[wave], &target).await;
-            let _ = events.send(Event::WaveDone(id, run.plan.generation, results)).await;
+            Event::WaveDone(id, run.plan.generation, results)
         };
-        tokio::spawn(applying.instrument(span));
+        self.call_beside(permits, span, applying);
     }
 
     pub(super) fn on_wave_done(&mut self, id: &UnitId, generation: Generation, results: Vec<StepResult>) {

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use windlass_testing::{
-    ApiClient, Cluster, CommitBuilder, CommitId, GitServer, Kubectl, Namespace, PrivateCluster, Process,
-    Repository, SmallDisk, eventually,
+    ApiClient, ApiFaults, Cluster, CommitBuilder, CommitId, FaultProxy, GitServer, Kubectl, Namespace,
+    PrivateCluster, Process, Repository, SmallDisk, eventually,
 };
 
 /// How long anything may take on a machine that does many other things.
@@ -47,6 +47,7 @@ pub(crate) struct PlaneBuilder {
     own_cluster: bool,
     simulated: bool,
     leader_elect: bool,
+    faults: Option<ApiFaults>,
     installed: Option<&'static [&'static str]>,
     git: Option<GitServer>,
     disk: Option<SmallDisk>,
@@ -80,6 +81,13 @@ impl PlaneBuilder {
     /// Competes for the Lease.
     pub(crate) fn leader_elect(mut self) -> Self {
         self.leader_elect = true;
+        self
+    }
+
+    /// Leads every call of Windlass to its API through these faults. On the embedded server the engine is a process
+    /// of its own then, beside the API.
+    pub(crate) fn faults(mut self, faults: &ApiFaults) -> Self {
+        self.faults = Some(faults.clone());
         self
     }
 
@@ -132,10 +140,23 @@ impl PlaneBuilder {
                 } else {
                     arguments.push("--in-memory".into());
                 }
-                let windlass = launch(folder.path(), "windlass", &arguments, self.disk.as_ref());
+                if self.faults.is_some() {
+                    arguments.push("--no-engine".into());
+                }
+                let mut windlass = launch(folder.path(), "windlass", &arguments, self.disk.as_ref());
                 wait_for_log(&windlass, "control plane ready", "url").await;
+                let api = client_of(&kubeconfig);
+                let mut embedded = None;
+                let proxy = self.faults.map(|faults| FaultProxy::start(&api, faults).unwrap());
+                if let Some(proxy) = &proxy {
+                    arguments = controller_arguments(proxy, folder.path(), self.poll_interval, "argocd");
+                    let engine = launch(folder.path(), "engine", &arguments, None);
+                    embedded = Some(std::mem::replace(&mut windlass, engine));
+                }
                 Plane {
-                    api: client_of(&kubeconfig),
+                    api,
+                    embedded,
+                    _proxy: proxy,
                     namespace: "argocd".into(),
                     target: "shop".into(),
                     app: "shop".into(),
@@ -178,12 +199,19 @@ impl PlaneBuilder {
                     arguments.extend(["--watch-namespace".into(), control.name().into()]);
                 }
                 arguments.extend(["--data-dir".into(), text(&data_dir)]);
+                let proxy = self.faults.map(|faults| FaultProxy::start(cluster.api(), faults).unwrap());
+                if let Some(proxy) = &proxy {
+                    let (folder, poll) = (folder.path(), self.poll_interval);
+                    arguments = controller_arguments(proxy, folder, poll, control.name());
+                }
                 if self.leader_elect {
                     arguments.push("--leader-elect".into());
                 }
                 let windlass = launch(folder.path(), "windlass", &arguments, self.disk.as_ref());
                 Plane {
                     api: cluster.api().clone(),
+                    embedded: None,
+                    _proxy: proxy,
                     namespace: control.name().into(),
                     target: target.name().into(),
                     // Objects are told apart by the name of their Application, and others share the cluster.
@@ -233,6 +261,10 @@ pub(crate) struct Plane {
     pub(crate) disk: Option<SmallDisk>,
     /// The cluster, if nobody else uses it.
     pub(crate) private: Option<PrivateCluster>,
+    /// The embedded API, if it is not in the same process.
+    embedded: Option<Process>,
+    /// The way to the API, if that is a bad one.
+    _proxy: Option<FaultProxy>,
     kubeconfig: PathBuf,
     guards: Vec<Namespace>,
     arguments: Vec<String>,
@@ -256,6 +288,7 @@ impl Plane {
             own_cluster: false,
             simulated: true,
             leader_elect: false,
+            faults: None,
             installed: None,
             git: None,
             disk: None,
@@ -305,7 +338,7 @@ impl Plane {
         self.n_started += 1;
         let name = format!("windlass-{}", self.n_started);
         self.windlass = launch(self.folder.path(), &name, &self.arguments, self.disk.as_ref());
-        if self.server == Server::Embedded {
+        if self.server == Server::Embedded && self.embedded.is_none() {
             wait_for_log(&self.windlass, "control plane ready", "url").await;
             self.api = client_of(&self.kubeconfig);
         }
@@ -778,6 +811,34 @@ async fn install(cluster: &Cluster, namespace: &str, flags: &[&str], kubeconfig:
     let deployment = cluster.api().get(&path).await.unwrap();
     let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
     arguments.as_array().unwrap().iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
+}
+
+/// How the engine runs on an API that it reaches through faults.
+fn controller_arguments(proxy: &FaultProxy, folder: &Path, poll: &str, namespace: &str) -> Vec<String> {
+    let kubeconfig = folder.join("through-faults");
+    proxy.write_kubeconfig(&kubeconfig).unwrap();
+    let data = text(&folder.join("engine-data"));
+    let kubeconfig = text(&kubeconfig);
+    [
+        "controller",
+        "--listen",
+        "127.0.0.1:0",
+        "--allow-local-repositories",
+        "--log-format",
+        "json",
+        "--poll-interval",
+        poll,
+        "--kubeconfig",
+        &kubeconfig,
+        "--namespace",
+        namespace,
+        "--watch-namespace",
+        namespace,
+        "--data-dir",
+        &data,
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
 fn launch(folder: &Path, name: &str, arguments: &[String], disk: Option<&SmallDisk>) -> Process {

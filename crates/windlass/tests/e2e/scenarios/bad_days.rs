@@ -1,7 +1,9 @@
 //! Failures around Windlass, and of Windlass: afterwards it converges.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use windlass_testing::{Fault, SmallDisk, eventually};
+use windlass_testing::{ApiFault, ApiFaults, Fault, FaultRule, SmallDisk, Traffic, eventually};
 
 use crate::plane::{PATIENCE, Plane, Server, balancer, config_map, config_map_with};
 use crate::scenarios::waves::{WAVE, waits_for};
@@ -118,6 +120,60 @@ pub(crate) async fn killed_at_any_moment(server: Server) {
         }
         assert_eq!(deployed(&app), commits.iter().map(|commit| commit.as_str()).collect::<Vec<_>>());
     }
+}
+
+/// Each of these keeps a sync from going well; while it lasts nothing is lost, and when it is over the sync is done.
+pub(crate) async fn the_way_to_the_api_is_bad(server: Server) {
+    let faults = ApiFaults::new(7);
+    let plane = Plane::builder(server).without_simulator().faults(&faults).start().await;
+    let first = plane.commit().file("deploy/always.yaml", config_map("always", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let in_target = |traffic, fault| FaultRule::new(traffic, fault).path(format!("/{}/", plane.target));
+    let weathers = [
+        ("late", vec![FaultRule::new(Traffic::All, ApiFault::Latency(Duration::from_millis(300)))]),
+        ("busy", vec![FaultRule::new(Traffic::All, ApiFault::Busy(1)).chance(0.5)]),
+        ("failing", vec![FaultRule::new(Traffic::All, ApiFault::Status(500)).chance(0.5)]),
+        ("conflicts", vec![in_target(Traffic::Writes, ApiFault::Conflict)]),
+        ("unseen", vec![FaultRule::new(Traffic::Writes, ApiFault::Disconnect).chance(0.7)]),
+        ("lost", vec![FaultRule::new(Traffic::Writes, ApiFault::LostAnswer).chance(0.7)]),
+        ("partial", vec![FaultRule::new(Traffic::All, ApiFault::CutAfter(100)).chance(0.5)]),
+        ("watches", vec![FaultRule::new(Traffic::Watches, ApiFault::CutAfter(1500))]),
+        ("swallowed", vec![FaultRule::new(Traffic::All, ApiFault::BlackHole).chance(0.5)]),
+    ];
+    let mut before: Option<&str> = None;
+    for (name, rules) in weathers {
+        let n_before = faults.count();
+        for rule in rules {
+            faults.add(rule);
+        }
+        faults.drop_watches();
+        let mut commit = plane.commit().file(format!("deploy/{name}.yaml"), config_map(name, name)).file(
+            format!("deploy/{name}-later.yaml"),
+            config_map_with(&format!("{name}-later"), name, WAVE, "1"),
+        );
+        if let Some(before) = before {
+            commit = commit.delete(format!("deploy/{before}-later.yaml"));
+        }
+        let commit = commit.submit().unwrap();
+        let met = || async {
+            if faults.count() > n_before { Ok(()) } else { Err(format!("{name}: {} faults", faults.count())) }
+        };
+        eventually(PATIENCE, met).await.unwrap();
+        faults.heal();
+        plane.until_healthy(&commit).await;
+        for object in [name, &format!("{name}-later"), "always"] {
+            plane.assert_exists(&plane.path(&format!("configmaps/{object}"))).await;
+        }
+        if let Some(before) = before {
+            plane.until_gone(&plane.path(&format!("configmaps/{before}-later"))).await;
+        }
+        before = Some(name);
+    }
+    // Watches that were cut have lost nothing.
+    let always = plane.path("configmaps/always");
+    plane.api.merge(&always, &json!({"data": {"value": "drifted"}})).await.unwrap();
+    plane.until(&always, "the value to be healed", |live| live["data"]["value"] == "1").await;
 }
 
 /// The revisions in the history, oldest first.
