@@ -40,6 +40,7 @@ pub(super) const RULES: &[Rule] = &[
     pure("windlass-go", &[]),
     pure("windlass-yaml", &["windlass-go"]),
     pure("windlass-kube", &["windlass-go", "windlass-yaml"]),
+    pure("windlass-cel", &["windlass-go", "windlass-yaml", "windlass-kube"]),
     pure("windlass-model", &["windlass-go", "windlass-yaml", "windlass-kube"]),
     pure("gotemplate", &["windlass-go", "windlass-yaml"]),
     pure("windlass-kustomize", VALUES),
