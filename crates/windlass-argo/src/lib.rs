@@ -51,6 +51,7 @@ pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
 pub use project::{Project, ProjectProblem, SourceRules, project_name};
 pub use raise::{Taken, patch, raise, status_patch};
 pub use settings::{INSTALLATION_ANNOTATION, Impersonation, Settings, TRACKING_ANNOTATION, TrackingMethod};
+pub use window::sync_window;
 
 /// The API group of all objects of the dialect.
 pub const GROUP: &str = "argoproj.io";

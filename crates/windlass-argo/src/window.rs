@@ -8,6 +8,15 @@ use windlass_model::SyncWindow;
 
 use crate::types::{self, Destination};
 
+/// Reads a window as a project declares it.
+///
+/// # Errors
+///
+/// Why it cannot be used, in words that follow its name.
+pub fn sync_window(declared: &types::SyncWindow) -> Result<SyncWindow, String> {
+    WindowRule::read(declared).map(|rule| rule.window)
+}
+
 /// A window with what it is for.
 #[derive(Clone, Debug)]
 pub(crate) struct WindowRule {

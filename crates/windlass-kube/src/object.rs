@@ -195,6 +195,12 @@ impl Object {
         self.at(path).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The items of an array below the object; none when it is absent or of another type.
+    #[must_use]
+    pub fn items_at(&self, path: &[&str]) -> &[Value] {
+        self.at(path).and_then(Value::as_array).map_or(&[], |items| items)
+    }
+
     /// Sets the member under `path`, making objects on the way.
     pub fn set_at(&mut self, path: &[&str], value: impl Into<Value>) {
         if let Some((first, rest)) = path.split_first() {

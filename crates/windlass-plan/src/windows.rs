@@ -44,10 +44,10 @@ pub fn window_verdict(
 /// The windows that forbid a sync; `None` when none does.
 fn in_the_way(windows: &[SyncWindow], manual: bool, now: Time) -> Option<Vec<&SyncWindow>> {
     let denying: Vec<&SyncWindow> =
-        windows.iter().filter(|window| !window.allows && is_open(window, now)).collect();
+        windows.iter().filter(|window| !window.allows && window.is_open(now)).collect();
     let allowing = || windows.iter().filter(|window| window.allows);
     let forbidding = if denying.is_empty() {
-        if allowing().any(|window| is_open(window, now)) {
+        if allowing().any(|window| window.is_open(now)) {
             return None;
         }
         allowing().collect()
@@ -58,26 +58,7 @@ fn in_the_way(windows: &[SyncWindow], manual: bool, now: Time) -> Option<Vec<&Sy
     (!forbidding.is_empty() && !is_excepted).then_some(forbidding)
 }
 
-/// Whether a window is open: from the second it opens until its duration is over.
-fn is_open(window: &SyncWindow, now: Time) -> bool {
-    opening(window, now.unix().saturating_sub(seconds(window))).is_some_and(|opens| opens <= now.unix())
-}
-
 /// When the first window opens or closes after `now`.
 fn next_change(windows: &[SyncWindow], now: Time) -> Option<Time> {
-    let changes = windows.iter().flat_map(|window| {
-        let opens = opening(window, now.unix());
-        let closes = opening(window, now.unix().saturating_sub(seconds(window)))
-            .map(|opens| opens.saturating_add(seconds(window)));
-        [opens, closes]
-    });
-    changes.flatten().filter(|at| *at > now.unix()).min().map(Time::from_unix)
-}
-
-fn opening(window: &SyncWindow, after: i64) -> Option<i64> {
-    window.schedule.next_after(after)
-}
-
-fn seconds(window: &SyncWindow) -> i64 {
-    i64::try_from(window.duration.as_secs()).unwrap_or(i64::MAX)
+    windows.iter().filter_map(|window| window.next_change(now)).min()
 }

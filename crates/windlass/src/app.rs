@@ -13,7 +13,6 @@ mod local;
 mod logs;
 mod manifests;
 mod progress;
-mod session;
 mod source;
 mod spec;
 mod sync;
@@ -26,11 +25,12 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub(crate) use manifests::{declared_objects, in_form};
-pub(crate) use session::{Connection, Session};
 pub(crate) use source::SourceOptions;
+pub(crate) use spec::object_in_file;
 pub(crate) use tree::show as show_tree;
 
 use crate::output::{self, ColorOption};
+use crate::session::{Connection, Session};
 
 /// Options of `windlass app`.
 #[derive(Debug, Args)]

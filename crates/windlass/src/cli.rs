@@ -70,6 +70,16 @@ EXAMPLES
 
 The same verbs work on the control plane of `windlass up` and on a cluster: they speak the Kubernetes API only.")]
     App(Box<crate::app::AppOptions>),
+    /// Work with projects, which say what Applications may deploy, from where and to where.
+    #[command(
+        visible_alias = "project",
+        after_help = "\
+EXAMPLES
+  windlass proj list
+  windlass proj create payments --src 'https://git.example.org/payments/*' --dest '*,payments-*'
+  windlass proj windows list payments"
+    )]
+    Proj(Box<crate::proj::ProjectOptions>),
     /// Render a folder, an address, or what an Application in a file says, as the engine would, without any server.
     #[command(after_help = "\
 EXAMPLES
@@ -238,6 +248,7 @@ impl Cli {
             }
             Command::Install(options) => crate::install::run(&options)?,
             Command::App(options) => return crate::app::run(*options).await,
+            Command::Proj(options) => return crate::proj::run(*options).await,
             Command::Render(options) => return crate::render::run(&options).await,
             Command::Health(options) => return crate::health::run(&options),
             Command::Actions(options) => return crate::actions::run(&options),

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
 use windlass_kube::{Value, value};
 
-use crate::app::Connection;
 use crate::cli::Cli;
 use crate::output::{self, Format, FormatOption};
+use crate::session::Connection;
 
 /// Options of `windlass completions`.
 #[derive(Debug, Clone, Args)]

@@ -11,10 +11,11 @@ use clap::Args;
 use windlass_apiserver::Data;
 use windlass_kube::{Object, Value, value};
 
-use crate::app::{Session, show_tree};
+use crate::app::show_tree;
 use crate::cli::{EngineOptions, Global, JsonnetOptions};
 use crate::output::{self, ColorOption, Paint, Tone};
 use crate::serving;
+use crate::session::Session;
 use crate::up::{ControlPlane, Scratch};
 use repository::SampleRepository;
 

@@ -12,8 +12,10 @@ mod install;
 mod logging;
 mod output;
 mod plan;
+mod proj;
 mod render;
 mod serving;
+mod session;
 mod up;
 
 use std::process::ExitCode;

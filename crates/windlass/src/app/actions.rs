@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use windlass_assess::actions::{Change, run_action};
 use windlass_kube::{Object, ObjectRef, Str, merge_patch};
 
-use super::Session;
-use super::session::MANAGER;
 use super::source;
 use crate::actions::{actions_of, listed, own_actions, parameter};
 use crate::health::now;
 use crate::output::{self, Advised, FormatOption};
+use crate::session::MANAGER;
+use crate::session::Session;
 
 /// Options of `windlass app actions`.
 #[derive(Debug, Clone, Args)]

@@ -8,10 +8,10 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use windlass_kube::{Object, Value, value};
 
-use super::Session;
 use super::follow::{limit, timeout};
 use super::wait::until_gone;
 use crate::output::{self, Advised};
+use crate::session::Session;
 
 /// The finalizer that makes deletion take the objects along; dependents go before their owners.
 pub(super) const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";

@@ -9,10 +9,10 @@ use similar::{ChangeTag, TextDiff};
 use windlass_engine::{ObjectPreview, PreviewChange, PreviewInput, preview};
 use windlass_kube::Value;
 
-use super::Session;
 use super::local::LocalOptions;
 use super::source::{self, SourceOptions};
 use crate::output::{self, Paint, Tone};
+use crate::session::Session;
 
 /// The exit code when it could not be told; 1 says that there are differences.
 pub(super) const EXIT_UNKNOWN: u8 = 2;

@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::Args;
 use windlass_kube::{Object, Value};
 
-use super::Session;
 use super::graph::dependencies_of;
 use crate::output;
+use crate::session::Session;
 
 /// Options of `windlass app explain`.
 #[derive(Debug, Clone, Args)]

@@ -6,8 +6,8 @@ use anyhow::Result;
 use windlass_cluster::ApiError;
 use windlass_kube::Object;
 
-use super::Session;
 use crate::output;
+use crate::session::Session;
 
 /// What one look at an Application shows.
 pub(super) enum Look<T> {

@@ -8,11 +8,11 @@ use anyhow::Result;
 use clap::Args;
 use windlass_kube::{Object, Value, value};
 
-use super::Session;
 use super::follow::{Look, timeout, until};
 use super::list::server;
-use super::session::{age_of, revisions, short, sources};
 use crate::output::{self, Advised, Format, FormatOption, Paint, Table, Tone, tone_of};
+use crate::session::Session;
+use crate::session::{age_of, revisions, short, sources};
 
 /// Options of `windlass app get`.
 #[derive(Debug, Clone, Args)]

@@ -9,8 +9,8 @@ use clap::Args;
 use windlass_argo::DEPENDS_ON_ANNOTATION;
 use windlass_kube::{Map, Object, Value};
 
-use super::Session;
 use crate::output::{self, Format, FormatOption, Table};
+use crate::session::Session;
 
 /// Options of `windlass app graph`.
 #[derive(Debug, Clone, Args)]

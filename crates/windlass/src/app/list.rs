@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use windlass_kube::{Object, Value};
 
-use super::Session;
-use super::session::{age_of, revisions, short, sources};
 use crate::output::{self, Format, FormatOption, Table};
+use crate::session::Session;
+use crate::session::{age_of, revisions, short, sources};
 
 /// Options of `windlass app list`.
 #[derive(Debug, Clone, Args)]

@@ -11,9 +11,9 @@ use windlass_model::{Manifest, Renderer, Tree};
 use windlass_render::Context as RenderContext;
 use windlass_source::FolderTree;
 
-use super::Session;
 use super::source::{self, SourceOptions};
 use crate::output::{self, Advised};
+use crate::session::Session;
 
 /// Which folder of this machine takes the place of a repository's.
 #[derive(Debug, Clone, Args)]

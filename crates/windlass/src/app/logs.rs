@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use windlass_cluster::ClusterClient;
 use windlass_kube::Object;
 
-use super::Session;
 use super::follow::timeout;
-use super::session::is_here;
 use super::tree::pods;
 use crate::output::{self, Advised};
+use crate::session::Session;
+use crate::session::is_here;
 
 /// Options of `windlass app logs`.
 #[derive(Debug, Clone, Args)]

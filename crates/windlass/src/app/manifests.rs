@@ -12,9 +12,9 @@ use windlass_kube::Object;
 use windlass_model::{Renderer, Tree};
 use windlass_render::Context as RenderContext;
 
-use super::Session;
 use super::source::{self, SourceOptions};
 use crate::output::{self, Format, FormatOption};
+use crate::session::Session;
 
 /// Options of `windlass app manifests`.
 #[derive(Debug, Clone, Args)]

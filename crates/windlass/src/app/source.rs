@@ -11,8 +11,8 @@ use windlass_kube::{Object, Value};
 use windlass_sandbox::ChildJsonnet;
 use windlass_source::Policy;
 
-use super::Session;
 use crate::cli::JsonnetOptions;
+use crate::session::Session;
 use crate::up::Scratch;
 
 /// Which repositories may be read from here, and what may be done with them.

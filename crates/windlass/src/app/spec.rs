@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use windlass_kube::{Array, Object, Value, merge_patch, value};
 
-use super::Session;
 use crate::output::{self, Advised};
+use crate::session::Session;
 
 /// What an Application asks for, by flags.
 #[derive(Debug, Clone, Default, Args)]
@@ -189,7 +189,7 @@ fn change(live: &Object, object: &Object) -> Option<Value> {
 
 fn declared(session: &Session, options: &CreateOptions) -> Result<Object> {
     let mut application = match &options.file {
-        Some(path) => from_file(path)?,
+        Some(path) => object_in_file(path, "Application")?,
         None => value!({"spec": {"project": "default"}}),
     };
     application.set_at(&["apiVersion"], format!("{}/{}", windlass_argo::GROUP, windlass_argo::VERSION));
@@ -216,7 +216,7 @@ fn declared(session: &Session, options: &CreateOptions) -> Result<Object> {
     if spec.at(&["destination", "server"]).is_none() && spec.at(&["destination", "name"]).is_none() {
         spec.set_at(&["destination", "server"], windlass_argo::IN_CLUSTER_SERVER);
     }
-    if super::session::sources(&spec).is_empty() && spec.at(&["sourceHydrator"]).is_none() {
+    if crate::session::sources(&spec).is_empty() && spec.at(&["sourceHydrator"]).is_none() {
         return Err(Advised::error(
             "the Application has no source",
             "name one with --repo and --path, or give a file with --file",
@@ -226,22 +226,23 @@ fn declared(session: &Session, options: &CreateOptions) -> Result<Object> {
     Ok(Object::try_new(application)?)
 }
 
-fn from_file(path: &std::path::Path) -> Result<Value> {
+/// Reads the one object of a kind that a file holds; - is standard input.
+pub(crate) fn object_in_file(path: &std::path::Path, expected: &str) -> Result<Value> {
     let shown = path.display();
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
     } else {
         std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?
     };
-    let application = windlass_yaml::load(&text).map_err(|error| {
+    let object = windlass_yaml::load(&text).map_err(|error| {
         let snippet = error.snippet(&text);
         anyhow::Error::new(error).context(format!("{shown} cannot be parsed\n{snippet}"))
     })?;
-    if application.str_at(&["kind"]) != Some("Application") {
-        let kind = application.str_at(&["kind"]).unwrap_or("nothing");
-        bail!("{shown} holds {kind} where an Application is expected");
+    if object.str_at(&["kind"]) != Some(expected) {
+        let kind = object.str_at(&["kind"]).unwrap_or("no object");
+        bail!("{shown} holds {kind} where one of kind {expected} is expected");
     }
-    Ok(application)
+    Ok(object)
 }
 
 impl SpecFlags {

@@ -8,13 +8,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use windlass_kube::{Object, Value, value};
 
-use super::Session;
 use super::follow::{Look, limit, timeout, until};
 use super::local::LocalOptions;
 use super::progress::Progress;
-use super::session::{revisions, short};
 use super::source::SourceOptions;
 use crate::output::{self, Advised, Table};
+use crate::session::Session;
+use crate::session::{revisions, short};
 
 /// Options of `windlass app sync`.
 #[derive(Debug, Clone, Args)]

@@ -10,9 +10,9 @@ use windlass_cluster::{ApiError, Discovery};
 use windlass_kube::{Map, Object, ObjectRef, Str, Value};
 use windlass_model::Health;
 
-use super::Session;
-use super::session::{age_of, is_here};
 use crate::output::{self, Format, FormatOption, Table};
+use crate::session::Session;
+use crate::session::{age_of, is_here};
 
 /// Options of `windlass app tree`.
 #[derive(Debug, Clone, Args)]

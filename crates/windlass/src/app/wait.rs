@@ -7,12 +7,12 @@ use anyhow::Result;
 use clap::Args;
 use windlass_kube::{Object, Value};
 
-use super::Session;
 use super::follow::{Look, limit, timeout, until};
 use super::get::summary;
-use super::session::sources;
 use super::sync::progress;
 use crate::output::{self, Advised};
+use crate::session::Session;
+use crate::session::sources;
 
 /// Options of `windlass app wait`.
 #[derive(Debug, Clone, Args)]

@@ -1,4 +1,4 @@
-//! The connection that the verbs share, and how they name, read and write Applications.
+//! The connection that the verbs share, and how they name, read and write the control plane's objects.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use windlass_model::Time;
 use crate::output::{self, Advised, Paint};
 
 /// The field manager of what people do from here.
-pub(super) const MANAGER: &str = "windlass-cli";
+pub(crate) const MANAGER: &str = "windlass-cli";
 
 /// Which server is spoken to.
 #[derive(Debug, Clone, Args)]
@@ -79,6 +79,51 @@ fn has_usual_kubeconfig() -> bool {
     named || at_home || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
+/// A kind of object that verbs work with.
+pub(crate) struct Kind {
+    /// How the API serves it.
+    pub(crate) resource: Resource,
+    /// The command that shows those there are.
+    lists: &'static str,
+}
+
+impl Kind {
+    fn of_dialect(kind: &str, plural: &str, lists: &'static str) -> Self {
+        let resource = Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, kind, plural, true);
+        Self { resource, lists }
+    }
+
+    /// Applications.
+    pub(crate) fn application() -> Self {
+        Self::of_dialect("Application", "applications", "windlass app list --all-namespaces")
+    }
+
+    /// AppProjects.
+    pub(crate) fn project() -> Self {
+        Self::of_dialect("AppProject", "appprojects", "windlass proj list")
+    }
+
+    /// ApplicationSets.
+    pub(crate) fn application_set() -> Self {
+        Self::of_dialect("ApplicationSet", "applicationsets", "kubectl get applicationsets --all-namespaces")
+    }
+
+    /// Secrets: repositories, clusters and settings.
+    pub(crate) fn secret() -> Self {
+        Self { resource: Resource::new("", "v1", "Secret", "secrets", true), lists: "kubectl get secrets" }
+    }
+
+    /// ConfigMaps: settings.
+    pub(crate) fn config_map() -> Self {
+        let resource = Resource::new("", "v1", "ConfigMap", "configmaps", true);
+        Self { resource, lists: "kubectl get configmaps" }
+    }
+
+    fn name(&self) -> &str {
+        &self.resource.gvk.kind
+    }
+}
+
 /// A connection with what the verbs need to know beside it.
 pub(crate) struct Session {
     /// The server.
@@ -87,7 +132,7 @@ pub(crate) struct Session {
     pub(crate) namespace: String,
     /// Colours for stdout.
     pub(crate) paint: Paint,
-    applications: Resource,
+    applications: Kind,
 }
 
 impl Session {
@@ -98,9 +143,7 @@ impl Session {
 
     /// Speaks through `client`.
     pub(crate) fn new(client: ClusterClient, namespace: &str, paint: Paint) -> Self {
-        let applications =
-            Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, "Application", "applications", true);
-        Self { client, namespace: namespace.into(), paint, applications }
+        Self { client, namespace: namespace.into(), paint, applications: Kind::application() }
     }
 
     /// Splits `namespace/name`; a bare name is in the session's namespace.
@@ -110,95 +153,136 @@ impl Session {
 
     /// Reads an Application.
     pub(crate) async fn get(&self, name: &str) -> Result<Object> {
+        self.get_of(&self.applications, name).await
+    }
+
+    /// Reads an object of a kind: NAME, or NAMESPACE/NAME.
+    pub(crate) async fn get_of(&self, kind: &Kind, name: &str) -> Result<Object> {
         let (namespace, name) = self.split(name);
-        let read = self.client.get(&self.applications, namespace, name).await;
-        read.map_err(|error| self.explained(error, &format!("Application {namespace}/{name}")))
+        let read = self.client.get(&kind.resource, namespace, name).await;
+        read.map_err(|error| explained(kind, error, &format!("{} {namespace}/{name}", kind.name())))
     }
 
     /// Reads an Application that may be gone.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Object>> {
+        self.find_of(&self.applications, name).await
+    }
+
+    /// Reads an object of a kind that may not be there: NAME, or NAMESPACE/NAME.
+    pub(crate) async fn find_of(&self, kind: &Kind, name: &str) -> Result<Option<Object>> {
         let (namespace, name) = self.split(name);
-        match self.client.get(&self.applications, namespace, name).await {
+        match self.client.get(&kind.resource, namespace, name).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() && !is_kind_missing(&error) => Ok(None),
-            Err(error) => Err(self.explained(error, &format!("Application {namespace}/{name}"))),
+            Err(error) => Err(explained(kind, error, &format!("{} {namespace}/{name}", kind.name()))),
         }
     }
 
     /// Reads all Applications of a namespace, or of all when that is empty.
     pub(crate) async fn list(&self, namespace: &str, selector: &str) -> Result<Vec<Object>> {
-        let listed = self.client.list(&self.applications, namespace, selector).await;
-        listed.map_err(|error| self.explained(error, "Applications"))
+        self.list_of(&self.applications, namespace, selector).await
+    }
+
+    /// Reads all objects of a kind in a namespace, or in all when that is empty.
+    pub(crate) async fn list_of(&self, kind: &Kind, namespace: &str, selector: &str) -> Result<Vec<Object>> {
+        let listed = self.client.list(&kind.resource, namespace, selector).await;
+        listed.map_err(|error| explained(kind, error, &format!("{}s", kind.name())))
     }
 
     /// Creates an Application.
     pub(crate) async fn create(&self, object: &Object) -> Result<Object, ApiError> {
-        self.client.create(&self.applications, object, MANAGER).await
+        self.client.create(&self.applications.resource, object, MANAGER).await
     }
 
     /// Changes an Application by a merge patch.
     pub(crate) async fn patch(&self, name: &str, patch: &Value) -> Result<Object, ApiError> {
         let (namespace, name) = self.split(name);
-        self.client.merge_patch(&self.applications, namespace, name, patch, MANAGER).await
+        self.client.merge_patch(&self.applications.resource, namespace, name, patch, MANAGER).await
     }
 
     /// Deletes an Application; its finalizers decide what happens to its objects.
     pub(crate) async fn delete(&self, object: &Object) -> Result<(), ApiError> {
-        let options =
-            windlass_cluster::DeleteOptions { uid: Some(object.uid().into()), ..Default::default() };
-        self.client.delete(&self.applications, object.namespace(), object.name(), &options).await
+        self.delete_of(&self.applications, object).await
     }
 
-    /// Changes what is read by what `change` makes of it, again while somebody else is quicker.
+    /// Deletes what was read, and nothing else of its name.
+    pub(crate) async fn delete_of(&self, kind: &Kind, object: &Object) -> Result<(), ApiError> {
+        let options =
+            windlass_cluster::DeleteOptions { uid: Some(object.uid().into()), ..Default::default() };
+        self.client.delete(&kind.resource, object.namespace(), object.name(), &options).await
+    }
+
+    /// Changes an Application that is read by what `change` makes of it, again while somebody else is quicker.
     pub(crate) async fn update(
         &self,
+        name: &str,
+        change: impl FnMut(&Object) -> Result<Option<Value>>,
+    ) -> Result<Object> {
+        self.update_of(&self.applications, name, change).await
+    }
+
+    /// Changes an object that is read by the merge patch that `change` makes of it, again while somebody else is
+    /// quicker; without a patch nothing is written.
+    pub(crate) async fn update_of(
+        &self,
+        kind: &Kind,
         name: &str,
         mut change: impl FnMut(&Object) -> Result<Option<Value>>,
     ) -> Result<Object> {
         /// The engine writes often while it works; more conflicts in a row than these are no coincidence.
         const ATTEMPTS: usize = 20;
+        let what = format!("{} {name}", kind.name());
         for _ in 0..ATTEMPTS {
-            let object = self.get(name).await?;
+            let object = self.get_of(kind, name).await?;
             let Some(mut patch) = change(&object)? else { return Ok(object) };
             patch.set_at(&["metadata", "resourceVersion"], object.resource_version());
-            match self.patch(name, &patch).await {
+            let (namespace, name) = (object.namespace(), object.name());
+            match self.client.merge_patch(&kind.resource, namespace, name, &patch, MANAGER).await {
                 Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(self.explained(error, &format!("Application {name}"))),
+                Err(error) => return Err(explained(kind, error, &what)),
                 Ok(object) => return Ok(object),
             }
         }
-        anyhow::bail!("Application {name} changed {ATTEMPTS} times while it was to be written; try again")
+        anyhow::bail!("{what} changed {ATTEMPTS} times while it was to be written; try again")
     }
 
-    /// An error of the API with what to do about it.
+    /// An error about Applications with what to do about it.
     pub(crate) fn explained(&self, error: ApiError, what: &str) -> anyhow::Error {
-        let (problem, advice) = if is_kind_missing(&error) {
-            (
-                "the cluster does not know Applications".to_string(),
-                "run `windlass install | kubectl apply --server-side -f -` once, or name another cluster with --kubeconfig",
-            )
-        } else if error.is_not_found() {
-            (
-                format!("there is no {what}"),
-                "`windlass app list --all-namespaces` shows those there are; -n or NAMESPACE/NAME chooses a namespace",
-            )
-        } else if error.code() == Some(403) {
-            (format!("{what}: not allowed"), "ask for a role that allows it, or use another context")
-        } else if error.code() == Some(401) {
-            (
-                "the cluster does not know who you are".into(),
-                "the credentials in the kubeconfig are for another cluster, or no longer good; `windlass up` writes new ones",
-            )
-        } else if matches!(error, ApiError::Unreachable { .. }) {
-            (
-                "the cluster does not answer".into(),
-                "is it running? `windlass up` starts one; --kubeconfig or --context chooses another",
-            )
-        } else {
-            return anyhow::Error::new(error).context(format!("{what} cannot be read or written"));
-        };
-        anyhow::Error::new(error).context(Advised { problem, advice: advice.into() })
+        explained(&self.applications, error, what)
     }
+}
+
+/// An error of the API with what to do about it.
+pub(crate) fn explained(kind: &Kind, error: ApiError, what: &str) -> anyhow::Error {
+    let (problem, advice) = if is_kind_missing(&error) {
+        (
+            format!("the cluster does not know {}s", kind.name()),
+            "run `windlass install | kubectl apply --server-side -f -` once, or name another cluster with --kubeconfig"
+                .to_owned(),
+        )
+    } else if error.is_not_found() {
+        let lists = kind.lists;
+        (
+            format!("there is no {what}"),
+            format!("`{lists}` shows those there are; -n or NAMESPACE/NAME chooses a namespace"),
+        )
+    } else if error.code() == Some(403) {
+        (format!("{what}: not allowed"), "ask for a role that allows it, or use another context".into())
+    } else if error.code() == Some(401) {
+        (
+            "the cluster does not know who you are".into(),
+            "the credentials in the kubeconfig are for another cluster, or no longer good; `windlass up` writes new ones"
+                .into(),
+        )
+    } else if matches!(error, ApiError::Unreachable { .. }) {
+        (
+            "the cluster does not answer".into(),
+            "is it running? `windlass up` starts one; --kubeconfig or --context chooses another".into(),
+        )
+    } else {
+        return anyhow::Error::new(error).context(format!("{what} cannot be read or written"));
+    };
+    anyhow::Error::new(error).context(Advised { problem, advice })
 }
 
 /// Whether the server does not serve the kind at all, rather than not having the object.
@@ -214,12 +298,12 @@ pub(crate) fn now() -> Time {
 }
 
 /// How long ago a time of Kubernetes was; empty when there is none.
-pub(super) fn age_of(text: &str) -> String {
+pub(crate) fn age_of(text: &str) -> String {
     text.parse::<Time>().map_or_else(|_| String::new(), |time| output::age(now().since(time)))
 }
 
 /// The revision as people say it: a commit id by its first digits.
-pub(super) fn short(revision: &str) -> &str {
+pub(crate) fn short(revision: &str) -> &str {
     /// As Argo CD and `git log --oneline` abbreviate.
     const DIGITS: usize = 7;
     let is_commit =
@@ -228,7 +312,7 @@ pub(super) fn short(revision: &str) -> &str {
 }
 
 /// The revisions of a status or an operation: the one, or those of several sources.
-pub(super) fn revisions(value: &Value) -> Vec<&str> {
+pub(crate) fn revisions(value: &Value) -> Vec<&str> {
     let many: Vec<&str> = value.items_at(&["revisions"]).iter().filter_map(Value::as_str).collect();
     if many.is_empty() {
         value.str_at(&["revision"]).filter(|text| !text.is_empty()).into_iter().collect()
@@ -238,13 +322,13 @@ pub(super) fn revisions(value: &Value) -> Vec<&str> {
 }
 
 /// The sources of a spec: the list, or the single one.
-pub(super) fn sources(spec: &Value) -> Vec<&Value> {
+pub(crate) fn sources(spec: &Value) -> Vec<&Value> {
     let many: Vec<&Value> = spec.items_at(&["sources"]).iter().collect();
     if many.is_empty() { spec.at(&["source"]).into_iter().collect() } else { many }
 }
 
 /// Whether it is deployed to the cluster that holds it, so that its objects can be seen from here.
-pub(super) fn is_here(application: &Object) -> bool {
+pub(crate) fn is_here(application: &Object) -> bool {
     let server = application.str_at(&["spec", "destination", "server"]);
     let name = application.str_at(&["spec", "destination", "name"]);
     matches!(server, "" | windlass_argo::IN_CLUSTER_SERVER)
