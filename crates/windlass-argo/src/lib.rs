@@ -48,7 +48,7 @@ pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patc
 pub use inherited::{GlobalProject, with_inherited};
 pub use lower::{DEPENDS_ON_ANNOTATION, FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower, overridden};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
-pub use project::{Project, ProjectProblem, SourceRules, project_name};
+pub use project::{Project, ProjectProblem, SourceRules, in_list, project_name};
 pub use raise::{Taken, patch, raise, status_patch};
 pub use settings::{INSTALLATION_ANNOTATION, Impersonation, Settings, TRACKING_ANNOTATION, TrackingMethod};
 pub use window::sync_window;

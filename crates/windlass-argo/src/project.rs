@@ -298,7 +298,8 @@ impl SourceRule {
 }
 
 /// Whether a namespace matches one of a list of globs and `/regular expressions/`.
-pub(crate) fn in_list(patterns: &[Str], namespace: &str) -> bool {
+#[must_use]
+pub fn in_list(patterns: &[Str], namespace: &str) -> bool {
     patterns.iter().any(|pattern| {
         let expression = pattern.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         expression.and_then(|text| Regex::parse(text).ok()).is_some_and(|regex| regex.is_match(namespace))

@@ -23,10 +23,12 @@ mod client;
 mod discovery;
 mod error;
 mod lease;
+mod secret;
 mod watch;
 
 pub use client::{ApplyOptions, CALL_TIMEOUT, ClusterClient, DeleteOptions, Page, WriteOptions};
 pub use discovery::{Discovery, Resource};
 pub use error::{ApiError, Status, StatusCause};
 pub use lease::{Leadership, LeaseOptions, lead};
+pub use secret::{CLUSTER_SECRET, ClusterSecret, LocalLogins, SECRET_TYPE, secret_data};
 pub use watch::{WatchEvent, WatchScope, watch};

@@ -1,11 +1,10 @@
 //! Target clusters: connection, kinds, watches and live index of each.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
-use windlass_cluster::{ClusterClient, Discovery, Resource, WatchEvent, WatchScope, watch};
+use windlass_cluster::{ClusterClient, ClusterSecret, Discovery, Resource, WatchEvent, WatchScope, watch};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
 use windlass_model::LiveRecord;
 use windlass_plan::Scope;
@@ -220,89 +219,15 @@ async fn watch_kind(
     }
 }
 
-/// Connects to a cluster that is registered by an Argo CD cluster Secret.
-///
-/// # Errors
-///
-/// What is wrong with the Secret, in words and without its secrets.
-pub(crate) fn connect(secret: &ClusterSecret) -> Result<ClusterClient, String> {
-    use windlass_cluster::ApiError;
-    secret
-        .kube_config()
-        .and_then(|config| ClusterClient::from_config(config).map_err(|error: ApiError| error.to_string()))
+/// A registered cluster, as Applications name it.
+pub(crate) fn named(secret: &ClusterSecret) -> windlass_argo::Cluster {
+    let ClusterSecret { name, server, project, .. } = secret.clone();
+    windlass_argo::Cluster { server, name, project }
 }
 
-/// The content of a cluster Secret: `name`, `server` and the JSON under `config`.
-#[derive(Clone, PartialEq)]
-pub(crate) struct ClusterSecret {
-    pub(crate) name: Str,
-    pub(crate) server: Str,
-    pub(crate) project: Str,
-    config: windlass_kube::Value,
-}
-
-impl ClusterSecret {
-    /// Reads a Secret's decoded data.
-    pub(crate) fn read(data: &HashMap<Str, Arc<[u8]>>) -> Result<Self, String> {
-        let text = |key: &str| {
-            data.get(key).map(|bytes| Str::from(String::from_utf8_lossy(bytes).trim())).unwrap_or_default()
-        };
-        let server = text("server");
-        if server.is_empty() {
-            return Err("the cluster Secret has no server".into());
-        }
-        let config = data.get("config").map_or(Ok(windlass_kube::Value::object()), |bytes| {
-            serde_json::from_slice(bytes)
-                .map_err(|_| "the config of the cluster Secret is no JSON".to_string())
-        })?;
-        let name = if text("name").is_empty() { server.clone() } else { text("name") };
-        Ok(Self { name, server, project: text("project"), config })
-    }
-
-    /// As Applications name it.
-    pub(crate) fn cluster(&self) -> windlass_argo::Cluster {
-        windlass_argo::Cluster {
-            server: self.server.clone(),
-            name: self.name.clone(),
-            project: self.project.clone(),
-        }
-    }
-
-    fn kube_config(&self) -> Result<kube::Config, String> {
-        use base64::Engine as _;
-        let url = self.server.parse().map_err(|_| format!("{} is no URL of an API server", self.server))?;
-        let mut config = kube::Config::new(url);
-        let tls = |key: &str| self.config.str_at(&["tlsClientConfig", key]).filter(|text| !text.is_empty());
-        config.accept_invalid_certs = self.config.bool_at(&["tlsClientConfig", "insecure"]).unwrap_or(false);
-        config.tls_server_name = tls("serverName").map(Into::into);
-        if let Some(ca) = tls("caData") {
-            let pem = base64::engine::general_purpose::STANDARD.decode(ca);
-            let pem = pem.map_err(|_| "tlsClientConfig.caData is not base64".to_string())?;
-            let certificates = rustls_pki_types::pem::PemObject::pem_slice_iter(&pem)
-                .collect::<Result<Vec<rustls_pki_types::CertificateDer<'static>>, _>>()
-                .map_err(|_| "tlsClientConfig.caData holds no PEM certificate".to_string())?;
-            config.root_cert = Some(certificates.into_iter().map(|der| der.to_vec()).collect());
-        }
-        let auth = &mut config.auth_info;
-        auth.client_certificate_data = tls("certData").map(Into::into);
-        auth.client_key_data = tls("keyData").map(|key| key.to_string().into());
-        let text = |key: &str| self.config.str_at(&[key]).filter(|text| !text.is_empty());
-        auth.token = text("bearerToken").map(|token| token.to_string().into());
-        auth.username = text("username").map(Into::into);
-        auth.password = text("password").map(|password| password.to_string().into());
-        for unsupported in ["awsAuthConfig", "execProviderConfig"] {
-            if self.config.get(unsupported).is_some_and(|value| !value.is_null()) {
-                return Err(format!("{unsupported} of the cluster Secret is not supported yet"));
-            }
-        }
-        Ok(config)
-    }
-}
-
-/// The cluster that a Secret registers, if it does.
+/// The cluster that a Secret registers, if it does and can be read.
 pub(crate) fn cluster_secret(secret: &Object) -> Option<ClusterSecret> {
-    let is_cluster = secret.label(crate::credentials::SECRET_TYPE) == Some("cluster");
-    is_cluster.then(|| ClusterSecret::read(&crate::credentials::decoded(secret).ok()?).ok()).flatten()
+    ClusterSecret::of(secret)?.ok()
 }
 
 #[cfg(test)]

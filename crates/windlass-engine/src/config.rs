@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use windlass_cluster::LocalLogins;
 use windlass_kube::Str;
 use windlass_render::jsonnet::Engine;
 
@@ -27,6 +28,8 @@ pub struct EngineConfig {
     pub render_store_bytes: u64,
     /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
     pub allow_local_repositories: bool,
+    /// Whether cluster Secrets may have programs run, or files read, to log in.
+    pub cluster_logins: LocalLogins,
     /// What evaluates Jsonnet in sources; one that sets no limits leaves a render thread to each program without end.
     pub jsonnet: Option<Arc<dyn Engine>>,
     /// At most this many Events a second are written, so that they never crowd out the work.
@@ -48,6 +51,7 @@ impl Default for EngineConfig {
             render_cache_bytes: 24 * 1024 * 1024,
             render_store_bytes: 256 * 1024 * 1024,
             allow_local_repositories: false,
+            cluster_logins: LocalLogins::Refused,
             jsonnet: None,
             events_per_second: 10,
         }

@@ -19,13 +19,13 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_apply::{Refusal, StepResult};
 use windlass_argo::{Project, Settings};
-use windlass_cluster::{ApiError, ClusterClient, Discovery, WatchEvent};
+use windlass_cluster::{ApiError, ClusterClient, ClusterSecret, Discovery, WatchEvent};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
 use windlass_model::{Desired, DesiredHook, Diagnostic, Digest, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
 use windlass_source::webhook;
 
-use crate::clusters::{Asking, ClusterKey, ClusterSecret, ClusterState, LiveEvent};
+use crate::clusters::{Asking, ClusterKey, ClusterState, LiveEvent};
 use crate::config::EngineConfig;
 use crate::credentials::Credentials;
 use crate::fetching::SourceStores;

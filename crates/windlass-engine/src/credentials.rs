@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use base64::Engine as _;
+use windlass_cluster::{SECRET_TYPE, secret_data};
 use windlass_kube::{Object, Str, Value};
 use windlass_source::{
     Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts,
@@ -11,9 +11,6 @@ use windlass_source::{
 };
 
 use crate::fetching::Place;
-
-/// The label that says what a Secret of the control plane is for.
-pub(crate) const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
 
 /// The ConfigMap with the keys of SSH servers that are known without a repository's Secret saying so.
 pub(crate) const KNOWN_HOSTS_MAP: &str = "argocd-ssh-known-hosts-cm";
@@ -49,7 +46,7 @@ impl Credentials {
     pub fn read(secrets: &[Object], settings: &[Object]) -> Self {
         let read = |secret: &Object| {
             let kind = secret.label(SECRET_TYPE).unwrap_or_default();
-            RepositorySecret::read(kind, &decoded(secret).ok()?).ok()
+            RepositorySecret::read(kind, &secret_data(secret).ok()?).ok()
         };
         let secrets: Vec<RepositorySecret> = secrets.iter().filter_map(read).collect();
         Self::new(secrets.iter(), settings)
@@ -273,21 +270,6 @@ impl RepositorySecret {
         let name = text("name").filter(|_| is_of_charts).unwrap_or_default();
         Ok(Self { url, name, project, is_template, access })
     }
-}
-
-/// The data of a Secret.
-pub(crate) fn decoded(secret: &Object) -> Result<HashMap<Str, Arc<[u8]>>, String> {
-    let data = secret.at(&["data"]).and_then(Value::as_object);
-    data.into_iter()
-        .flat_map(windlass_kube::Map::iter)
-        .map(|(key, value)| {
-            let text = value.as_str().unwrap_or_default();
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(text)
-                .map_err(|_| format!("its {key} is not base64"))?;
-            Ok((key.clone(), bytes.into()))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl Engine {
             WatchScope { namespace: self.config.watch_namespace.clone(), ..WatchScope::default() };
         let here = WatchScope { namespace: namespace.clone(), ..WatchScope::default() };
         let secrets =
-            WatchScope { namespace: namespace.clone(), label_selector: credentials::SECRET_TYPE.into() };
+            WatchScope { namespace: namespace.clone(), label_selector: windlass_cluster::SECRET_TYPE.into() };
         let group = windlass_argo::GROUP;
         let version = windlass_argo::VERSION;
         let applications = Resource::new(group, version, "Application", "applications", true);

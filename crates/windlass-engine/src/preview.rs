@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clusters::{ClusterSecret, ClusterState, cluster_secret, connect};
+use crate::clusters::{ClusterState, cluster_secret, named};
 use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::reach::Reach;
@@ -11,7 +11,7 @@ use crate::target::ClusterTarget;
 use crate::unit_state::told;
 use windlass_apply::predict;
 use windlass_argo::{Cluster, Project, Settings, lower};
-use windlass_cluster::{ApiError, ClusterClient};
+use windlass_cluster::{ApiError, ClusterClient, ClusterSecret, LocalLogins};
 use windlass_diff::{Difference, Rules, comparable, differences, normalise, taken_over};
 use windlass_kube::{Object, ObjectRef, Value};
 use windlass_model::{ClusterRef, Diagnostic, Manifest, Renderer, Tree, tracking};
@@ -101,6 +101,8 @@ pub struct PreviewInput<'a> {
     pub settings: &'a Settings,
     /// What evaluates Jsonnet, if that is allowed.
     pub jsonnet: Option<&'a dyn windlass_render::jsonnet::Engine>,
+    /// Whether a cluster Secret may have a program run, or a file read, to log in.
+    pub logins: LocalLogins,
     /// What is declared, where it is not what the sources declare.
     pub local: Option<&'a [Manifest]>,
 }
@@ -111,11 +113,21 @@ pub struct PreviewInput<'a> {
 ///
 /// [`PreviewError`] when nothing can be said at all.
 pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> {
-    let PreviewInput { client, stores, application, project, credentials, secrets, settings, jsonnet, local } =
-        *input;
+    let PreviewInput {
+        client,
+        stores,
+        application,
+        project,
+        credentials,
+        secrets,
+        settings,
+        jsonnet,
+        local,
+        logins,
+    } = *input;
     let project = Project::of(application, project);
     let clusters: Vec<ClusterSecret> = secrets.iter().filter_map(cluster_secret).collect();
-    let known: Vec<Cluster> = clusters.iter().map(ClusterSecret::cluster).collect();
+    let known: Vec<Cluster> = clusters.iter().map(named).collect();
     let lowered = lower(application, project.as_ref().map_err(Clone::clone), settings, &known);
     let unit = &lowered.unit;
     if let Some(fatal) = unit.diagnostics.iter().find(|diagnostic| diagnostic.kind.is_error()) {
@@ -131,7 +143,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
         None => client,
         Some(None) => return Err(PreviewError::UnknownCluster),
         Some(Some(secret)) => {
-            other = connect(secret).map_err(PreviewError::Cluster)?;
+            other = secret.connect(logins).map_err(PreviewError::Cluster)?;
             &other
         }
     };

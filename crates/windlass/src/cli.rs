@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use windlass_cluster::LocalLogins;
 use windlass_sandbox::{ChildJsonnet, Limits, RUN_SECONDS};
 
 /// GitOps in one binary: what Git declares is what runs.
@@ -70,6 +71,15 @@ EXAMPLES
 
 The same verbs work on the control plane of `windlass up` and on a cluster: they speak the Kubernetes API only.")]
     App(Box<crate::app::AppOptions>),
+    /// Write the whole control plane to a file, and read it back.
+    Admin(Box<crate::admin::AdminOptions>),
+    /// Work with the clusters that Applications go to.
+    #[command(after_help = "\
+EXAMPLES
+  windlass cluster list
+  windlass cluster add production            # a context of your kubeconfig
+  windlass cluster rm production")]
+    Cluster(Box<crate::cluster::ClusterOptions>),
     /// Work with projects, which say what Applications may deploy, from where and to where.
     #[command(
         visible_alias = "project",
@@ -162,10 +172,28 @@ pub(crate) struct EngineOptions {
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
     pub(crate) allow_local_repositories: bool,
     #[command(flatten)]
+    pub(crate) logins: LoginOptions,
+    #[command(flatten)]
     pub(crate) jsonnet: JsonnetOptions,
     /// Where metrics, health and webhooks are served; port 0 takes a free one.
     #[arg(long, env = "WINDLASS_LISTEN", default_value = "127.0.0.1:8082", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+}
+
+/// How other clusters may be logged in to.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct LoginOptions {
+    /// Let cluster Secrets have programs of this machine run, or files of it read, to log in (execProviderConfig,
+    /// awsAuthConfig, bearerTokenFile). Who may write such Secrets can then run programs here.
+    #[arg(long, env = "WINDLASS_ALLOW_CLUSTER_PROGRAMS")]
+    allow_cluster_programs: bool,
+}
+
+impl LoginOptions {
+    /// What is allowed.
+    pub(crate) fn allowed(self) -> LocalLogins {
+        if self.allow_cluster_programs { LocalLogins::Allowed } else { LocalLogins::Refused }
+    }
 }
 
 /// What programs in repositories may use.
@@ -248,6 +276,8 @@ impl Cli {
             }
             Command::Install(options) => crate::install::run(&options)?,
             Command::App(options) => return crate::app::run(*options).await,
+            Command::Admin(options) => return crate::admin::run(*options).await,
+            Command::Cluster(options) => return crate::cluster::run(*options).await,
             Command::Proj(options) => return crate::proj::run(*options).await,
             Command::Render(options) => return crate::render::run(&options).await,
             Command::Health(options) => return crate::health::run(&options),

@@ -1,8 +1,10 @@
 //! The `windlass` binary: verbs and printing, thin.
 
 mod actions;
+mod admin;
 mod app;
 mod cli;
+mod cluster;
 mod completions;
 mod config_file;
 mod controller;

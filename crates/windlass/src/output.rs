@@ -1,7 +1,7 @@
 //! How answers look: tables, colours, `-o json|yaml|name|wide`; data to stdout, everything else to stderr.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
+use std::io::{BufRead as _, IsTerminal, Write as _};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -205,6 +205,23 @@ pub(crate) fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Asks a person; a `no` is the default.
+///
+/// # Errors
+///
+/// When nobody is there to be asked; `otherwise` is the advice.
+pub(crate) fn confirmed(question: &str, otherwise: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Advised::error("nobody is there to be asked", otherwise));
+    }
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{question} [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Writes a line for people to stderr.

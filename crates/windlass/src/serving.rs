@@ -27,6 +27,7 @@ impl EngineOptions {
             poll_interval: self.poll_interval,
             poll_jitter: self.poll_interval / 2,
             allow_local_repositories: self.allow_local_repositories,
+            cluster_logins: self.logins.allowed(),
             jsonnet: Some(Arc::new(self.jsonnet.engine())),
             ..EngineConfig::default()
         }

@@ -9,7 +9,7 @@ use windlass_model::{ClusterRef, Diagnostic, DiagnosticKind, UnitId, Waiting};
 use windlass_plan::{Comparison, compare};
 
 use super::Core;
-use crate::clusters::{ClusterKey, ClusterState, connect};
+use crate::clusters::{ClusterKey, ClusterState};
 use crate::fetching::Fetched;
 use crate::live::Known;
 use crate::signatures::identities;
@@ -176,7 +176,7 @@ impl Core {
                 Ok(self.home.clone())
             } else {
                 match self.cluster_secrets.get(&key) {
-                    Some(secret) => connect(secret),
+                    Some(secret) => secret.connect(self.config.cluster_logins),
                     None => Err(format!("{key} is not registered; add a cluster Secret for it")),
                 }
             };

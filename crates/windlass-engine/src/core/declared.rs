@@ -6,13 +6,13 @@ use std::sync::Arc;
 use windlass_argo::{
     Cluster, Lowered, Project, ProjectProblem, Settings, lower, previous, project_name, with_inherited,
 };
-use windlass_cluster::WatchEvent;
+use windlass_cluster::{ClusterSecret, SECRET_TYPE, WatchEvent, secret_data};
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{Diagnostic, DiagnosticKind, UnitId};
 
 use super::Core;
-use crate::clusters::ClusterSecret;
-use crate::credentials::{self, Credentials, RepositorySecret, SECRET_TYPE};
+use crate::clusters::named;
+use crate::credentials::{self, Credentials, RepositorySecret};
 use crate::fetching::locate;
 use crate::source_hub::{SourceKey, key_of};
 use crate::unit_state::{UnitState, asked_digest, operation_digest};
@@ -109,7 +109,7 @@ impl Core {
             }
             None => Err(ProjectProblem::NotFound(name.into())),
         };
-        let clusters: Vec<Cluster> = self.cluster_secrets.values().map(ClusterSecret::cluster).collect();
+        let clusters: Vec<Cluster> = self.cluster_secrets.values().map(named).collect();
         lower(object, project, &self.settings, &clusters)
     }
 
@@ -402,7 +402,7 @@ impl UnitState {
 }
 
 fn read_secret(object: &Object) -> Result<ReadSecret, String> {
-    let data = credentials::decoded(object)?;
+    let data = secret_data(object)?;
     let kind = object.label(SECRET_TYPE).unwrap_or_default();
     if kind == "cluster" {
         return ClusterSecret::read(&data).map(Box::new).map(ReadSecret::Cluster);

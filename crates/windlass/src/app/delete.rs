@@ -1,6 +1,5 @@
 //! `windlass app delete`.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use windlass_kube::{Object, Value, value};
 
 use super::follow::{limit, timeout};
 use super::wait::until_gone;
-use crate::output::{self, Advised};
+use crate::output;
 use crate::session::Session;
 
 /// The finalizer that makes deletion take the objects along; dependents go before their owners.
@@ -91,21 +90,13 @@ fn finalizer_patch(application: &Object, cascade: Cascade) -> Option<Value> {
 }
 
 fn confirmed(application: &Object, cascade: Cascade) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Advised::error("nobody is there to be asked", "say --yes to delete without a question"));
-    }
-    let n_objects = application.at(&["status"]).map_or(0, |status| status.items_at(&["resources"]).len());
+    let n_objects = application.items_at(&["status", "resources"]).len();
     let with = match cascade {
         Cascade::Orphan => "; its objects stay".to_owned(),
         Cascade::Foreground | Cascade::Background => format!(" and its {n_objects} objects"),
     };
     let name = format!("{}/{}", application.namespace(), application.name());
-    let mut stderr = std::io::stderr().lock();
-    write!(stderr, "Delete Application {name}{with}? [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    output::confirmed(&format!("Delete Application {name}{with}?"), "say --yes to delete without a question")
 }
 
 #[cfg(test)]

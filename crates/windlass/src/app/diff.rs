@@ -61,6 +61,7 @@ pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<Exit
         settings: &settings,
         jsonnet: Some(&jsonnet),
         local: local.as_deref(),
+        logins: options.source.logins(),
     };
     let previewing = preview(&input);
     let found = tokio::select! {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Args;
 use windlass_argo::{Settings, project_name, with_inherited};
-use windlass_cluster::Resource;
+use windlass_cluster::{LocalLogins, SECRET_TYPE};
 use windlass_engine::{Credentials, SourceStores};
 use windlass_kube::{Object, Value};
 use windlass_sandbox::ChildJsonnet;
 use windlass_source::Policy;
 
-use crate::cli::JsonnetOptions;
-use crate::session::Session;
+use crate::cli::{JsonnetOptions, LoginOptions};
+use crate::session::{Kind, Session};
 use crate::up::Scratch;
 
 /// Which repositories may be read from here, and what may be done with them.
@@ -23,10 +23,9 @@ pub(crate) struct SourceOptions {
     allow_local_repositories: bool,
     #[command(flatten)]
     jsonnet: JsonnetOptions,
+    #[command(flatten)]
+    logins: LoginOptions,
 }
-
-/// The label of Secrets that give access to repositories and clusters.
-const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
 
 /// A store of repositories in a folder that goes with it.
 pub(crate) struct TemporaryStore {
@@ -43,6 +42,11 @@ impl SourceOptions {
         Ok(TemporaryStore { stores: Arc::new(stores), _folder: folder })
     }
 
+    /// How other clusters may be logged in to.
+    pub(crate) fn logins(self) -> LocalLogins {
+        self.logins.allowed()
+    }
+
     /// What evaluates Jsonnet.
     pub(crate) fn jsonnet(self) -> ChildJsonnet {
         self.jsonnet.engine()
@@ -51,9 +55,9 @@ impl SourceOptions {
 
 /// The settings of the control plane.
 pub(super) async fn settings(session: &Session) -> Result<Settings> {
-    let maps = Resource::new("", "v1", "ConfigMap", "configmaps", true);
-    let config = find(session, &maps, "argocd-cm").await?;
-    let parameters = find(session, &maps, "argocd-cmd-params-cm").await?;
+    let maps = Kind::config_map();
+    let config = session.find_of(&maps, "argocd-cm").await?;
+    let parameters = session.find_of(&maps, "argocd-cmd-params-cm").await?;
     Ok(Settings::read(&session.namespace, config.as_ref(), parameters.as_ref()))
 }
 
@@ -63,12 +67,11 @@ pub(super) async fn project(
     application: &Object,
     settings: &Settings,
 ) -> Result<Option<Object>> {
-    let projects =
-        Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, "AppProject", "appprojects", true);
-    let Some(project) = find(session, &projects, project_name(application)).await? else { return Ok(None) };
+    let kind = Kind::project();
+    let Some(project) = session.find_of(&kind, project_name(application)).await? else { return Ok(None) };
     let mut inherited = Vec::new();
     for entry in settings.global_projects.iter().filter(|entry| entry.is_for(&project)) {
-        inherited.extend(find(session, &projects, &entry.project).await?);
+        inherited.extend(session.find_of(&kind, &entry.project).await?);
     }
     let named = |name: &str| inherited.iter().find(|project| project.name() == name);
     Ok(Some(with_inherited(&project, &settings.global_projects, named).into_owned()))
@@ -76,21 +79,16 @@ pub(super) async fn project(
 
 /// The Secrets that give access to repositories and clusters.
 pub(super) async fn secrets(session: &Session) -> Result<Vec<Object>> {
-    let secrets = Resource::new("", "v1", "Secret", "secrets", true);
-    session
-        .client
-        .list(&secrets, &session.namespace, SECRET_TYPE)
-        .await
-        .map_err(|error| session.explained(error, "Secrets with access to repositories"))
+    session.list_of(&Kind::secret(), &session.namespace, SECRET_TYPE).await
 }
 
 /// What repositories are reached with, as the engine would have it.
 pub(super) async fn credentials(session: &Session) -> Result<Arc<Credentials>> {
     let secrets = secrets(session).await?;
-    let maps = Resource::new("", "v1", "ConfigMap", "configmaps", true);
+    let maps = Kind::config_map();
     let mut settings = Vec::new();
     for name in ["argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"] {
-        settings.extend(find(session, &maps, name).await?);
+        settings.extend(session.find_of(&maps, name).await?);
     }
     Ok(Arc::new(Credentials::read(&secrets, &settings)))
 }
@@ -109,12 +107,4 @@ pub(super) fn at_revision(application: &Object, revision: Option<&str>) -> Objec
         None => application.set_at(&["spec", "source", "targetRevision"], revision),
     }
     application
-}
-
-async fn find(session: &Session, resource: &Resource, name: &str) -> Result<Option<Object>> {
-    match session.client.get(resource, &session.namespace, name).await {
-        Ok(object) => Ok(Some(object)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(session.explained(error, &format!("{} {name}", resource.gvk.kind))),
-    }
 }

@@ -114,7 +114,8 @@ pub(super) struct SetOptions {
     spec: SpecFlags,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.into(), value.into()))
 }
