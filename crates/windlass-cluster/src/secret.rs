@@ -180,21 +180,17 @@ impl ClusterSecret {
         auth.token = text("bearerToken").map(|token| token.to_string().into());
         auth.username = text("username").map(Into::into);
         auth.password = text("password").map(|password| password.to_string().into());
-        let local = self.program().map(Login::Program).or(text("bearerTokenFile").map(Login::TokenFile));
-        match (local, logins) {
-            (None, _) => {}
-            (Some(login), LocalLogins::Refused) => {
-                let what = match login {
-                    Login::Program(_) => "have a program run to log in",
-                    Login::TokenFile(_) => "have a token read from a file",
-                };
-                return Err(format!(
-                    "the cluster Secret wants to {what}, which --allow-cluster-programs allows"
-                ));
-            }
-            (Some(Login::Program(program)), LocalLogins::Allowed) => auth.exec = Some(program),
-            (Some(Login::TokenFile(path)), LocalLogins::Allowed) => auth.token_file = Some(path.into()),
+        let (program, token_file) = (self.program(), text("bearerTokenFile"));
+        if logins == LocalLogins::Refused && (program.is_some() || token_file.is_some()) {
+            let what = if program.is_some() {
+                "have a program run to log in"
+            } else {
+                "have a token read from a file"
+            };
+            return Err(format!("the cluster Secret wants to {what}, which --allow-cluster-programs allows"));
         }
+        auth.exec = program;
+        auth.token_file = token_file.map(Into::into);
         Ok(config)
     }
 
@@ -224,12 +220,6 @@ impl ClusterSecret {
         let version = program.str_at(&["apiVersion"]).filter(|text| !text.is_empty()).unwrap_or(EXEC_VERSION);
         Some(exec(command, arguments.collect(), environment.collect(), version))
     }
-}
-
-/// A way to log in that uses what is on this machine.
-enum Login<'a> {
-    Program(ExecConfig),
-    TokenFile(&'a str),
 }
 
 fn exec(

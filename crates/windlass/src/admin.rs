@@ -180,7 +180,7 @@ async fn export(session: &Session, options: &ExportOptions) -> Result<ExitCode> 
         for (_, object) in &objects {
             *counts.entry(object.kind()).or_default() += 1;
         }
-        let counts: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}s")).collect();
+        let counts: Vec<String> = counts.iter().map(|(kind, n)| output::count(*n, kind)).collect();
         output::note(&format!("{}: {}.", options.out.display(), counts.join(", ")));
     }
     Ok(ExitCode::SUCCESS)

@@ -183,6 +183,11 @@ pub(crate) fn json(value: &Value) -> String {
     text
 }
 
+/// A number of things: `1 Application`, `2 Applications`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// Several objects in one document: a `List`, as `kubectl get -o` answers.
 pub(crate) fn list_of(items: impl IntoIterator<Item = Value>) -> Value {
     let mut list = Value::object();

@@ -250,7 +250,7 @@ fn own_credentials(config: &kube::Config, login: &mut Value) -> Result<()> {
     let AuthInfo { username, password, token, token_file, .. } = &config.auth_info;
     let auth = &config.auth_info;
     let file = |path: &String| std::fs::read(path).with_context(|| format!("{path} cannot be read"));
-    let token_in_file = token_file.as_ref().map(|path| file(path)).transpose()?;
+    let token_in_file = token_file.as_ref().map(file).transpose()?;
     let token = match (token, token_in_file) {
         (Some(token), _) => Some(secrecy_text(token)),
         (None, Some(bytes)) => Some(String::from_utf8_lossy(&bytes).trim().to_owned()),

@@ -263,8 +263,11 @@ pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> Result
             let n_applications = applications.iter().filter(|it| goes_to(it, &server, &name)).count();
             if n_applications > 0 {
                 return Err(Advised::error(
-                    format!("{n_applications} Applications go to cluster {name}"),
-                    "their objects would stay there and nothing would look after them; --yes forgets it all the same",
+                    format!(
+                        "{} of cluster {name} would be left",
+                        output::count(n_applications, "Application")
+                    ),
+                    "their objects would stay there, and nothing would look after them; --yes forgets it all the same",
                 ));
             }
         }

@@ -70,6 +70,7 @@ pub(super) struct Destination {
     /// The cluster's address, or with --name its name.
     cluster: String,
     /// The namespace.
+    #[arg(id = "destination_namespace", value_name = "NAMESPACE")]
     namespace: String,
     /// The cluster is given by its name.
     #[arg(long)]
@@ -83,6 +84,7 @@ pub(super) struct Account {
     /// The cluster's address.
     server: String,
     /// The namespace.
+    #[arg(id = "destination_namespace", value_name = "NAMESPACE")]
     namespace: String,
     /// The ServiceAccount: NAME in that namespace, or NAMESPACE:NAME.
     account: String,

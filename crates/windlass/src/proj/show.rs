@@ -217,7 +217,7 @@ pub(super) async fn delete(session: &Session, options: &DeleteOptions) -> Result
         let n_applications = applications.iter().filter(|it| project_name(it) == name).count();
         if n_applications > 0 {
             return Err(Advised::error(
-                format!("project {name} has {n_applications} Applications"),
+                format!("project {name} has {}", output::count(n_applications, "Application")),
                 format!(
                     "`windlass app list --all-namespaces --project {name}` shows them; without it they could not be deployed"
                 ),

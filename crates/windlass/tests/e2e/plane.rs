@@ -374,9 +374,38 @@ impl Plane {
 
     /// Runs `windlass app` against this control plane.
     pub(crate) fn verb(&self, arguments: &[&str]) -> Said {
-        let kubeconfig = text(&self.kubeconfig);
+        self.command("app", arguments)
+    }
+
+    /// Runs `windlass proj` against this control plane.
+    pub(crate) fn proj(&self, arguments: &[&str]) -> Said {
+        self.command("proj", arguments)
+    }
+
+    /// Runs `windlass cluster` against this control plane.
+    pub(crate) fn cluster(&self, arguments: &[&str]) -> Said {
+        self.command("cluster", arguments)
+    }
+
+    /// Runs `windlass admin` against this control plane.
+    pub(crate) fn admin(&self, arguments: &[&str]) -> Said {
+        self.command("admin", arguments)
+    }
+
+    fn command(&self, command: &str, arguments: &[&str]) -> Said {
+        let kubeconfig = self.kubeconfig();
         let connection = ["--kubeconfig", &kubeconfig, "--namespace", &self.namespace];
-        self.windlass(&[&["app"], &connection[..], arguments].concat())
+        self.windlass(&[&[command], &connection[..], arguments].concat())
+    }
+
+    /// The path of the kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> String {
+        text(&self.kubeconfig)
+    }
+
+    /// A folder that goes with the scenario.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Waits until Windlass' log is as wanted.

@@ -1,5 +1,6 @@
 //! The stories, by subject. Each takes the server to run on.
 
+pub(crate) mod administration;
 pub(crate) mod bad_days;
 pub(crate) mod bad_input;
 pub(crate) mod charts;
