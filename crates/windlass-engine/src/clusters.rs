@@ -1,6 +1,7 @@
 //! Target clusters: connection, kinds, watches and live index of each.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
