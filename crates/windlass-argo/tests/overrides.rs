@@ -60,3 +60,29 @@ fn what_cannot_be_merged_is_refused_in_words() {
         assert!(error.starts_with(problem), "{patch}: {error}");
     }
 }
+
+#[test]
+fn plugins_are_given_what_is_merged() {
+    let declared = source(
+        "{repoURL: 'https://example.org/a.git', path: app, plugin: {name: a-v1, env: [{name: A, value: $B}], \
+         parameters: [{name: one, string: x}, {name: two, map: {b: '2', a: '1'}, array: []}]}}",
+    );
+    let plugin = |changes: &[&str]| match overridden(&declared, &patches(changes)).unwrap() {
+        Renderer::Plugin(options) => *options,
+        other => panic!("{other:?}"),
+    };
+    let options = plugin(&[]);
+    assert_eq!(options.name, "a-v1");
+    assert_eq!(options.environment, [("A".into(), "$B".into())]);
+    assert_eq!(options.parameters[0].text.as_deref(), Some("x"));
+    let map = [("a".into(), "1".into()), ("b".into(), "2".into())];
+    assert_eq!(options.parameters[1].map.as_deref(), Some(map.as_slice()));
+    assert_eq!(options.parameters[1].list.as_deref(), Some([].as_slice()));
+    let options = plugin(&["{plugin: {name: null, env: [{name: C, value: d}]}}"]);
+    assert_eq!((options.name.as_str(), options.parameters.len()), ("", 2));
+    assert_eq!(options.environment, [("C".into(), "d".into())]);
+    // As in Argo CD, an empty block asks for a plugin, whichever takes the folder.
+    let found =
+        overridden(&declared, &patches(&["{plugin: {name: null, env: null, parameters: null}}"])).unwrap();
+    assert_eq!(found, Renderer::Plugin(Box::default()));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use windlass_cluster::LocalLogins;
 use windlass_kube::Str;
+use windlass_render::Plugins;
 use windlass_render::jsonnet::Engine;
 
 /// How the engine runs. The default suits a cluster of a few thousand Units.
@@ -32,6 +33,8 @@ pub struct EngineConfig {
     pub cluster_logins: LocalLogins,
     /// What evaluates Jsonnet in sources; one that sets no limits leaves a render thread to each program without end.
     pub jsonnet: Option<Arc<dyn Engine>>,
+    /// The plugins that the operator declared, if any.
+    pub plugins: Option<Arc<dyn Plugins>>,
     /// At most this many Events a second are written, so that they never crowd out the work.
     pub events_per_second: u32,
 }
@@ -53,6 +56,7 @@ impl Default for EngineConfig {
             allow_local_repositories: false,
             cluster_logins: LocalLogins::Refused,
             jsonnet: None,
+            plugins: None,
             events_per_second: 10,
         }
     }

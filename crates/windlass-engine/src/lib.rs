@@ -58,7 +58,7 @@ pub use metrics::Metrics;
 pub use offline::{OfflineInput, OfflinePlan, plan_offline, renderer_of};
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, PreviewInput, preview};
 pub use reach::Reach;
-pub use rendering::{SourceTree, SystemWorld, render_sources};
+pub use rendering::{SourceTree, SystemWorld, Tools, render_sources};
 
 use crate::core::{Core, Event, Surroundings};
 

@@ -6,7 +6,7 @@ use crate::clusters::{ClusterState, cluster_secret, named};
 use crate::credentials::Credentials;
 use crate::fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 use crate::reach::Reach;
-use crate::rendering::render_sources;
+use crate::rendering::{Tools, render_sources};
 use crate::target::ClusterTarget;
 use crate::unit_state::told;
 use windlass_apply::predict;
@@ -99,8 +99,8 @@ pub struct PreviewInput<'a> {
     pub secrets: &'a [Object],
     /// The settings of the control plane.
     pub settings: &'a Settings,
-    /// What evaluates Jsonnet, if that is allowed.
-    pub jsonnet: Option<&'a dyn windlass_render::jsonnet::Engine>,
+    /// What does the work that rendering leaves to others.
+    pub tools: Tools<'a>,
     /// Whether a cluster Secret may have a program run, or a file read, to log in.
     pub logins: LocalLogins,
     /// What is declared, where it is not what the sources declare.
@@ -121,7 +121,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
         credentials,
         secrets,
         settings,
-        jsonnet,
+        tools,
         local,
         logins,
     } = *input;
@@ -161,7 +161,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
             };
             let reach = Reach::new(stores, credentials, &lowered);
             let rendered = tokio::task::block_in_place(|| {
-                render_sources(&lowered, &trees, &target.discovery, jsonnet, &reach, render)
+                render_sources(&lowered, &trees, &target.discovery, tools, &reach, render)
             })?;
             let mut manifests: Vec<Manifest> = Vec::new();
             for rendered in rendered.into_iter().flatten() {

@@ -8,7 +8,7 @@ use windlass_cluster::Discovery;
 use windlass_kube::{Str, Value};
 use windlass_model::{Renderer, SourceSpec, Tree};
 use windlass_render::jsonnet;
-use windlass_render::{ClusterFacts, Context, Environment, Overrides, Services, World};
+use windlass_render::{ClusterFacts, Context, Environment, Overrides, Plugins, Services, World};
 
 use crate::reach::Reach;
 
@@ -21,11 +21,19 @@ pub struct SourceTree<'a> {
     pub tree: &'a dyn Tree,
 }
 
+/// What does the work that rendering leaves to others.
+#[derive(Clone, Copy, Default)]
+pub struct Tools<'a> {
+    /// What evaluates Jsonnet; without it, each Jsonnet file is an error that says so.
+    pub jsonnet: Option<&'a dyn jsonnet::Engine>,
+    /// The plugins that the operator declared.
+    pub plugins: Option<&'a dyn Plugins>,
+}
+
 /// Calls `render` for every source of a Unit with its options and context; a source that others only refer to gives
 /// `None`.
 ///
-/// `trees` has one entry per source, in the same order. Without `jsonnet`, each Jsonnet file is an error that says so.
-/// What the sources name by addresses is fetched by `reach`, which blocks.
+/// `trees` has one entry per source, in the same order. What the sources name by addresses is fetched by `reach`, which blocks.
 ///
 /// # Errors
 ///
@@ -34,7 +42,7 @@ pub fn render_sources<'a, R, E>(
     lowered: &Lowered,
     trees: &[SourceTree<'a>],
     discovery: &Discovery,
-    jsonnet: Option<&'a dyn jsonnet::Engine>,
+    tools: Tools<'a>,
     reach: &Reach,
     mut render: impl FnMut(usize, &'a dyn Tree, &Renderer, &mut Context<'_>) -> Result<R, E>,
 ) -> Result<Vec<Option<R>>, E> {
@@ -66,13 +74,15 @@ pub fn render_sources<'a, R, E>(
             name: unit.id.0.name.clone(),
             namespace: unit.target.namespace.clone(),
             cluster: cluster.clone(),
+            environment: environment.clone(),
             references: references.clone(),
             kustomize: reach.build_options().unwrap_or_default(),
             fetchers: reach.fetchers(),
             charts: reach,
             world: &mut world,
             services: Services {
-                jsonnet,
+                jsonnet: tools.jsonnet,
+                plugins: tools.plugins,
                 overrides: declared.as_ref().map(|declared| declared as &dyn Overrides),
                 ..Services::default()
             },

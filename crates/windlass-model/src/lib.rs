@@ -42,7 +42,7 @@ pub use plan::{
 };
 pub use renderer::{
     DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,
-    KustomizePatch, KustomizeTarget, Renderer,
+    KustomizePatch, KustomizeTarget, PluginOptions, PluginParameter, Renderer,
 };
 pub use report::{
     Dependency, Deployment, ObjectReport, OperationReport, Report, SourceType, SyncState, SyncStatus,

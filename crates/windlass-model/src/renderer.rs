@@ -13,6 +13,32 @@ pub enum Renderer {
     Helm(Box<HelmOptions>),
     /// A kustomization.
     Kustomize(Box<KustomizeOptions>),
+    /// A plugin that the operator declared.
+    Plugin(Box<PluginOptions>),
+}
+
+/// What a plugin is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PluginOptions {
+    /// The plugin's name, with its version where it has one; found out from the files when empty.
+    pub name: Str,
+    /// Variables for its environment.
+    pub environment: Vec<(Str, Str)>,
+    /// Its parameters.
+    pub parameters: Vec<PluginParameter>,
+}
+
+/// One parameter of a plugin; it may have values of several kinds at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PluginParameter {
+    /// Its name.
+    pub name: Str,
+    /// Its value as a text.
+    pub text: Option<Str>,
+    /// Its value as a map, sorted by key.
+    pub map: Option<Vec<(Str, Str)>>,
+    /// Its value as a list.
+    pub list: Option<Vec<Str>>,
 }
 
 /// Which files of a folder are read.

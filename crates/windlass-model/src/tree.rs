@@ -96,6 +96,16 @@ pub trait Tree: Send + Sync {
         Ok(false)
     }
 
+    /// Whether the file at `path` is marked as a program. A Tree that does not know says no.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tree::entry`].
+    fn is_executable(&self, path: &str) -> Result<bool, TreeError> {
+        let _ = path;
+        Ok(false)
+    }
+
     /// The bytes of the file at `path`; `None` when there is no file.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ const SLOTS: u8 = 4;
 
 /// Raised with every change after which an unchanged source may render to something else: renders that stores keep are
 /// found by it and by the version of this crate, which builds between two releases have in common.
-const RENDER_FORMAT: u32 = 1;
+const RENDER_FORMAT: u32 = 2;
 
 /// What a cache did since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -193,10 +193,16 @@ impl RenderCache {
         let of_context = match &*tool {
             Renderer::Helm(_) => Some(context.digest(renderer)),
             Renderer::Kustomize(_) => Some(context.kustomize_digest()),
-            Renderer::Directory(_) | Renderer::Detect => None,
+            Renderer::Directory(_) | Renderer::Detect | Renderer::Plugin(_) => None,
+        };
+        // Where plugins have a say, they and all that they are told count as well.
+        let of_context = match context.plugin_digest(renderer) {
+            Some(of_plugins) => Some(Digest::combine(of_context.into_iter().chain([of_plugins]))),
+            None => of_context,
         };
         // Of directories, only what Jsonnet made is worth a record.
-        let is_recorded = !matches!(*tool, Renderer::Directory(_)) || parameters.jsonnet;
+        let may_be_plugin = matches!(renderer, Renderer::Detect) && of_context.is_some();
+        let is_recorded = !matches!(*tool, Renderer::Directory(_)) || parameters.jsonnet || may_be_plugin;
         let store = self.store.as_ref().filter(|_| is_recorded);
         let trusted = trust == Trust::Kept;
         let candidates: Vec<SharedRender> = if trusted {

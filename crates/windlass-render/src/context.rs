@@ -12,6 +12,7 @@ use windlass_model::{Digest, Renderer, Tree};
 use crate::build_options::KustomizeBuildOptions;
 use crate::charts::ChartFetcher;
 use crate::elsewhere::Elsewhere;
+use crate::environment::Environment;
 
 /// What a render may know beside the tree it renders. Plain files need none of it.
 pub struct Context<'a> {
@@ -21,6 +22,8 @@ pub struct Context<'a> {
     pub namespace: Str,
     /// The cluster it goes to.
     pub cluster: ClusterFacts,
+    /// The build environment, for plugins; the options of other renderers are resolved in it beforehand.
+    pub environment: Environment,
     /// The trees of other sources, by the names under which value files may refer to them.
     pub references: BTreeMap<Str, &'a dyn Tree>,
     /// How kustomizations are built.
@@ -51,6 +54,8 @@ pub struct Fetchers<'a> {
 pub struct Services<'a> {
     /// Runs Jsonnet programs; without it each Jsonnet file is an error.
     pub jsonnet: Option<&'a dyn crate::jsonnet::Engine>,
+    /// The plugins that the operator declared; without them, a source that asks for one is an error.
+    pub plugins: Option<&'a dyn crate::Plugins>,
     /// What files beside the manifests may change; without it such files are refused.
     pub overrides: Option<&'a dyn crate::Overrides>,
     /// Decrypts files; without it they are taken as they are.
@@ -76,6 +81,7 @@ impl<'a> Context<'a> {
             name: Str::default(),
             namespace: Str::default(),
             cluster: ClusterFacts::default(),
+            environment: Environment::default(),
             references: BTreeMap::new(),
             kustomize: KustomizeBuildOptions::default(),
             fetchers: Fetchers::default(),
@@ -124,6 +130,17 @@ impl<'a> Context<'a> {
             text.push_str(&format!("\n{}\n{:?}", self.cluster.version, self.cluster.api_versions));
         }
         Digest::of_bytes(text.as_bytes())
+    }
+
+    /// The digest of all that plugins could make of this context.
+    pub(crate) fn plugin_digest(&self, renderer: &Renderer) -> Option<Digest> {
+        let plugins = self.services.plugins?;
+        let options = match renderer {
+            Renderer::Plugin(options) => Some(&**options),
+            Renderer::Detect if plugins.discovers() => None,
+            _ => return None,
+        };
+        Some(Digest::of_bytes(plugins.identity(&self.plugin_input(options)).as_bytes()))
     }
 
     /// The digest of what the cluster answers.

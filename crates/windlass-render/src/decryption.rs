@@ -63,6 +63,10 @@ impl Tree for DecryptedTree<'_> {
         self.tree.is_link(path)
     }
 
+    fn is_executable(&self, path: &str) -> Result<bool, TreeError> {
+        self.tree.is_executable(path)
+    }
+
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
         let Some(content) = self.tree.read(path, limit)? else { return Ok(None) };
         let failed = |error| TreeError::Store { path: path.into(), source: Box::new(error) };

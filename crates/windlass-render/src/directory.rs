@@ -94,6 +94,7 @@ pub(crate) fn render(
         fetched: false,
         may_pass,
         is_plain,
+        plugin: Str::default(),
     })
 }
 

@@ -13,6 +13,12 @@ impl Environment {
         Self(entries.into_iter().collect())
     }
 
+    /// The names and values.
+    #[must_use]
+    pub fn entries(&self) -> &[(Str, Str)] {
+        &self.0
+    }
+
     /// Replaces `$NAME` and `${NAME}`; `$$` is a dollar sign, and a name that is not known is nothing.
     ///
     /// The rules, those for broken references too, are those of Go's `os.Expand` as Argo CD calls it.
@@ -72,7 +78,8 @@ impl Environment {
                 }
                 Renderer::Directory(options)
             }
-            other @ Renderer::Detect => other.clone(),
+            // Plugins are given the environment, in which theirs is resolved.
+            other @ (Renderer::Detect | Renderer::Plugin(_)) => other.clone(),
         }
     }
 

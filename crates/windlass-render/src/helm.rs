@@ -78,6 +78,7 @@ pub(crate) fn render(
         fetched: false,
         may_pass: false,
         is_plain: false,
+        plugin: Str::default(),
     })
 }
 

@@ -31,6 +31,7 @@ pub mod jsonnet;
 mod kustomize;
 mod manifests;
 mod overrides;
+mod plugin;
 mod record;
 mod recording;
 mod substitution;
@@ -48,6 +49,7 @@ pub use elsewhere::{Asked, Elsewhere, Fetched};
 pub use environment::Environment;
 pub use gotemplate::{Instant, NoWorld, World};
 pub use overrides::Overrides;
+pub use plugin::{PluginError, PluginInput, PluginSource, Plugins, Printed};
 pub use recording::{ReadKind, ReadSet, RecordingTree};
 pub use substitution::{Substitution, SubstitutionError, SyntaxError};
 pub use windlass_helm::{
@@ -83,6 +85,8 @@ pub struct Rendered {
     pub fetched: Fetched,
     /// Whether something failed that may do better at another time; no cache takes it.
     pub may_pass: bool,
+    /// The plugin that rendered it, with its version where it has one; empty when none did.
+    pub plugin: Str,
     /// Whether files were parsed and nothing else was done: no store takes it, as reading it back would save nothing.
     pub is_plain: bool,
 }
@@ -130,6 +134,14 @@ pub enum RenderError {
         /// The folder as declared.
         path: Str,
         /// Kustomize's words.
+        problem: String,
+    },
+    /// A plugin gives nothing.
+    #[error("{path} cannot be rendered by a plugin: {problem}")]
+    Plugin {
+        /// The folder as declared.
+        path: Str,
+        /// What the plugin says, or what is missing.
         problem: String,
     },
     /// A pattern cannot be used.
@@ -223,6 +235,7 @@ pub(crate) struct Made {
     fetched: bool,
     may_pass: bool,
     is_plain: bool,
+    plugin: Str,
 }
 
 /// Renders, and says what was read in any case.
@@ -268,6 +281,7 @@ pub(crate) fn attempt(
             fetched: _,
             may_pass,
             is_plain,
+            plugin,
         }) => Ok(Rendered {
             manifests,
             diagnostics,
@@ -280,6 +294,7 @@ pub(crate) fn attempt(
             fetched,
             may_pass,
             is_plain,
+            plugin,
         }),
         Err(error) => Err(Box::new(Failure {
             error,
@@ -313,7 +328,11 @@ fn make(
         Some(_) => {}
     }
     let renderer = match &*effective {
-        Renderer::Detect => Cow::Owned(detect(tree, path)?),
+        // Argo CD asks its plugins before it looks for charts and kustomizations.
+        Renderer::Detect => match plugin::render(tree, path, None, context)? {
+            Some(made) => return Ok(made),
+            None => Cow::Owned(detect(tree, path)?),
+        },
         declared => Cow::Borrowed(declared),
     };
     match &*renderer {
@@ -334,9 +353,17 @@ fn make(
                 fetched: built.fetched,
                 may_pass: false,
                 is_plain: false,
+                plugin: Str::default(),
             })
         }
         Renderer::Directory(options) => directory::render(tree, path, options, context.services.jsonnet),
+        Renderer::Plugin(options) => {
+            let made = plugin::render(tree, path, Some(options), context)?;
+            made.ok_or_else(|| RenderError::Plugin {
+                path: shown(path),
+                problem: "no plugin that is declared here takes it".into(),
+            })
+        }
         Renderer::Detect => unreachable!("detection finds a tool"),
     }
 }

@@ -101,6 +101,25 @@ pub(crate) fn parse_built(
     parse(text, |_| Origin { file: path.into(), line: 0 }, manifests, diagnostics);
 }
 
+/// Reads what a plugin printed for the folder `path`. What is wrong is told in words that go on from what printed it.
+pub(crate) fn parse_printed(
+    path: &str,
+    text: &str,
+    manifests: &mut Vec<Manifest>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let at = Origin { file: path.into(), line: 0 };
+    for document in windlass_yaml::load_manifest(text, &windlass_yaml::LoadOptions::default()) {
+        match document {
+            Ok(document) => add(document.value, &at, manifests, diagnostics),
+            Err(error) => {
+                let message = format!("cannot be parsed: {error}");
+                diagnostics.push(Diagnostic::new(DiagnosticKind::Render, message));
+            }
+        }
+    }
+}
+
 fn parse(
     text: &str,
     at: impl Fn(usize) -> Origin,

@@ -8,7 +8,7 @@ use windlass_yaml::{Map, json};
 use crate::{Fetched, ReadSet, Rendered};
 
 /// A record of another layout is none.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 /// The kinds of diagnostics that renders have, by what they are called in records.
 const KINDS: [(&str, DiagnosticKind); 4] = [
@@ -28,6 +28,7 @@ pub(crate) fn encode(rendered: &Rendered) -> Option<Vec<u8>> {
     record.set_at(&["type"], rendered.source_type.as_str());
     record.set_at(&["chance"], rendered.by_chance);
     record.set_at(&["plain"], rendered.is_plain);
+    record.set_at(&["plugin"], rendered.plugin.clone());
     let manifests = rendered.manifests.iter().map(|manifest| {
         list([
             manifest.object.to_value(),
@@ -133,6 +134,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Rendered> {
         fetched,
         may_pass: false,
         is_plain: record.bool_at(&["plain"])?,
+        plugin: record.str_at(&["plugin"])?.into(),
         lookups: record.items_at(&["lookups"]).iter().map(lookup).collect::<Option<_>>()?,
     })
 }
@@ -186,11 +188,11 @@ impl ReadSet {
         };
         let links: Map =
             self.links.iter().map(|(path, linked)| (path.clone(), Value::Bool(*linked))).collect();
-        list([digests(&self.entries), digests(&self.listings), Value::Object(links)])
+        list([digests(&self.entries), digests(&self.listings), Value::Object(links), digests(&self.subtrees)])
     }
 
     fn from_value(value: &Value) -> Option<Self> {
-        let [entries, listings, links] = value.as_array()?.as_slice() else { return None };
+        let [entries, listings, links, subtrees] = value.as_array()?.as_slice() else { return None };
         let digests = |reads: &Value| -> Option<Box<[Digested]>> {
             let one = |(path, value): (&Str, &Value)| match value {
                 Value::Null => Some((path.clone(), None)),
@@ -203,6 +205,7 @@ impl ReadSet {
             entries: digests(entries)?,
             listings: digests(listings)?,
             links: links.as_object()?.iter().map(link).collect::<Option<_>>()?,
+            subtrees: digests(subtrees)?,
         })
     }
 }

@@ -15,6 +15,8 @@ pub struct ReadSet {
     pub(crate) listings: Box<[(Str, Option<Digest>)]>,
     /// Whether there was a symbolic link.
     pub(crate) links: Box<[(Str, bool)]>,
+    /// Folders that were read with all that is below them, by the digest of it.
+    pub(crate) subtrees: Box<[(Str, Option<Digest>)]>,
 }
 
 /// What a read depends on.
@@ -24,6 +26,8 @@ pub enum ReadKind {
     File,
     /// The names in a folder.
     Listing,
+    /// All that is in a folder and below it.
+    Subtree,
     /// That nothing is there.
     Absent,
 }
@@ -34,6 +38,7 @@ struct Reads {
     entries: BTreeMap<Str, Option<Digest>>,
     listings: BTreeMap<Str, Option<Digest>>,
     links: BTreeMap<Str, bool>,
+    subtrees: BTreeMap<Str, Option<Digest>>,
 }
 
 impl ReadSet {
@@ -53,7 +58,7 @@ impl ReadSet {
                 return Ok(false);
             }
         }
-        for (path, digest) in self.entries.iter() {
+        for (path, digest) in self.entries.iter().chain(&self.subtrees) {
             if tree.entry(path)?.map(|entry| entry.digest) != *digest {
                 return Ok(false);
             }
@@ -63,7 +68,8 @@ impl ReadSet {
 
     /// One of `slots` numbers, mostly another one for other content.
     pub(crate) fn slot(&self, slots: u8) -> u8 {
-        let digests = self.entries.iter().chain(&self.listings).filter_map(|(_, digest)| *digest);
+        let digests = self.entries.iter().chain(&self.listings).chain(&self.subtrees);
+        let digests = digests.filter_map(|(_, digest)| *digest);
         let text = Digest::combine(digests).to_string();
         u8::from_str_radix(&text[..2], 16).unwrap_or(0) % slots
     }
@@ -77,7 +83,10 @@ impl ReadSet {
         let listings = self.listings.iter().map(|(path, digest)| {
             (path, if digest.is_some() { ReadKind::Listing } else { ReadKind::Absent })
         });
-        let mut kinds: Vec<_> = entries.chain(listings).collect();
+        let subtrees = self.subtrees.iter().map(|(path, digest)| {
+            (path, if digest.is_some() { ReadKind::Subtree } else { ReadKind::Absent })
+        });
+        let mut kinds: Vec<_> = entries.chain(listings).chain(subtrees).collect();
         kinds.sort();
         kinds.dedup();
         kinds.into_iter()
@@ -86,7 +95,7 @@ impl ReadSet {
     /// Whether nothing was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.listings.is_empty()
+        self.entries.is_empty() && self.listings.is_empty() && self.subtrees.is_empty()
     }
 
     /// About how many bytes it takes in memory.
@@ -97,7 +106,7 @@ impl ReadSet {
 
     /// The paths that were read, looked for or listed, sorted and without repetition.
     pub fn paths(&self) -> impl Iterator<Item = &Str> {
-        let digests = self.entries.iter().chain(&self.listings).map(|(path, _)| path);
+        let digests = self.entries.iter().chain(&self.listings).chain(&self.subtrees).map(|(path, _)| path);
         let mut paths: Vec<&Str> = digests.chain(self.links.iter().map(|(path, _)| path)).collect();
         paths.sort();
         paths.dedup();
@@ -121,13 +130,34 @@ impl<'a> RecordingTree<'a> {
     /// What was read.
     #[must_use]
     pub fn into_reads(self) -> ReadSet {
-        let Reads { entries, listings, links } =
+        let Reads { entries, listings, links, subtrees } =
             self.reads.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         ReadSet {
             entries: entries.into_iter().collect(),
             listings: listings.into_iter().collect(),
             links: links.into_iter().collect(),
+            subtrees: subtrees.into_iter().collect(),
         }
+    }
+
+    /// What stands at `path`, all that is below it included: whatever of it is read from [`RecordingTree::unrecorded`]
+    /// then counts as read. Below a symbolic link in it stands something else, which is not part of its digest.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the Tree answers.
+    pub fn subtree(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        let entry = self.tree.entry(path)?;
+        self.record(|reads| {
+            reads.subtrees.insert(path.into(), entry.map(|entry| entry.digest));
+        });
+        Ok(entry)
+    }
+
+    /// The Tree itself, for what [`RecordingTree::subtree`] has recorded.
+    #[must_use]
+    pub fn unrecorded(&self) -> &dyn Tree {
+        self.tree
     }
 
     fn record(&self, record: impl FnOnce(&mut Reads)) {
@@ -161,6 +191,10 @@ impl Tree for RecordingTree<'_> {
             reads.links.insert(path.into(), linked);
         });
         Ok(linked)
+    }
+
+    fn is_executable(&self, path: &str) -> Result<bool, TreeError> {
+        self.tree.is_executable(path)
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 use windlass_render::jsonnet::{FILE_BYTES, Files, evaluate_on};
 
+use crate::confined::launcher::{PLUGIN_ARGUMENT, launch};
 use crate::limits::{IDLE_SECONDS, limit_computing, limit_memory};
 use crate::messages::{Request, of_result, question, receive, send, to_content, to_request};
 
@@ -27,7 +28,16 @@ const ANSWER_BYTES: u64 = FILE_BYTES / 3 * 4 + 1024;
 #[must_use]
 pub fn serve_if_child() -> bool {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().as_deref() != Some(JSONNET_ARGUMENT.as_ref()) {
+    let first = arguments.next();
+    if first.as_deref() == Some(PLUGIN_ARGUMENT.as_ref()) {
+        let code = launch(arguments.next().as_deref());
+        #[expect(
+            clippy::exit,
+            reason = "the parent tells by the code that the program was not even started"
+        )]
+        std::process::exit(code);
+    }
+    if first.as_deref() != Some(JSONNET_ARGUMENT.as_ref()) {
         return false;
     }
     let memory = arguments.next().as_deref().and_then(number);

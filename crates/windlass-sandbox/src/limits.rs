@@ -52,7 +52,7 @@ pub(crate) fn limit_computing(used: Duration, more: Duration) -> io::Result<()> 
 }
 
 /// Sets a limit for good, unless there is a lower one.
-fn lower(resource: Resource, limit: u64) -> io::Result<()> {
+pub(crate) fn lower(resource: Resource, limit: u64) -> io::Result<()> {
     let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
     Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
 }

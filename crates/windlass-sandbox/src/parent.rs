@@ -16,7 +16,7 @@ use crate::limits::{IDLE_CHILDREN, Limits, RESULT_BYTES};
 use crate::messages::{content, message, of_request, send, to_result};
 
 /// This program itself, also after it was replaced by a newer one.
-const THIS_PROGRAM: &str = "/proc/self/exe";
+pub const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Of what a child says when it breaks, this much is read.
 const LAST_WORDS_BYTES: u64 = 4096;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -115,6 +116,12 @@ impl Tree for FolderTree {
 
     fn is_link(&self, path: &str) -> Result<bool, TreeError> {
         links::is_link(self, path)
+    }
+
+    fn is_executable(&self, path: &str) -> Result<bool, TreeError> {
+        let Some(found) = links::find(self, path)? else { return Ok(false) };
+        let metadata = fs::metadata(&found.id).map_err(|error| store(path, error))?;
+        Ok(metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {

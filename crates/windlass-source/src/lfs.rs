@@ -60,6 +60,10 @@ impl Tree for LfsTree {
         self.0.tree.is_link(path)
     }
 
+    fn is_executable(&self, path: &str) -> Result<bool, TreeError> {
+        self.0.tree.is_executable(path)
+    }
+
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
         // The reader's limit is for the content, and a pointer may be longer than that.
         let found = self.0.tree.read(path, limit.max(MAX_POINTER_BYTES))?;

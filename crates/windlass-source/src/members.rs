@@ -23,6 +23,7 @@ pub(crate) struct Folder {
 struct Place {
     name: usize,
     kind: RawKind,
+    executable: bool,
 }
 
 /// One member of a folder as Git stores it.
@@ -31,6 +32,8 @@ pub(crate) struct Member<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) kind: RawKind,
     pub(crate) id: ObjectId,
+    /// Whether it is a file that is marked as a program.
+    pub(crate) executable: bool,
 }
 
 /// What Git says a member is.
@@ -57,7 +60,8 @@ impl Folder {
                 gix::objs::tree::EntryKind::Link => RawKind::Link,
                 gix::objs::tree::EntryKind::Commit => RawKind::Submodule,
             };
-            members.push(Place { name: entry.filename.as_ptr().addr() - begin, kind });
+            let executable = entry.mode.kind() == gix::objs::tree::EntryKind::BlobExecutable;
+            members.push(Place { name: entry.filename.as_ptr().addr() - begin, kind, executable });
         }
         let has_links = members.iter().any(|member| member.kind == RawKind::Link);
         let id_bytes = hash.len_in_bytes();
@@ -83,7 +87,7 @@ impl Folder {
         let length = memchr::memchr(0, rest).unwrap_or(rest.len());
         let id = rest.get(length + 1..length + 1 + self.id_bytes).unwrap_or_default();
         let id = ObjectId::try_from(id).unwrap_or_else(|_| ObjectId::null(gix::hash::Kind::Sha1));
-        Member { bytes: &rest[..length], kind: place.kind, id }
+        Member { bytes: &rest[..length], kind: place.kind, id, executable: place.executable }
     }
 
     /// The members, in Git's order.

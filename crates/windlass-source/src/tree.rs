@@ -182,6 +182,17 @@ impl Tree for GitTree {
         links::is_link(self, path)
     }
 
+    /// Of a link it is not known.
+    fn is_executable(&self, path: &str) -> Result<bool, TreeError> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(folder) = links::find(self, folder)? else { return Ok(false) };
+        if folder.kind != RawKind::Directory {
+            return Ok(false);
+        }
+        let members = self.objects.folder(folder.id).map_err(|error| self.broken(path, &error))?;
+        Ok(members.find(name).is_some_and(|member| member.executable))
+    }
+
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
         let Some(found) = links::find(self, path)? else { return Ok(None) };
         if found.kind != RawKind::File {

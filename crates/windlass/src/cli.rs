@@ -1,13 +1,15 @@
 //! Every verb and flag, declared once: help, completions and manual pages come from here.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use windlass_cluster::LocalLogins;
+use windlass_plugin::{DEFAULT_FOLDER, Finding, PluginSettings, Registry};
+use windlass_sandbox::confined::{Confinement, JobLimits, PLUGIN_SECONDS};
 use windlass_sandbox::{ChildJsonnet, Limits, RUN_SECONDS};
 
 /// GitOps in one binary: what Git declares is what runs.
@@ -175,6 +177,8 @@ pub(crate) struct EngineOptions {
     pub(crate) logins: LoginOptions,
     #[command(flatten)]
     pub(crate) jsonnet: JsonnetOptions,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
     /// Where metrics, health and webhooks are served; port 0 takes a free one.
     #[arg(long, env = "WINDLASS_LISTEN", default_value = "127.0.0.1:8082", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
@@ -209,6 +213,51 @@ impl JsonnetOptions {
     pub(crate) fn engine(self) -> ChildJsonnet {
         let time = Duration::from_secs(self.jsonnet_seconds);
         ChildJsonnet::of_this_program(Limits { time, ..Limits::default() })
+    }
+}
+
+/// Which plugins there are, and what they may do.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PluginOptions {
+    /// The folder in which plugins are declared. Default: /etc/windlass/plugins, where that exists.
+    #[arg(long, alias = "plugin", env = "WINDLASS_PLUGINS", value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// Run plugins also where the kernel cannot keep the network and other files from them.
+    #[arg(long, env = "WINDLASS_ALLOW_UNCONFINED_PLUGINS")]
+    allow_unconfined_plugins: bool,
+    /// A program of a plugin that runs for longer is ended.
+    #[arg(long, env = "WINDLASS_PLUGIN_SECONDS", default_value_t = PLUGIN_SECONDS, value_name = "SECONDS")]
+    plugin_seconds: u64,
+}
+
+impl PluginOptions {
+    /// The plugins; `told` hears of what is wrong with their files.
+    pub(crate) fn registry(&self, told: impl Fn(&Finding)) -> Result<Option<Registry>> {
+        let usual = Path::new(DEFAULT_FOLDER);
+        let folder = match &self.plugins {
+            Some(folder) => folder.as_path(),
+            None if usual.is_dir() => usual,
+            None => return Ok(None),
+        };
+        let confinement = match self.allow_unconfined_plugins {
+            true => Confinement::WherePossible,
+            false => Confinement::Required,
+        };
+        let limits = JobLimits { time: Duration::from_secs(self.plugin_seconds), ..JobLimits::default() };
+        let mut settings = PluginSettings { confinement, limits, ..PluginSettings::default() };
+        if let Ok(search) = std::env::var("PATH") {
+            settings.search = search;
+        }
+        let (registry, findings) = Registry::load(folder, settings)
+            .with_context(|| format!("the plugins in {} cannot be read", folder.display()))?;
+        findings.iter().for_each(told);
+        Ok(Some(registry))
+    }
+}
+
+impl Default for PluginOptions {
+    fn default() -> Self {
+        Self { plugins: None, allow_unconfined_plugins: false, plugin_seconds: PLUGIN_SECONDS }
     }
 }
 

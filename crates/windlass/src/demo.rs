@@ -12,7 +12,7 @@ use windlass_apiserver::Data;
 use windlass_kube::{Object, Value, value};
 
 use crate::app::show_tree;
-use crate::cli::{EngineOptions, Global, JsonnetOptions, LoginOptions};
+use crate::cli::{EngineOptions, Global, JsonnetOptions, LoginOptions, PluginOptions};
 use crate::output::{self, ColorOption, Paint, Tone};
 use crate::serving;
 use crate::session::Session;
@@ -70,6 +70,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
         allow_local_repositories: true,
         logins: LoginOptions::default(),
         jsonnet: JsonnetOptions::default(),
+        plugins: PluginOptions::default(),
         listen,
     };
     let demo = Demo {

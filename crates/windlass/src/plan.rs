@@ -41,6 +41,8 @@ pub(crate) struct PlanOptions {
     output: String,
     #[command(flatten)]
     jsonnet: crate::cli::JsonnetOptions,
+    #[command(flatten)]
+    plugins: crate::cli::PluginOptions,
 }
 
 /// Prints the plan; the exit code is 1 when something could not be rendered or prepared.
@@ -61,6 +63,8 @@ pub(crate) fn run(options: &PlanOptions) -> Result<ExitCode> {
     let mut context = windlass_render::Context::empty(&mut world);
     let jsonnet = options.jsonnet.engine();
     context.services.jsonnet = Some(&jsonnet);
+    let plugins = options.plugins.registry(|finding| output::note(&format!("warning: {finding}")))?;
+    context.services.plugins = plugins.as_ref().map(|plugins| plugins as &dyn windlass_render::Plugins);
     let mut renderer = Renderer::Detect;
     if let Some(application) = &application {
         context.name = application.name().into();

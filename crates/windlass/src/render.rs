@@ -148,7 +148,7 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         None => {}
     }
     if let Some(file) = &options.app {
-        return application::run(file, options.sources, options.output.plain()).await;
+        return application::run(file, &options.sources, options.output.plain()).await;
     }
     let text = options.place.as_deref().unwrap_or(".");
     let place = Place::parse(text, options.chart.as_deref().map(|name| (name, options.version.as_str())))?;
@@ -184,13 +184,19 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     let name = options.name.as_str().into();
     let namespace = options.namespace.as_str().into();
     let charts = charts::UserCharts::default();
-    let jsonnet = options.sources.jsonnet();
+    let programs = options.sources.programs()?;
+    let tools = programs.tools();
     let flags = Flags { name: &options.name, directory: directory_value };
     let mut context = windlass_render::Context {
         name,
         namespace,
         charts: &charts,
-        services: Services { jsonnet: Some(&jsonnet), overrides: Some(&flags), ..Services::default() },
+        services: Services {
+            jsonnet: tools.jsonnet,
+            plugins: tools.plugins,
+            overrides: Some(&flags),
+            ..Services::default()
+        },
         ..windlass_render::Context::empty(&mut world)
     };
     let render = || windlass_render::render(&*found.tree, &path, &renderer, &mut context);
@@ -226,6 +232,9 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
 /// What was read, a line each, with what of it makes the folder be rendered again.
 fn explained(rendered: &Rendered, revision: &str) -> String {
     let mut text = format!("rendered as {:?}", rendered.source_type);
+    if !rendered.plugin.is_empty() {
+        text.push_str(&format!(" by the plugin {}", rendered.plugin));
+    }
     if !revision.is_empty() {
         text.push_str(&format!(" from {revision}"));
     }
@@ -241,6 +250,7 @@ fn explained(rendered: &Rendered, revision: &str) -> String {
             match kind {
                 ReadKind::File => row("file", &path, "its content"),
                 ReadKind::Listing => row("folder", &path, "the names in it"),
+                ReadKind::Subtree => row("folder", &path, "anything in it or below it"),
                 ReadKind::Absent => row("absent", &path, "it appears"),
             }
         }

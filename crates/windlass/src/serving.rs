@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use windlass_cluster::{ClusterClient, Leadership, LeaseOptions, Resource, WatchEvent, WatchScope, lead};
 use windlass_engine::{Engine, EngineConfig, Metrics, push_channel};
 use windlass_kube::Object;
+use windlass_render::Plugins;
 use windlass_server::Hub;
 use windlass_source::Secret;
 use windlass_source::webhook::Secrets;
@@ -20,8 +21,13 @@ use crate::cli::EngineOptions;
 const WEBHOOK_SECRET: &str = "argocd-secret";
 
 impl EngineOptions {
-    fn config(&self) -> EngineConfig {
-        EngineConfig {
+    fn config(&self) -> Result<EngineConfig> {
+        let plugins = self.plugins.registry(|finding| tracing::error!("{finding}"))?;
+        if let Some(plugins) = &plugins {
+            let names: Vec<&str> = plugins.names().map(|name| name.as_str()).collect();
+            tracing::info!(plugins = names.join(", "), "plugins read");
+        }
+        Ok(EngineConfig {
             control_plane_namespace: self.namespace.as_str().into(),
             watch_namespace: self.watch_namespace.as_str().into(),
             poll_interval: self.poll_interval,
@@ -29,8 +35,9 @@ impl EngineOptions {
             allow_local_repositories: self.allow_local_repositories,
             cluster_logins: self.logins.allowed(),
             jsonnet: Some(Arc::new(self.jsonnet.engine())),
+            plugins: plugins.map(|plugins| Arc::new(plugins) as Arc<dyn Plugins>),
             ..EngineConfig::default()
-        }
+        })
     }
 }
 
@@ -54,7 +61,7 @@ pub(crate) async fn run(
         .with_context(|| format!("cannot listen on {} (choose another with --listen)", options.listen))?;
     tracing::info!(address = %listener.local_addr()?, "serving metrics, health and webhooks");
 
-    let engine = Engine::new(options.config(), client.clone(), data, metrics)
+    let engine = Engine::new(options.config()?, client.clone(), data, metrics)
         .with_context(|| format!("the data directory {} cannot be used", data.display()))?;
     let (ready, mut readiness) = watch::channel(false);
     let hub_ready = hub.clone();

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use windlass_kube::{Str, Value};
 use windlass_model::{
     DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,
-    KustomizePatch, KustomizeTarget, Renderer, SourceKind, SourceSpec,
+    KustomizePatch, KustomizeTarget, PluginOptions, PluginParameter, Renderer, SourceKind, SourceSpec,
 };
 
 use crate::Project;
 use crate::field::Field;
-use crate::types::{ApplicationSpec, Directory, Helm, Kustomize, Source};
+use crate::types::{ApplicationSpec, Directory, Helm, Kustomize, Plugin, Source};
 
 /// The sources that are synced from, as declared.
 pub(super) fn declared(spec: &ApplicationSpec) -> Cow<'_, [Source]> {
@@ -81,11 +81,6 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
             "application repo {} is not permitted in project '{}'",
             shown(&source.repo_url),
             project.name
-        ));
-    }
-    if is_set(source.plugin.as_deref()) {
-        refuse(format!(
-            "{at}.plugin needs config management plugins, which this version does not have: nothing is deployed"
         ));
     }
     let renderer = renderer(source, at, refuse);
@@ -168,11 +163,13 @@ pub(super) fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)
     let directory = source.directory.as_deref().filter(|directory| is_set(Some(*directory)));
     let helm = source.helm.as_deref().filter(|helm| is_set(Some(*helm)));
     let kustomize = source.kustomize.as_deref().filter(|kustomize| is_set(Some(*kustomize)));
+    // An empty block asks for a plugin, whichever takes the folder.
+    let plugin = source.plugin.as_deref();
     let named: Vec<&str> = [
         kustomize.map(|_| "Kustomize"),
         helm.map(|_| "Helm"),
         directory.map(|_| "Directory"),
-        source.plugin.as_ref().map(|_| "Plugin"),
+        plugin.map(|_| "Plugin"),
     ]
     .into_iter()
     .flatten()
@@ -186,6 +183,9 @@ pub(super) fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)
     if let Some(helm) = helm {
         return Renderer::Helm(Box::new(helm_options(helm, at, refuse)));
     }
+    if let Some(plugin) = plugin {
+        return Renderer::Plugin(Box::new(plugin_options(plugin)));
+    }
     match directory {
         Some(directory) => Renderer::Directory(DirectoryOptions {
             recurse: directory.recurse,
@@ -195,6 +195,25 @@ pub(super) fn renderer(source: &Source, at: &str, refuse: &mut dyn FnMut(String)
             jsonnet: jsonnet_options(directory).map(Box::new),
         }),
         None => Renderer::Detect,
+    }
+}
+
+fn plugin_options(plugin: &Plugin) -> PluginOptions {
+    let entries = |map: &crate::field::Entries<Str>| {
+        let mut entries = map.0.to_vec();
+        entries.sort();
+        entries
+    };
+    let parameter = |parameter: &crate::types::PluginParameter| PluginParameter {
+        name: parameter.name.clone(),
+        text: parameter.string.clone(),
+        map: parameter.map.as_ref().map(entries),
+        list: parameter.array.as_ref().map(|items| items.to_vec()),
+    };
+    PluginOptions {
+        name: plugin.name.clone(),
+        environment: plugin.env.iter().map(|entry| (entry.name.clone(), entry.value.clone())).collect(),
+        parameters: plugin.parameters.iter().map(parameter).collect(),
     }
 }
 

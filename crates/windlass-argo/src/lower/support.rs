@@ -28,6 +28,7 @@ const ACTED_ON: &[&str] = &[
     "spec.source.directory.disableExtensionFilter",
     "spec.source.directory.jsonnet",
     "spec.source.ref",
+    "spec.source.plugin",
     "spec.source.helm.valueFiles",
     "spec.source.helm.ignoreMissingValueFiles",
     "spec.source.helm.values",
@@ -79,7 +80,7 @@ const ACTED_ON: &[&str] = &[
 
 /// Objects whose members are named one by one although none of them is acted on.
 const NAMED_BY_MEMBER: &[&str] =
-    &["spec.source.helm", "spec.source.kustomize", "spec.source.plugin", "spec.sourceHydrator.drySource"];
+    &["spec.source.helm", "spec.source.kustomize", "spec.sourceHydrator.drySource"];
 
 /// Names the fields of `application` that are set and not acted on, and those that could not be read.
 pub(super) fn unsupported(application: &Object, problems: &[FieldProblem]) -> Vec<Diagnostic> {

@@ -12,7 +12,7 @@ use windlass_model::{
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
 use windlass_render::jsonnet::Engine;
-use windlass_render::{Context, ReadSet, RenderCache, RenderError, Rendered};
+use windlass_render::{Context, Plugins, ReadSet, RenderCache, RenderError, Rendered};
 use windlass_source::{Repository, TrustedKeys};
 
 use super::reached::identity_of;
@@ -21,7 +21,7 @@ use crate::clusters::{ClusterKey, ClusterState};
 use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
 use crate::reach::{Address, MAX_REACHED, Reach};
-use crate::rendering::{SourceTree, render_sources};
+use crate::rendering::{SourceTree, Tools, render_sources};
 use crate::signatures::{self, identities};
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
@@ -55,6 +55,7 @@ struct Preparation {
     sources: Vec<(SourceKey, Fetched)>,
     renders: Arc<RenderCache>,
     jsonnet: Option<Arc<dyn Engine>>,
+    plugins: Option<Arc<dyn Plugins>>,
     target: ClusterTarget,
     told: Option<ToldRevisions>,
     reach: Reach,
@@ -101,6 +102,7 @@ impl Core {
             sources: unit.sources.iter().cloned().zip(resolved).collect(),
             renders: self.renders.clone(),
             jsonnet: self.config.jsonnet.clone(),
+            plugins: self.config.plugins.clone(),
             target: state.target.clone(),
             reach: self.reach(unit),
             asked: unit.lowered_digest,
@@ -481,12 +483,14 @@ impl Preparation {
             let message = windlass_source::chain(error);
             Unprepared::Failed(vec![Diagnostic::new(DiagnosticKind::Render, message)])
         };
-        let (discovery, jsonnet) = (&self.target.discovery, self.jsonnet.as_deref());
-        let rendered = render_sources(&self.lowered, &trees, discovery, jsonnet, &self.reach, render)
-            .map_err(|error| match error {
+        let discovery = &self.target.discovery;
+        let tools = Tools { jsonnet: self.jsonnet.as_deref(), plugins: self.plugins.as_deref() };
+        let rendered = render_sources(&self.lowered, &trees, discovery, tools, &self.reach, render).map_err(
+            |error| match error {
                 RenderError::Pending { .. } => Unprepared::Pending,
                 error => failed(&error),
-            })?;
+            },
+        )?;
         for (source_idx, ((spec, (key, _)), rendered)) in
             unit.sources.iter().zip(&self.sources).zip(rendered).enumerate()
         {

@@ -15,7 +15,7 @@ type Source = (&'static str, &'static [(&'static str, &'static str)], &'static s
 /// When a digest is another one: a source that has not changed renders to something else, so renders that are kept on disk
 /// must not be found any more. Raise `RENDER_FORMAT` and write down the digests that the test prints.
 const RENDERED: (u32, [Source; 4]) = (
-    1,
+    2,
     [
         (
             "directory",
@@ -30,7 +30,7 @@ const RENDERED: (u32, [Source; 4]) = (
                 ),
                 ("app/broken.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [\n"),
             ],
-            "c6b9f7331d8d05aa78dd2b0acb8ecfa7",
+            "26410863aa1688821c3def95820a302d",
         ),
         (
             "jsonnet",
@@ -41,7 +41,7 @@ const RENDERED: (u32, [Source; 4]) = (
                 ),
                 ("app/l.libsonnet", "{map(n):: {apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: n}}}"),
             ],
-            "54d21f5fbbc4bc546c005c7309653bab",
+            "3b103b5cb1317aa2722a75c7a482420b",
         ),
         (
             "helm",
@@ -61,7 +61,7 @@ const RENDERED: (u32, [Source; 4]) = (
                     "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: xs.example.org}\n",
                 ),
             ],
-            "f5ba8702b506af0e52011034f6edac5d",
+            "f523407fccc347a39173a5ad1497894d",
         ),
         (
             "kustomize",
@@ -76,7 +76,7 @@ const RENDERED: (u32, [Source; 4]) = (
                     "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers: [{name: web, image: 'nginx:1', envFrom: [{configMapRef: {name: conf}}]}]\n",
                 ),
             ],
-            "1394bb656b0bb8d2b3d4fce7a398ecb4",
+            "3471d08de76e2dd62d5edb19821f2a23",
         ),
     ],
 );

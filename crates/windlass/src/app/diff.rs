@@ -42,7 +42,7 @@ pub(super) struct DiffOptions {
 pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
     let application = source::at_revision(&application, options.revision.as_deref());
-    let local = options.local.manifests(session, &application, options.source).await?;
+    let local = options.local.manifests(session, &application, &options.source).await?;
     let settings = source::settings(session).await?;
     let (credentials, project, secrets) = tokio::try_join!(
         source::credentials(session),
@@ -50,7 +50,7 @@ pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<Exit
         source::secrets(session),
     )?;
     let store = options.source.store()?;
-    let jsonnet = options.source.jsonnet();
+    let programs = options.source.programs()?;
     let input = PreviewInput {
         client: &session.client,
         stores: &store.stores,
@@ -59,7 +59,7 @@ pub(super) async fn run(session: &Session, options: &DiffOptions) -> Result<Exit
         credentials: &credentials,
         secrets: &secrets,
         settings: &settings,
-        jsonnet: Some(&jsonnet),
+        tools: programs.tools(),
         local: local.as_deref(),
         logins: options.source.logins(),
     };

@@ -42,7 +42,7 @@ impl LocalOptions {
         &self,
         session: &Session,
         application: &Object,
-        sources: SourceOptions,
+        sources: &SourceOptions,
     ) -> Result<Option<Vec<Manifest>>> {
         let Some(folder) = &self.local else { return Ok(None) };
         let shown = folder.display();
@@ -83,9 +83,10 @@ impl LocalOptions {
         let store = sources.store()?;
         let credentials = source::credentials(session).await?;
         let reach = Reach::new(&store.stores, &credentials, &lowered);
-        let jsonnet = sources.jsonnet();
+        let programs = sources.programs()?;
+        let tools = programs.tools();
         let rendered = tokio::task::block_in_place(|| {
-            render_sources(&lowered, &trees, &discovery, Some(&jsonnet), &reach, render)
+            render_sources(&lowered, &trees, &discovery, tools, &reach, render)
         })?;
         let mut manifests = Vec::new();
         let mut failed = false;

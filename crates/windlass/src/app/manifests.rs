@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use windlass_argo::{Lowered, Project, lower};
 use windlass_cluster::Discovery;
-use windlass_engine::{Credentials, FetchedSource, Reach, SourceStores, fetch_sources, render_sources};
+use windlass_engine::{
+    Credentials, FetchedSource, Reach, SourceStores, Tools, fetch_sources, render_sources,
+};
 use windlass_kube::Object;
 use windlass_model::{Renderer, Tree};
 use windlass_render::Context as RenderContext;
@@ -48,7 +50,7 @@ pub(super) async fn run(session: &Session, options: &ManifestsOptions) -> Result
     let (objects, is_whole) = match options.source {
         Place::Live => (live(session, &application).await?, true),
         Place::Git => tokio::select! {
-            declared = declared(session, &application, options.repositories) => declared?,
+            declared = declared(session, &application, &options.repositories) => declared?,
             // The temporary store goes on the way out.
             () = crate::serving::stopped() => anyhow::bail!("interrupted"),
         },
@@ -97,7 +99,7 @@ async fn live(session: &Session, application: &Object) -> Result<Vec<Object>> {
 async fn declared(
     session: &Session,
     application: &Object,
-    repositories: SourceOptions,
+    repositories: &SourceOptions,
 ) -> Result<(Vec<Object>, bool)> {
     let settings = source::settings(session).await?;
     let project = source::project(session, application, &settings).await?;
@@ -110,7 +112,9 @@ async fn declared(
         .discover()
         .await
         .map_err(|error| session.explained(error, "what the cluster serves"))?;
-    declared_objects(&store.stores, &credentials, &lowered, &discovery, &repositories.jsonnet()).await
+    let programs = repositories.programs()?;
+    let tools = programs.tools();
+    declared_objects(&store.stores, &credentials, &lowered, &discovery, tools).await
 }
 
 /// What an Application declares, as its sources are now; and whether nothing was left out.
@@ -119,7 +123,7 @@ pub(crate) async fn declared_objects(
     credentials: &Arc<Credentials>,
     lowered: &Lowered,
     discovery: &Discovery,
-    jsonnet: &dyn windlass_render::jsonnet::Engine,
+    tools: Tools<'_>,
 ) -> Result<(Vec<Object>, bool)> {
     let fetched = fetch_sources(stores, credentials, lowered).await?;
     let trees: Vec<_> = fetched.iter().map(FetchedSource::tree).collect();
@@ -129,9 +133,8 @@ pub(crate) async fn declared_objects(
             .with_context(|| format!("{path} could not be rendered"))
     };
     let reach = Reach::new(stores, credentials, lowered);
-    let rendered = tokio::task::block_in_place(|| {
-        render_sources(lowered, &trees, discovery, Some(jsonnet), &reach, render)
-    })?;
+    let rendered =
+        tokio::task::block_in_place(|| render_sources(lowered, &trees, discovery, tools, &reach, render))?;
     let mut objects = Vec::new();
     let mut is_whole = true;
     for rendered in rendered.into_iter().flatten() {

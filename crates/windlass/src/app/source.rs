@@ -6,17 +6,20 @@ use anyhow::{Context, Result};
 use clap::Args;
 use windlass_argo::{Settings, project_name, with_inherited};
 use windlass_cluster::{LocalLogins, SECRET_TYPE};
-use windlass_engine::{Credentials, SourceStores};
+use windlass_engine::{Credentials, SourceStores, Tools};
 use windlass_kube::{Object, Value};
+use windlass_plugin::Registry;
+use windlass_render::Plugins;
 use windlass_sandbox::ChildJsonnet;
 use windlass_source::Policy;
 
-use crate::cli::{JsonnetOptions, LoginOptions};
+use crate::cli::{JsonnetOptions, LoginOptions, PluginOptions};
+use crate::output;
 use crate::session::{Kind, Session};
 use crate::up::Scratch;
 
 /// Which repositories may be read from here, and what may be done with them.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct SourceOptions {
     /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
@@ -24,7 +27,22 @@ pub(crate) struct SourceOptions {
     #[command(flatten)]
     jsonnet: JsonnetOptions,
     #[command(flatten)]
+    plugins: PluginOptions,
+    #[command(flatten)]
     logins: LoginOptions,
+}
+
+/// What does the work that rendering leaves to others.
+pub(crate) struct Programs {
+    jsonnet: ChildJsonnet,
+    plugins: Option<Registry>,
+}
+
+impl Programs {
+    pub(crate) fn tools(&self) -> Tools<'_> {
+        let plugins = self.plugins.as_ref().map(|plugins| plugins as &dyn Plugins);
+        Tools { jsonnet: Some(&self.jsonnet), plugins }
+    }
 }
 
 /// A store of repositories in a folder that goes with it.
@@ -34,7 +52,7 @@ pub(crate) struct TemporaryStore {
 }
 
 impl SourceOptions {
-    pub(crate) fn store(self) -> Result<TemporaryStore> {
+    pub(crate) fn store(&self) -> Result<TemporaryStore> {
         let folder = Scratch::new()?;
         let policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
         let stores = SourceStores::open(&folder.path, policy)
@@ -43,13 +61,14 @@ impl SourceOptions {
     }
 
     /// How other clusters may be logged in to.
-    pub(crate) fn logins(self) -> LocalLogins {
+    pub(crate) fn logins(&self) -> LocalLogins {
         self.logins.allowed()
     }
 
-    /// What evaluates Jsonnet.
-    pub(crate) fn jsonnet(self) -> ChildJsonnet {
-        self.jsonnet.engine()
+    /// What evaluates Jsonnet, and the plugins.
+    pub(crate) fn programs(&self) -> Result<Programs> {
+        let plugins = self.plugins.registry(|finding| output::note(&format!("warning: {finding}")))?;
+        Ok(Programs { jsonnet: self.jsonnet.engine(), plugins })
     }
 }
 

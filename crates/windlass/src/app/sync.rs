@@ -106,7 +106,7 @@ pub(super) async fn run(session: &Session, options: &SyncOptions) -> Result<Exit
             format!("switch that off first: windlass app set {} --sync-policy manual", options.name),
         ));
     }
-    let local = options.local.manifests(session, &application, options.source).await?;
+    let local = options.local.manifests(session, &application, &options.source).await?;
     let local: Option<Vec<Value>> = local
         .map(|manifests| {
             manifests.iter().map(|it| serde_json::to_string(it.object.as_map()).map(Value::from)).collect()

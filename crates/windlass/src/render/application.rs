@@ -28,7 +28,7 @@ struct Declared {
 }
 
 /// Renders the Application in `file` and prints its objects.
-pub(super) async fn run(file: &Path, sources: SourceOptions, form: Format) -> Result<ExitCode> {
+pub(super) async fn run(file: &Path, sources: &SourceOptions, form: Format) -> Result<ExitCode> {
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
     } else {
@@ -48,9 +48,10 @@ pub(super) async fn run(file: &Path, sources: SourceOptions, form: Format) -> Re
     let store = sources.store()?;
     // Nothing is known of the cluster it goes to.
     let discovery = Discovery::default();
-    let jsonnet = sources.jsonnet();
+    let programs = sources.programs()?;
+    let tools = programs.tools();
     let rendered = tokio::select! {
-        rendered = declared_objects(&store.stores, &credentials, &lowered, &discovery, &jsonnet) => rendered?,
+        rendered = declared_objects(&store.stores, &credentials, &lowered, &discovery, tools) => rendered?,
         // The temporary store goes on the way out.
         () = crate::serving::stopped() => bail!("interrupted"),
     };
