@@ -25,7 +25,7 @@ use crate::url::{RepositoryUrl, Scheme};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Of a repository whose files take more than this as they are sent, only those are fetched that are read, where the
-    /// server can. The default, 64 MiB, takes a second or two to send, and is more than most repositories have.
+    /// server can. The default, 16 MiB, takes less than a second to send, and is more than most repositories of manifests have.
     pub whole_bytes: u64,
     /// Most bytes of one fetch. The default, 4 GiB, is what Git hosts themselves advise against exceeding.
     pub pack_bytes: u64,
@@ -35,7 +35,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { whole_bytes: 64 << 20, pack_bytes: 4 << 30, conversations: 16 }
+        Self { whole_bytes: 16 << 20, pack_bytes: 4 << 30, conversations: 16 }
     }
 }
 
