@@ -32,6 +32,7 @@
 //! arrives and the object dropped.
 
 pub mod actions;
+pub mod cel;
 mod checks;
 mod condition;
 mod health;

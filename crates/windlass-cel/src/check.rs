@@ -202,6 +202,7 @@ impl Checker<'_> {
     fn check_ident(&mut self, id: NodeId, name: &str) {
         match self.look_up(name) {
             Some(found) => self.resolve(id, name, found),
+            None if self.environment.is_open() => self.resolve(id, name, Name::Variable(Type::Dyn)),
             None => self.undeclared(id, name),
         }
     }

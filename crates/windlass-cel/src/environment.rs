@@ -17,6 +17,8 @@ pub struct Environment {
     declarations: BTreeMap<Arc<str>, Arc<Declaration>>,
     /// Sizes for estimates, by variable.
     roots: BTreeMap<Arc<str>, Arc<Declaration>>,
+    /// Whether any name may be read, and types are found out while evaluating.
+    is_open: bool,
 }
 
 /// Why an expression was not compiled.
@@ -43,6 +45,12 @@ impl Environment {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The functions, and variables of any name: nothing is checked before it is evaluated.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { is_open: true, ..Self::default() }
     }
 
     /// Adds a variable.
@@ -77,6 +85,10 @@ impl Environment {
         self.variables.get(name)
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(crate) fn declaration(&self, name: &str) -> Option<&Arc<Declaration>> {
         self.declarations.get(name)
     }
@@ -93,7 +105,7 @@ impl Environment {
             return Err(CompileError::Problems(problems));
         }
         let checked = check(tree, self, &mut problems);
-        if !problems.is_empty() {
+        if !problems.is_empty() && !self.is_open {
             return Err(CompileError::Problems(problems));
         }
         let plan = Plan::new(&checked).map_err(CompileError::Constant)?;

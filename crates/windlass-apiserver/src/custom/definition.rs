@@ -10,7 +10,7 @@ use windlass_kube::{Gvk, Object, Str, Value, value};
 
 use super::schema::Node;
 use super::{Column, CustomVersion, ScalePaths};
-use super::{names, structural};
+use super::{names, rules_definition, structural};
 use crate::resource::{Gvr, Resource, Subresource};
 use crate::status::Cause;
 use crate::time;
@@ -127,6 +127,7 @@ fn custom_version(spec: &Value, version: &Value, gvk: &Gvk) -> Option<CustomVers
     Some(CustomVersion {
         namespaced: spec.str_at(&["scope"]) == Some("Namespaced"),
         schema: (!preserves).then_some(schema),
+        rules: super::rules::RuleNode::compile(&open_api),
         open_api,
         object_type,
         deprecation: (version.bool_at(&["deprecated"]) == Some(true)).then(|| {
@@ -180,7 +181,9 @@ pub(crate) fn validate_definition(definition: &Value, old: Option<&Value>) -> Ve
                 let shared = versions.iter().all(|other| other.get("schema") == version.get("schema"));
                 let path = if shared { "spec.validation.openAPIV3Schema" } else { &field };
                 if idx == 0 || !shared {
+                    let before = causes.len();
                     structural::check(schema, path, &mut causes);
+                    rules_definition::check(schema, path, causes.len() == before, &mut causes);
                 }
                 if let Err(error) = Node::compile(schema) {
                     causes.push(Cause::invalid(field, &Value::from(""), &error.to_string()));

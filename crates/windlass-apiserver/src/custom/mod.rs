@@ -5,6 +5,8 @@ mod definition;
 mod format;
 mod names;
 mod rewrite;
+mod rules;
+mod rules_definition;
 mod schema;
 mod structural;
 
@@ -23,6 +25,8 @@ pub struct CustomVersion {
     pub(crate) namespaced: bool,
     /// The compiled schema; `None` keeps everything.
     pub(crate) schema: Option<Node>,
+    /// The rules in CEL, of schemas that have some.
+    pub(crate) rules: Option<rules::RuleNode>,
     /// The schema as written, for the OpenAPI documents.
     pub(crate) open_api: Value,
     /// How fields merge.
@@ -119,6 +123,36 @@ impl CustomVersion {
     }
 
     pub(crate) fn validate_create(&self, object: &Object) -> Vec<Cause> {
+        let mut causes = self.validate_schema(object);
+        causes.extend(self.validate_rules(object, None, &causes).causes);
+        causes
+    }
+
+    /// What rules say that do not refuse the change, because what they are about is as it was.
+    pub(crate) fn rule_warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        self.validate_rules(new, old, &[]).warnings
+    }
+
+    fn validate_rules(&self, new: &Object, old: Option<&Object>, found: &[Cause]) -> rules::Found {
+        const BLOCKING: [&str; 5] = [
+            "FieldValueNotSupported",
+            "FieldValueRequired",
+            "FieldValueTooLong",
+            "FieldValueTooMany",
+            "FieldValueTypeInvalid",
+        ];
+        let mut all = rules::Found::default();
+        let Some(node) = &self.rules else { return all };
+        if found.iter().any(|cause| BLOCKING.contains(&cause.reason)) {
+            let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+            all.causes.push(Cause::invalid("<nil>", &Value::Null, why));
+            return all;
+        }
+        rules::check(node, &new.to_value(), old.map(Object::to_value).as_ref(), &mut all);
+        all
+    }
+
+    fn validate_schema(&self, object: &Object) -> Vec<Cause> {
         let mut causes = validate_metadata(object);
         if let Some(schema) = &self.schema {
             check::check(schema, &object.to_value(), &mut causes);
@@ -129,8 +163,8 @@ impl CustomVersion {
 
     /// Faults that were there before are let pass, as validation ratcheting does.
     pub(crate) fn validate_update(&self, new: &Object, old: &Object) -> Vec<Cause> {
-        let before = self.validate_create(old);
-        let mut causes = self.validate_create(new);
+        let before = self.validate_schema(old);
+        let mut causes = self.validate_schema(new);
         causes.retain(|cause| {
             let unchanged = || {
                 let path = value_path(&cause.field);
@@ -138,6 +172,7 @@ impl CustomVersion {
             };
             !(before.contains(cause) && unchanged())
         });
+        causes.extend(self.validate_rules(new, Some(old), &causes).causes);
         causes
     }
 

@@ -15,8 +15,6 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("apply/apply-through-another-version", "what two versions own of an autoscaler's target is told apart"),
     ("definitions/crd-basic", "an object of a wrong version is not also searched for unknown fields"),
     ("definitions/crd-refused", "stored versions and Go's structs are not spoken of"),
-    ("definitions/crd-rules", "there is no CEL"),
-    ("definitions/crd-rules-refused", "there is no CEL"),
     (
         "definitions/crd-status-and-scale",
         "`scale` is listed before `status`; the scale's paths are not checked",
