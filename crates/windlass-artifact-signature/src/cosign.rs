@@ -88,6 +88,7 @@ impl Cosign {
                 claims::check_payload(&classic.payload, digest)?;
                 Ok(signer)
             }
+            Signature::Notation { .. } => Err(Reason::OtherKind("cosign has not made it")),
             Signature::Unreadable(problem) => Err(malformed("the signature", &problem)),
             Signature::Bundle(bytes) => {
                 if bytes.len() > MAX_SIGNATURE_BYTES {

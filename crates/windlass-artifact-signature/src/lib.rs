@@ -13,7 +13,7 @@
 //! # -----END PUBLIC KEY-----";
 //! let verification = Verification::Cosign(Cosign::with_keys([key])?);
 //! let digest = "sha256:".to_string() + &"ab".repeat(32);
-//! assert_eq!(verification.check(&digest, &[]), Err(Refusal::Unsigned));
+//! assert_eq!(verification.check("registry.example.com/web", &digest, &[]), Err(Refusal::Unsigned));
 //! # Ok::<(), windlass_artifact_signature::PolicyError>(())
 //! ```
 //!
@@ -22,17 +22,21 @@
 
 mod cosign;
 mod limits;
+mod notation;
 
 use std::fmt;
 
 pub use cosign::{ClassicSignature, Cosign, Identity};
 pub use limits::{MAX_REASONS, MAX_SIGNATURE_BYTES, MAX_SIGNATURES};
+pub use notation::{JWS, Notation};
 
 /// What is asked of the artifacts of a repository. Equal when it was read from equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verification {
     /// A signature that cosign made.
     Cosign(Cosign),
+    /// A signature that the Notary Project's tools made.
+    Notation(Notation),
 }
 
 /// Something that a registry says is a signature of an artifact.
@@ -42,6 +46,13 @@ pub enum Signature {
     Classic(ClassicSignature),
     /// A Sigstore bundle, as JSON.
     Bundle(Vec<u8>),
+    /// An envelope of the Notary Project.
+    Notation {
+        /// How it is written: [`JWS`] is read.
+        media_type: String,
+        /// Its bytes.
+        envelope: Vec<u8>,
+    },
     /// What the registry lists and does not give, or gives otherwise than it is listed; the text says how.
     Unreadable(String),
 }
@@ -58,6 +69,8 @@ pub enum Signer {
         /// Who knows that it is them.
         issuer: String,
     },
+    /// Nobody who is known, and the policy lets that pass: its level is `audit` or `skip`.
+    Nobody,
 }
 
 impl fmt::Display for Signer {
@@ -65,6 +78,7 @@ impl fmt::Display for Signer {
         match self {
             Self::Key(fingerprint) => write!(f, "key sha256:{fingerprint}"),
             Self::Identity { subject, issuer } => write!(f, "{subject} ({issuer})"),
+            Self::Nobody => f.write_str("nobody who is known, which the policy allows"),
         }
     }
 }
@@ -110,19 +124,40 @@ pub enum Refusal {
 }
 
 impl Verification {
-    /// Who has signed the artifact of this digest (`sha256:` and 64 hexadecimal digits).
+    /// Who has signed the artifact of this digest (`sha256:` and 64 hexadecimal digits) in this repository
+    /// (`registry.example.com/apps/web`).
     ///
     /// One signature that counts is enough. More than [`MAX_SIGNATURES`] are not looked at.
     ///
     /// # Errors
     ///
     /// [`Refusal`], also when there is no signature.
-    pub fn check(&self, digest: &str, signatures: &[Signature]) -> Result<Signer, Refusal> {
+    pub fn check(&self, repository: &str, digest: &str, signatures: &[Signature]) -> Result<Signer, Refusal> {
+        let statement = match self {
+            Self::Cosign(_) => None,
+            Self::Notation(notation) => match notation.asked_of(repository) {
+                Ok(Some(statement)) => Some(statement),
+                Ok(None) => return Ok(Signer::Nobody),
+                Err(reason) => {
+                    return Err(Refusal::NoneCounts {
+                        looked_at: 0,
+                        reasons: vec![short(&reason.to_string())],
+                    });
+                }
+            },
+        };
         let mut reasons = Vec::new();
         let looked_at = signatures.len().min(MAX_SIGNATURES);
         for signature in &signatures[..looked_at] {
             let found = match self {
                 Self::Cosign(cosign) => cosign.check(digest, signature),
+                Self::Notation(notation) => match (signature, statement) {
+                    (Signature::Notation { media_type, envelope }, Some(statement)) => {
+                        notation.check(statement, digest, media_type, envelope)
+                    }
+                    (Signature::Unreadable(problem), _) => Err(cosign::malformed("the signature", problem)),
+                    _ => Err(Reason::OtherKind("it is none of the Notary Project's")),
+                },
             };
             match found {
                 Ok(signer) => return Ok(signer),

@@ -106,7 +106,9 @@ fn what_cosign_believes_is_believed_and_nothing_else() {
     let root = recording.trusted_root.to_string();
     let (mut n_good, mut n_bad, mut wrong) = (0, 0, Vec::new());
     for case in &recording.cases {
-        let found = case.policy(&root).map(|policy| policy.check(&case.digest, &case.signatures()));
+        let found = case
+            .policy(&root)
+            .map(|policy| policy.check("registry/apps/web", &case.digest, &case.signatures()));
         let verified = matches!(found, Ok(Ok(_)));
         let difference = DIFFERENCES.iter().find(|(name, ..)| *name == case.name);
         let expected = difference.map_or(case.verified, |(_, ours, _)| *ours);
@@ -130,22 +132,23 @@ fn nothing_of_what_holds_can_be_changed() {
         let case = recording.cases.iter().find(|case| case.name == name).unwrap();
         let policy = case.policy(&root).unwrap();
         let good = case.signatures();
-        assert!(policy.check(&case.digest, &good).is_ok(), "{name}");
+        assert!(policy.check("registry/apps/web", &case.digest, &good).is_ok(), "{name}");
         let other = format!("sha256:{}", "ab".repeat(32));
-        assert!(policy.check(&other, &good).is_err(), "{name}");
+        assert!(policy.check("registry/apps/web", &other, &good).is_err(), "{name}");
         match &good[0] {
             Signature::Classic(classic) => {
                 for at in 0..classic.payload.len() {
                     let mut changed = classic.clone();
                     changed.payload[at] ^= 1 << (at % 8);
                     assert!(
-                        policy.check(&case.digest, &[Signature::Classic(changed)]).is_err(),
+                        policy
+                            .check("registry/apps/web", &case.digest, &[Signature::Classic(changed)])
+                            .is_err(),
                         "{name} {at}"
                     );
                     n_changes += 1;
                 }
             }
-            Signature::Unreadable(problem) => panic!("{problem}"),
             Signature::Bundle(bytes) => {
                 let bundle: Value = serde_json::from_slice(bytes).unwrap();
                 let payload = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
@@ -155,10 +158,14 @@ fn nothing_of_what_holds_can_be_changed() {
                     let mut bundle = bundle.clone();
                     bundle["dsseEnvelope"]["payload"] = STANDARD.encode(changed).into();
                     let changed = Signature::Bundle(bundle.to_string().into_bytes());
-                    assert!(policy.check(&case.digest, &[changed]).is_err(), "{name} {at}");
+                    assert!(
+                        policy.check("registry/apps/web", &case.digest, &[changed]).is_err(),
+                        "{name} {at}"
+                    );
                     n_changes += 1;
                 }
             }
+            other => panic!("{other:?}"),
         }
     }
     assert!(n_changes > 500, "{n_changes}");
@@ -172,7 +179,7 @@ fn an_endless_list_of_signatures_is_not_looked_at() {
     let junk = Signature::Classic(ClassicSignature { signature: "AAAA".into(), ..Default::default() });
     let mut signatures = vec![junk; MAX_SIGNATURES];
     signatures.extend(case.signatures());
-    let refusal = policy.check(&case.digest, &signatures).unwrap_err();
+    let refusal = policy.check("registry/apps/web", &case.digest, &signatures).unwrap_err();
     let reasons = vec!["no trusted key made it".to_string()];
     assert_eq!(refusal, Refusal::NoneCounts { looked_at: MAX_SIGNATURES, reasons });
 }

@@ -7,7 +7,7 @@ use windlass_cluster::{SECRET_TYPE, secret_data};
 use windlass_kube::{Object, Str, Value};
 use windlass_source::{
     Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts,
-    Proxy, RepositoryUrl, Secret, TrustedKeys,
+    Proxy, RepositoryUrl, Secret, TrustedKeys, VerificationRule, Verifications,
 };
 
 use crate::fetching::Place;
@@ -20,6 +20,12 @@ pub(crate) const CERTIFICATES_MAP: &str = "argocd-tls-certs-cm";
 
 /// The ConfigMap with the OpenPGP keys that commits and tags may be signed with.
 pub(crate) const SIGNERS_MAP: &str = "argocd-gpg-keys-cm";
+
+/// The ConfigMap with the parameters of Argo CD's programs.
+pub(crate) const PARAMETERS_MAP: &str = "argocd-cmd-params-cm";
+
+/// The ConfigMap with what is asked of the signatures of charts and artifacts.
+pub(crate) const VERIFICATIONS_MAP: &str = "windlass-artifact-signatures";
 
 /// Who may read which repository, by the rules of a running engine.
 ///
@@ -37,11 +43,19 @@ pub struct Credentials {
     certificates: BTreeMap<String, String>,
     /// Whose signatures are believed.
     signers: Arc<TrustedKeys>,
+    /// Whose signatures artifacts must have.
+    verifications: Verifications,
+    /// Whether submodules stay empty folders (`reposerver.enable.git.submodule: "false"`).
+    without_submodules: bool,
 }
 
 impl Credentials {
+    /// The ConfigMaps of the control plane that are read.
+    pub const SETTINGS: [&str; 5] =
+        [KNOWN_HOSTS_MAP, CERTIFICATES_MAP, SIGNERS_MAP, VERIFICATIONS_MAP, PARAMETERS_MAP];
+
     /// Reads the Secrets of the control plane, and its ConfigMaps `argocd-ssh-known-hosts-cm`,
-    /// `argocd-tls-certs-cm` and `argocd-gpg-keys-cm` among `settings`. Secrets that cannot be used count for nothing.
+    /// `argocd-tls-certs-cm`, `argocd-gpg-keys-cm` and `windlass-artifact-signatures` among `settings`. Secrets that cannot be used count for nothing.
     #[must_use]
     pub fn read(secrets: &[Object], settings: &[Object]) -> Self {
         let read = |secret: &Object| {
@@ -91,6 +105,11 @@ impl Credentials {
                     let texts = data.into_iter().flat_map(windlass_kube::Map::values);
                     credentials.signers = Arc::new(TrustedKeys::read(texts.filter_map(Value::as_str), []));
                 }
+                PARAMETERS_MAP => {
+                    let said = map.str_at(&["data", "reposerver.enable.git.submodule"]);
+                    credentials.without_submodules = said == "false";
+                }
+                VERIFICATIONS_MAP => credentials.verifications = verifications(map),
                 _ => {}
             }
         }
@@ -100,6 +119,11 @@ impl Credentials {
     /// Whose signatures are believed.
     pub(crate) fn signers(&self) -> &Arc<TrustedKeys> {
         &self.signers
+    }
+
+    /// Whether the files of submodules are wanted.
+    pub(crate) fn with_submodules(&self) -> bool {
+        !self.without_submodules
     }
 
     /// Whether a place is reached with credentials that only Applications of `project` may use. What they read is
@@ -122,12 +146,12 @@ impl Credentials {
             }
         };
         let found = self.own(&name, project).or(template).cloned();
-        self.at_host(place.host(), found.unwrap_or_default())
+        self.at_place(place, found.unwrap_or_default())
     }
 
     /// What a place is reached with by those who have no credentials for it.
     pub(crate) fn for_anybody(&self, place: &Place) -> Access {
-        self.at_host(place.host(), Access::default())
+        self.at_place(place, Access::default())
     }
 
     /// What the submodule at `url` is reached with, where `inherited` would be used otherwise. Only credentials for
@@ -140,7 +164,9 @@ impl Credentials {
     /// What is known of hosts, without anybody's credentials.
     pub(crate) fn of_nobody(&self) -> Self {
         let (known_hosts, certificates) = (self.known_hosts.clone(), self.certificates.clone());
-        Self { known_hosts, certificates, ..Self::default() }
+        let verifications = self.verifications.clone();
+        let without_submodules = self.without_submodules;
+        Self { known_hosts, certificates, verifications, without_submodules, ..Self::default() }
     }
 
     /// The address of the repository of charts that is called `name`, of those that Applications of `project` may use:
@@ -162,6 +188,16 @@ impl Credentials {
         of(project).or_else(|| of(""))
     }
 
+    /// As [`at_host`](Self::at_host), with what is asked of artifacts.
+    fn at_place(&self, place: &Place, access: Access) -> Access {
+        let mut access = self.at_host(place.host(), access);
+        // A Git repository is not looked at again because policies for artifacts have changed.
+        if !matches!(place, Place::Git(_)) {
+            access.verifications = self.verifications.clone();
+        }
+        access
+    }
+
     /// Where access knows no hosts and no authorities of its own, those everyone knows.
     fn at_host(&self, host: &str, mut access: Access) -> Access {
         if access.known_hosts == KnownHosts::default() {
@@ -172,6 +208,19 @@ impl Credentials {
         }
         access
     }
+}
+
+/// What the ConfigMap asks for, one rule for each of its keys.
+fn verifications(map: &Object) -> Verifications {
+    let data = map.at(&["data"]).and_then(Value::as_object);
+    let rules = data.into_iter().flat_map(windlass_kube::Map::iter).map(|(key, text)| {
+        let rule = VerificationRule::read(text.as_str().unwrap_or_default());
+        if let Some(problem) = rule.problem() {
+            tracing::warn!(policy = %key, %problem, "a policy for signatures cannot be used, and refuses what it is for");
+        }
+        rule
+    });
+    Verifications::new(rules.collect())
 }
 
 /// The names that a repository at `url` is looked up by.
@@ -380,6 +429,39 @@ mod tests {
             assert_eq!(found.tls.authorities.as_deref(), expected, "{url}");
             let found = credentials.for_place(&place(url, None), "");
             assert_eq!(found.tls.authorities.as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn signatures_are_asked_for_whoever_asks() {
+        let map = windlass_kube::value!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "windlass-artifact-signatures"},
+            "data": {"broken": "repositories: ['oci://r.example.org/*']", "unreadable": "{"},
+        });
+        let map = Object::try_new(map).unwrap();
+        let credentials = Credentials::new([].iter(), [&map]);
+        let place = place("oci://r.example.org/app", None);
+        for access in [
+            credentials.for_place(&place, ""),
+            credentials.for_anybody(&place),
+            credentials.of_nobody().for_anybody(&place),
+        ] {
+            assert!(!access.verifications.is_empty());
+        }
+        assert!(credentials != Credentials::default());
+    }
+
+    #[test]
+    fn submodules_can_be_switched_off() {
+        for (said, wanted) in [("true", true), ("false", false), ("", true)] {
+            let map = windlass_kube::value!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cmd-params-cm"},
+                "data": {"reposerver.enable.git.submodule": said},
+            });
+            let map = Object::try_new(map).unwrap();
+            let credentials = Credentials::new([].iter(), [&map]);
+            assert_eq!(credentials.with_submodules(), wanted, "{said}");
+            assert_eq!(credentials.of_nobody().with_submodules(), wanted, "{said}");
         }
     }
 

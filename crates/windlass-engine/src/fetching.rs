@@ -17,6 +17,7 @@ use windlass_source::{
 
 use crate::credentials::Credentials;
 use crate::rendering::SourceTree;
+use crate::signatures;
 
 /// Everything that was fetched, in one folder.
 pub struct SourceStores {
@@ -128,7 +129,9 @@ impl SourceStores {
         let job = move || {
             let mut files = Files::Git(Arc::new(snapshot.tree.clone()));
             // Most have none, and are read without looking for them at every step.
-            if snapshot.tree.entry(".gitmodules").is_ok_and(|found| found.is_some()) {
+            if credentials.with_submodules()
+                && snapshot.tree.entry(".gitmodules").is_ok_and(|found| found.is_some())
+            {
                 let access_to = |url: &RepositoryUrl, own: Access| credentials.for_submodule(url, own);
                 // A commit does not change: what is on disk of it is as new as can be.
                 let tree =
@@ -459,9 +462,16 @@ pub enum FetchError {
     /// The source cannot be had.
     #[error("the source could not be read")]
     Source(#[from] SourceError),
+    /// A commit or a tag is not signed as the project says.
+    #[error("{}", .problems.join("; "))]
+    Unsigned {
+        /// What is wrong, in Argo CD's words.
+        problems: Vec<String>,
+    },
 }
 
-/// Fetches every source of a Unit, as new as it is now, in the order in which they are declared.
+/// Fetches every source of a Unit, as new as it is now, in the order in which they are declared. What is not signed as
+/// the Unit's project and the control plane say is refused, as it would be when it is deployed.
 ///
 /// # Errors
 ///
@@ -480,7 +490,19 @@ pub async fn fetch_sources(
         let known = HashMap::new();
         let mut answers = stores.update(&place, &access, credentials, targets, Freshness::New, &known).await;
         let cancelled = || Err(SourceError::Cancelled { repository: place.name().to_string() });
-        fetched.push(FetchedSource(answers.pop_first().map_or_else(cancelled, |(_, answer)| answer)?));
+        let source = answers.pop_first().map_or_else(cancelled, |(_, answer)| answer)?;
+        if let (Some(rule), Place::Git(url), Some(revision)) = (&spec.signatures, &place, &source.git) {
+            let repository = stores.repository(url, &access)?;
+            let (rule, revision, credentials) = (rule.clone(), revision.clone(), credentials.clone());
+            let check = move || signatures::check(&repository, &revision, &rule, credentials.signers());
+            let cancelled = || Err(SourceError::Cancelled { repository: url.to_string() });
+            let problems = tokio::task::spawn_blocking(check).await.unwrap_or_else(|_| cancelled())?;
+            if !problems.is_empty() {
+                let problems = problems.iter().map(ToString::to_string).collect();
+                return Err(FetchError::Unsigned { problems });
+            }
+        }
+        fetched.push(FetchedSource(source));
     }
     Ok(fetched)
 }

@@ -1,8 +1,10 @@
-//! Buckets of servers that speak S3: listed, and fetched when a name or an ETag has changed.
+//! Buckets of servers that speak S3, and containers of Azure's Blob service: listed, and fetched when a name or an ETag
+//! has changed.
 //!
 //! AWS, MinIO, Ceph and others by access key (signature version 4), Google Cloud Storage by its interoperable keys or a
 //! bearer token at `https://storage.googleapis.com`.
 
+mod azure;
 mod ignore;
 mod listing;
 mod sign;
@@ -23,7 +25,7 @@ use crate::artifact::{
     ArtifactError, ArtifactRevision, ArtifactSnapshot, ArtifactTarget, ArtifactUrl, ContentDigest,
 };
 use crate::credentials::{Access, Authentication};
-use crate::error::SourceError;
+use crate::error::{Message, SourceError};
 
 use ignore::Ignore;
 use listing::{Listing, Object};
@@ -51,16 +53,24 @@ pub struct BucketPart {
     pub ignore: String,
 }
 
+/// Which protocol a server of objects speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    S3,
+    Azure,
+}
+
 /// The buckets behind an address.
 pub(crate) struct Buckets {
+    service: Service,
     url: ArtifactUrl,
     access: Access,
     shared: Arc<Shared>,
 }
 
 impl Buckets {
-    pub(crate) fn new(url: ArtifactUrl, access: Access, shared: Arc<Shared>) -> Self {
-        Self { url, access, shared }
+    pub(crate) fn new(service: Service, url: ArtifactUrl, access: Access, shared: Arc<Shared>) -> Self {
+        Self { service, url, access, shared }
     }
 
     /// Asks for something below the address, signed.
@@ -68,14 +78,35 @@ impl Buckets {
         let shown = self.url.to_string();
         let mut url = self.url.web().clone();
         let path = canonical_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
-        let query = canonical_query(query);
+        let parameters = query;
+        let mut query = canonical_query(query);
+        // A shared access signature stands in the address.
+        if let Some(signature) = url.query().filter(|_| self.service == Service::Azure) {
+            let separator = if query.is_empty() { "" } else { "&" };
+            query = format!("{query}{separator}{signature}");
+        }
         let text = format!("{}{path}?{query}", url.origin().ascii_serialization());
         url = Url::parse(text.trim_end_matches('?'))
             .map_err(|_| protocol(&shown, "its address takes no path"))?;
         let mut question = Question::get(&shown, &self.access, url);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let date = azure::date(since.as_secs());
+        if self.service == Service::Azure {
+            question = question
+                .with_header(HeaderName::from_static("x-ms-date"), &date)
+                .with_header(HeaderName::from_static("x-ms-version"), azure::VERSION);
+        }
         match &self.access.authentication {
+            Authentication::Basic { username, password } if self.service == Service::Azure => {
+                let signed = azure::authorization(username, password.expose(), &path, parameters, &date);
+                let signed = signed.ok_or_else(|| SourceError::InvalidAccess {
+                    repository: shown.clone(),
+                    what: "account key",
+                    source: Message::cause("it is not base64"),
+                })?;
+                question.authorization = Some(header(&shown, &signed)?);
+            }
             Authentication::Basic { username, password } => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let key = Key { id: username, secret: password.expose(), region };
                 let signed = key.sign(&question.url, &path, &query, since.as_secs());
                 for (name, value) in signed.headers {
@@ -100,14 +131,21 @@ impl Buckets {
         let mut objects = BTreeMap::new();
         let mut token = String::new();
         loop {
-            let mut query = vec![("encoding-type", "url"), ("list-type", "2"), ("prefix", &part.prefix)];
+            let (mut query, next) = match self.service {
+                Service::S3 => (vec![("encoding-type", "url"), ("list-type", "2")], "continuation-token"),
+                Service::Azure => (vec![("comp", "list"), ("restype", "container")], "marker"),
+            };
+            query.push(("prefix", &part.prefix));
             if !token.is_empty() {
-                query.push(("continuation-token", &token));
+                query.push((next, &token));
             }
             let reply = self.ask(&part.name, &query, region)?;
             let bytes = reply.bytes("the list of objects", "manifest_bytes", limits.manifest_bytes)?;
-            let page = Listing::parse(&bytes)
-                .ok_or_else(|| protocol(&shown, "its list of objects cannot be read"))?;
+            let page = match self.service {
+                Service::S3 => Listing::parse(&bytes),
+                Service::Azure => Listing::parse_azure(&bytes),
+            };
+            let page = page.ok_or_else(|| protocol(&shown, "its list of objects cannot be read"))?;
             // Keys that end with a slash stand for folders in tools that know only files.
             let files = page.objects.into_iter().filter(|(key, _)| !key.ends_with('/'));
             objects.extend(files);

@@ -4,9 +4,11 @@ mod client;
 mod pointer;
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reqwest::Url;
 use windlass_kube::Str;
 use windlass_model::{Digest, Entry, Tree, TreeError};
 
@@ -37,6 +39,19 @@ impl LfsTree {
     pub fn has_failed(&self) -> bool {
         self.0.failed.load(Ordering::Relaxed)
     }
+}
+
+/// Where the files' own `.lfsconfig` says that the LFS server is. What says so otherwise than with a web address does not
+/// count: a repository that anybody may write to names no commands and no keys.
+pub(crate) fn endpoint_of(tree: &dyn Tree) -> Option<Url> {
+    /// A line or two.
+    const MAX_CONFIG_BYTES: u64 = 64 << 10;
+    let bytes = tree.read(".lfsconfig", MAX_CONFIG_BYTES).ok()??;
+    let text = String::from_utf8(bytes.to_vec()).ok()?;
+    let file = gix::config::File::from_str(&text).ok()?;
+    let url = Url::parse(&file.string("lfs.url")?.to_string()).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    (matches!(url.scheme(), "https" | "http") && is_plain).then_some(url)
 }
 
 impl fmt::Debug for LfsTree {

@@ -205,7 +205,7 @@ impl OciRepository {
                 .as_ref()
                 .map_err(|problem| fail(ArtifactError::VerificationUnusable { problem: problem.clone() }))?;
             let found = signatures::of(registry, digest, verification)?;
-            let signer = verification.check(&digest.to_string(), &found);
+            let signer = verification.check(&registry.scope(), &digest.to_string(), &found);
             signers.push(signer.map_err(|refusal| fail(ArtifactError::Unverified(refusal)))?);
         }
         let mut known = self.signers.lock().unwrap_or_else(PoisonError::into_inner);

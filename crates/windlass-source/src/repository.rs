@@ -1,19 +1,20 @@
 //! One repository: what its references point to now, and the Trees of its commits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::blocking_io::{Transport, http};
 
+use reqwest::Url;
 use windlass_model::Tree;
 
 use crate::credentials::Access;
 use crate::error::{Message, SourceError};
 use crate::flight::{Flight, Freshness};
-use crate::lfs::{LfsClient, LfsTree};
+use crate::lfs::{self, LfsClient, LfsTree};
 use crate::objects::{Ambiguous, Objects};
 use crate::partial::Elsewhere;
 use crate::refs::{self, Reference};
@@ -26,6 +27,9 @@ use crate::transport::http::{Greeting, HttpLink};
 use crate::transport::{FailureSlot, flatten, ssh};
 use crate::tree::GitTree;
 use crate::url::{RepositoryUrl, Scheme};
+
+/// Addresses of LFS servers that are kept apart for one repository: commits name few.
+const MAX_LFS_SERVERS: usize = 16;
 
 /// A revision and its files.
 #[derive(Clone, Debug)]
@@ -69,7 +73,8 @@ pub struct Repository {
     /// What the server can do, as it said before.
     greeting: Arc<Greeting>,
     /// Begun when it is first needed.
-    lfs: OnceLock<Arc<LfsClient>>,
+    /// By the address that `.lfsconfig` names, which each commit may do anew.
+    lfs: Mutex<HashMap<Option<Url>, Arc<LfsClient>>>,
 }
 
 impl Repository {
@@ -84,7 +89,7 @@ impl Repository {
             listings: Flight::default(),
             admitted: AtomicBool::new(false),
             greeting: Arc::default(),
-            lfs: OnceLock::new(),
+            lfs: Mutex::default(),
         })
     }
 
@@ -220,8 +225,7 @@ impl Repository {
         objects.with(read).map(Some).map_err(|error| self.broken_store("read a commit of", &objects, &error))
     }
 
-    /// What signatures say of a revision: of its tag where it was found by an annotated one, else of its commit, and
-    /// with `scope` of the commits before it.
+    /// What signatures say of a revision: of its tag, its commit and the commits before it, as `scope` says.
     ///
     /// A tag, and the history of a commit, are asked for at the server, looked at, and thrown away. `now` is the time in
     /// seconds since 1970.
@@ -238,16 +242,17 @@ impl Repository {
     ) -> Result<Vec<SignedRevision>, SourceError> {
         let known = self.slot.objects(&self.url)?;
         let is_local = self.url.scheme() == Scheme::Local;
-        let is_here = revision.tag_object.is_none() && scope == SignatureScope::Head;
+        let tag = revision.tag_object.filter(|_| scope != SignatureScope::Commit);
+        let is_here = tag.is_none() && scope != SignatureScope::History;
         let objects = if is_local || (is_here && known.contains(revision.commit)) {
             known
         } else {
             let _permit = self.shared.permits.acquire();
             let mut session = self.connect().inspect_err(|error| self.forget_refused_token(error))?;
-            let wanted = revision.tag_object.unwrap_or(revision.commit);
+            let wanted = tag.unwrap_or(revision.commit);
             let content = match scope {
-                SignatureScope::Head => Content::Alone,
                 SignatureScope::History => Content::History,
+                _ => Content::Alone,
             };
             let shared = &self.shared;
             let (limits, interrupt) = (&shared.limits, shared.io.interrupted());
@@ -271,9 +276,14 @@ impl Repository {
     #[must_use]
     pub fn with_lfs(&self, tree: Arc<dyn Tree>) -> Option<LfsTree> {
         let folder = self.slot.lfs_folder()?;
-        let client = self.lfs.get_or_init(|| {
-            let web = self.shared.web.clone();
-            Arc::new(LfsClient::new(self.url.clone(), self.access.clone(), web, folder))
+        let endpoint = lfs::endpoint_of(tree.as_ref());
+        let mut clients = self.lfs.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.len() >= MAX_LFS_SERVERS {
+            clients.clear();
+        }
+        let client = clients.entry(endpoint.clone()).or_insert_with(|| {
+            let (url, access, web) = (self.url.clone(), self.access.clone(), self.shared.web.clone());
+            Arc::new(LfsClient::new(url, endpoint, access, web, folder))
         });
         Some(LfsTree::new(tree, client.clone()))
     }

@@ -21,6 +21,12 @@ const SEAL: &[u8] = b"argocd-gpg-seal:";
 pub enum SignatureScope {
     /// The annotated tag, or else the commit.
     Head,
+    /// The commit, whatever it was found by (Flux's `HEAD`).
+    Commit,
+    /// The annotated tag alone (Flux's `Tag`). A revision that was not found by one counts as unsigned.
+    Tag,
+    /// The annotated tag and the commit (Flux's `TagAndHEAD`).
+    TagAndCommit,
     /// The annotated tag, the commit, and every one before it down to the seals: signed commits whose message says
     /// `Argocd-gpg-seal:`.
     History,
@@ -94,7 +100,12 @@ pub(crate) fn look_at(
     now: u64,
 ) -> gix::Result<Option<Vec<SignedRevision>>> {
     let mut found = Vec::new();
-    if let Some(tag) = revision.tag_object {
+    let needs_tag = matches!(scope, SignatureScope::Tag | SignatureScope::TagAndCommit);
+    if revision.tag_object.is_none() && needs_tag {
+        let name = revision.tag.clone().unwrap_or_else(|| revision.commit.to_string());
+        found.push(SignedRevision { name, author: String::new(), finding: Finding::Unsigned });
+    }
+    if let Some(tag) = revision.tag_object.filter(|_| scope != SignatureScope::Commit) {
         let raw = repository.find_object(tag.to_git())?.detach().data;
         let author = header(&raw, b"tagger ");
         let name = revision.tag.clone().unwrap_or_else(|| tag.to_string());
@@ -106,6 +117,9 @@ pub(crate) fn look_at(
         if scope == SignatureScope::Head {
             return Ok(Some(found));
         }
+    }
+    if scope == SignatureScope::Tag {
+        return Ok(Some(found));
     }
     let Some(commits) = commits_in_scope(repository, revision.commit.to_git(), scope, keys, now)? else {
         return Ok(None);
@@ -136,7 +150,7 @@ fn commits_in_scope(
             return Ok(None);
         }
         in_order.push(commit);
-        if scope == SignatureScope::Head {
+        if scope != SignatureScope::History {
             return Ok(Some(in_order));
         }
         let found = repository.find_commit(commit)?;

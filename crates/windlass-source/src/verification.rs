@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windlass_artifact_signature::{Cosign, Identity, PolicyError, Verification};
+use windlass_artifact_signature::{Cosign, Identity, Notation, PolicyError, Verification};
 use windlass_go::glob::Gobwas;
 use windlass_yaml::Value;
 
@@ -131,17 +131,33 @@ impl VerificationRule {
 
 /// What a rule asks for.
 fn demand(value: &Value) -> Demand {
-    const FIELDS: [&str; 5] = ["repositories", "provider", "keys", "matchOIDCIdentity", "trustedRoot"];
+    const COSIGN: &[&str] = &["keys", "matchOIDCIdentity", "trustedRoot"];
+    const NOTATION: &[&str] = &["certificates", "trustPolicy"];
+    let provider = value.str_at(&["provider"]);
+    let known = if provider == Some("notation") { NOTATION } else { COSIGN };
+    let is_known = |name: &String| {
+        ["repositories", "provider"].contains(&name.as_str()) || known.contains(&name.as_str())
+    };
     let fields = value.as_object().into_iter().flat_map(windlass_yaml::Map::keys);
-    if let Some(unknown) = fields.map(|it| it.to_string()).find(|name| !FIELDS.contains(&name.as_str())) {
+    if let Some(unknown) = fields.map(|it| it.to_string()).find(|name| !is_known(name)) {
         return Err(format!("the policy has the field {unknown}, which is not known"));
     }
-    let text = |path: &[&str]| value.str_at(path).map(str::to_string);
-    match text(&["provider"]).as_deref() {
+    match provider {
         Some("cosign") => cosign(value).map(Verification::Cosign).map_err(|error| error.to_string()),
+        Some("notation") => notation(value).map(Verification::Notation).map_err(|error| error.to_string()),
         Some(other) => Err(format!("the policy has the provider {other:?}, which is not known")),
         None => Err("the policy has no provider".to_string()),
     }
+}
+
+fn notation(value: &Value) -> Result<Notation, PolicyError> {
+    let certificates: Option<Vec<&str>> =
+        value.items_at(&["certificates"]).iter().map(Value::as_str).collect();
+    let certificates = certificates.ok_or_else(|| PolicyError::Unusable {
+        what: "the certificate",
+        problem: "it is no text".to_string(),
+    })?;
+    Notation::new(value.str_at(&["trustPolicy"]).unwrap_or_default(), certificates)
 }
 
 fn cosign(value: &Value) -> Result<Cosign, PolicyError> {

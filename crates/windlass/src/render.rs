@@ -7,11 +7,12 @@ mod fetch;
 mod helm;
 mod kustomize;
 mod place;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use windlass_argo::types::Source;
 use windlass_engine::SystemWorld;
@@ -24,6 +25,7 @@ use crate::app::{SourceOptions, in_form};
 use crate::output::{self, Format};
 use fetch::Fetcher;
 use place::Place;
+use verify::VerifyOptions;
 
 /// Options of `windlass render`.
 #[derive(Debug, Clone, Args)]
@@ -33,7 +35,8 @@ pub(crate) struct RenderOptions {
     tool: Option<Tool>,
     /// The folder to render, or the root that --path begins at: a path, or an address of a Git repository
     /// (`https://host/org/repo//folder?ref=v1`), an OCI artifact (`oci://host/name:tag//folder`), a tar archive, a bucket
-    /// (`s3://bucket/prefix`, with the usual AWS_ variables), or with --chart a Helm repository.
+    /// (`s3://bucket/prefix`, with the usual AWS_ variables), a container of Azure's (`az://account/container/prefix`, with
+    /// AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN), or with --chart a Helm repository.
     #[arg(required_unless_present = "app", value_name = "DIR|URL")]
     place: Option<String>,
     /// Render this chart of the Helm repository at the address.
@@ -51,6 +54,11 @@ pub(crate) struct RenderOptions {
     app: Option<PathBuf>,
     #[command(flatten)]
     sources: SourceOptions,
+    #[command(flatten)]
+    verify: VerifyOptions,
+    /// Talk to registries over plain HTTP.
+    #[arg(long, conflicts_with = "app")]
+    plain_http: bool,
     /// The folder in it to render, as `spec.source.path` names it. Links may lead anywhere below DIR.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "DIR")]
     path: String,
@@ -152,7 +160,11 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     }
     let text = options.place.as_deref().unwrap_or(".");
     let place = Place::parse(text, options.chart.as_deref().map(|name| (name, options.version.as_str())))?;
-    let fetcher = Fetcher::default();
+    let verifications = options.verify.read()?;
+    if !verifications.is_empty() && !place.is_published() {
+        bail!("{text} has no signature that could be checked: only artifacts of registries have");
+    }
+    let fetcher = Fetcher::new(verifications, options.plain_http);
     let found = tokio::task::block_in_place(|| place.open(&fetcher))
         .with_context(|| format!("{text} cannot be rendered"))?;
     let directory = DirectoryOptions {

@@ -269,10 +269,15 @@ impl Core {
                 name @ ("argocd-cm" | "argocd-cmd-params-cm") => {
                     self.setting_maps.insert(name.into(), object.clone());
                     self.take_settings();
+                    if name == credentials::PARAMETERS_MAP {
+                        self.credential_maps.insert(name.into(), object.clone());
+                        self.take_credentials();
+                    }
                 }
                 name @ (credentials::KNOWN_HOSTS_MAP
                 | credentials::CERTIFICATES_MAP
-                | credentials::SIGNERS_MAP) => {
+                | credentials::SIGNERS_MAP
+                | credentials::VERIFICATIONS_MAP) => {
                     self.credential_maps.insert(name.into(), object.clone());
                     self.take_credentials();
                 }

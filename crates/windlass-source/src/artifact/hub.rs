@@ -13,7 +13,7 @@ use super::target::{ArtifactKind, ArtifactOptions, ArtifactRevision, ArtifactSna
 use super::tree_store::TreeStore;
 use super::url::{ArtifactScheme, ArtifactUrl, check_web};
 use super::web::{Web, protocol, refused, wrong};
-use crate::bucket::Buckets;
+use crate::bucket::{Buckets, Service};
 use crate::credentials::Access;
 use crate::error::SourceError;
 use crate::flight::{Flight, Freshness};
@@ -142,7 +142,10 @@ impl ArtifactStore {
                 self.shared.clone(),
             )),
             ArtifactKind::Archive => Box::new(Tarball::new(url.clone(), access.clone(), self.shared.clone())),
-            ArtifactKind::Buckets => Box::new(Buckets::new(url.clone(), access.clone(), self.shared.clone())),
+            ArtifactKind::Buckets | ArtifactKind::AzureContainers => {
+                let service = if kind == ArtifactKind::Buckets { Service::S3 } else { Service::Azure };
+                Box::new(Buckets::new(service, url.clone(), access.clone(), self.shared.clone()))
+            }
         };
         let repository = Arc::new(ArtifactRepository {
             url: url.clone(),

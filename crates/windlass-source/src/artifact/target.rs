@@ -20,6 +20,9 @@ pub enum ArtifactKind {
     Archive,
     /// Buckets of a server that speaks S3.
     Buckets,
+    /// Containers of an account of Azure's Blob service. The user is the account and the password its key; a shared access
+    /// signature stands in the address' query.
+    AzureContainers,
 }
 
 /// How a repository of artifacts is reached, beside its [`Access`](crate::Access).

@@ -42,6 +42,24 @@ impl Listing {
     }
 }
 
+impl Listing {
+    /// Reads a page of the answer to Azure's `List Blobs`; `None` when it is none.
+    pub(super) fn parse_azure(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let body = inside(text.trim_start_matches('\u{feff}'), "EnumerationResults")?;
+        let mut listing = Self::default();
+        let mut rest = inside(body, "Blobs")?;
+        while let Some((content, after)) = element(rest, "Blob") {
+            let key = unescaped(inside(content, "Name")?);
+            let etag = unescaped(inside(content, "Etag")?).trim_matches('"').to_owned();
+            listing.objects.push((key, Object { etag }));
+            rest = after;
+        }
+        listing.next = inside(body, "NextMarker").map(unescaped).filter(|marker| !marker.is_empty());
+        Some(listing)
+    }
+}
+
 /// The content of the first element of a name.
 fn inside<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     element(text, name).map(|(content, _)| content)

@@ -81,18 +81,23 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A time as `20261121` and as `20261121T205900Z`.
-fn timestamp(seconds: u64) -> (String, String) {
-    const DAY: u64 = 86_400;
-    // Days to a date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
-    let days = seconds / DAY + 719_468;
+/// Year, month and day of a number of days since 1970.
+pub(super) fn civil(days: u64) -> (u64, u64, u64) {
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
+    let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// A time as `20261121` and as `20261121T205900Z`.
+fn timestamp(seconds: u64) -> (String, String) {
+    const DAY: u64 = 86_400;
+    let (year, month, day) = civil(seconds / DAY);
     let date = format!("{year:04}{month:02}{day:02}");
     let rest = seconds % DAY;
     let time = format!("{date}T{:02}{:02}{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60);

@@ -32,6 +32,8 @@ const MAX_STORED_BYTES: u64 = 1 << 30;
 /// Fetches content from the LFS server of one repository, reached with one set of credentials.
 pub(crate) struct LfsClient {
     url: RepositoryUrl,
+    /// Where its LFS server is, if the repository itself says so.
+    endpoint: Option<Url>,
     access: Access,
     web: Arc<Web>,
     folder: PathBuf,
@@ -89,8 +91,35 @@ struct Problem {
 }
 
 impl LfsClient {
-    pub(crate) fn new(url: RepositoryUrl, access: Access, web: Arc<Web>, folder: PathBuf) -> Self {
-        Self { url, access, web, folder, fetching: Mutex::default() }
+    pub(crate) fn new(
+        url: RepositoryUrl,
+        endpoint: Option<Url>,
+        access: Access,
+        web: Arc<Web>,
+        folder: PathBuf,
+    ) -> Self {
+        Self { url, endpoint, access, web, folder, fetching: Mutex::default() }
+    }
+
+    /// Where its LFS server is asked, and whether that is where our credentials are for.
+    fn batch(&self) -> Result<(Url, bool), SourceError> {
+        let unusable = || protocol(&self.shown(), "it has no usable address");
+        let own = matches!(self.url.scheme(), Scheme::Https | Scheme::Http).then(|| self.url.bare());
+        let own = own.map(|text| Url::parse(&text)).transpose().map_err(|_| unusable())?;
+        if let Some(endpoint) = &self.endpoint {
+            let address = format!("{}/objects/batch", endpoint.as_str().trim_end_matches('/'));
+            let batch = Url::parse(&address).map_err(|_| unusable())?;
+            let is_own = own.is_some_and(|own| own.origin() == batch.origin());
+            return Ok((batch, is_own));
+        }
+        let Some(own) = own else {
+            return Err(protocol(&self.shown(), "files that Git LFS keeps are fetched over https only"));
+        };
+        let address = own.as_str().trim_end_matches('/');
+        let suffix = if address.ends_with(".git") { "" } else { ".git" };
+        let batch =
+            Url::parse(&format!("{address}{suffix}/info/lfs/objects/batch")).map_err(|_| unusable())?;
+        Ok((batch, true))
     }
 
     /// The repository, for people.
@@ -171,14 +200,7 @@ impl LfsClient {
     /// Where the server says that the content is.
     fn offered(&self, pointer: &Pointer, what: &str) -> Result<Download, SourceError> {
         let shown = self.shown();
-        if !matches!(self.url.scheme(), Scheme::Https | Scheme::Http) {
-            return Err(protocol(&shown, "files that Git LFS keeps are fetched over https only"));
-        }
-        let address = self.url.bare();
-        let address = address.trim_end_matches('/');
-        let suffix = if address.ends_with(".git") { "" } else { ".git" };
-        let url = Url::parse(&format!("{address}{suffix}/info/lfs/objects/batch"))
-            .map_err(|_| protocol(&shown, "it has no usable address"))?;
+        let (url, is_own) = self.batch()?;
         let oid = pointer.digest.hex();
         let batch = Batch {
             operation: "download",
@@ -189,7 +211,9 @@ impl LfsClient {
         let access = self.web.signed_in(&self.url, &self.access)?;
         let mut question = Question::get(&shown, &access, url).with_header(ACCEPT, MEDIA_TYPE);
         question.method = Method::POST;
-        question.authorization = authorization(&self.url, &access)?;
+        if is_own {
+            question.authorization = authorization(&self.url, &access)?;
+        }
         let text = serde_json::to_string(&batch)
             .map_err(|_| protocol(&shown, "a question to its LFS server cannot be written"))?;
         question.body = Some((MEDIA_TYPE, text));

@@ -66,6 +66,11 @@ impl Registry {
         Ok(Self { shown, below: below.to_string(), endpoint, path, access: access.clone(), shared, login })
     }
 
+    /// Host and path, as trust policies name a repository.
+    pub(super) fn scope(&self) -> String {
+        self.shown.trim_start_matches("oci://").to_string()
+    }
+
     /// All tags, in the registry's order.
     pub(super) fn tags(&self) -> Result<Vec<String>, SourceError> {
         let mut tags = Vec::new();

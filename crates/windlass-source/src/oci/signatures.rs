@@ -1,7 +1,7 @@
 //! Where a registry keeps the signatures of a digest.
 
 use windlass_artifact_signature::{
-    ClassicSignature, MAX_SIGNATURE_BYTES, MAX_SIGNATURES, Signature, Verification,
+    ClassicSignature, JWS, MAX_SIGNATURE_BYTES, MAX_SIGNATURES, Signature, Verification,
 };
 
 use super::manifest::{Descriptor, Document, Manifest};
@@ -11,6 +11,10 @@ use crate::error::{SourceError, chain};
 
 /// The media type of what cosign signed before its third version.
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+/// What an artifact of the Notary Project's is called, and what its envelopes are.
+const NOTATION: &str = "application/vnd.cncf.notary.signature";
+const ENVELOPES: [&str; 2] = [JWS, "application/cose"];
 
 /// How the media types of Sigstore's bundles begin.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
@@ -36,6 +40,7 @@ pub(super) fn of(
             found.extend(classic(registry, digest)?);
             Ok(found)
         }
+        Verification::Notation(_) => envelopes(registry, digest),
     }
 }
 
@@ -55,6 +60,25 @@ fn bundles(registry: &Registry, digest: ContentDigest) -> Result<Vec<Signature>,
         for layer in manifest.layers.iter().filter(|layer| layer.media_type.starts_with(BUNDLE)) {
             if let Some(bytes) = listed(layer, |digest| blob(registry, layer, digest), &mut out)? {
                 out.push(Signature::Bundle(bytes));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The envelopes of the Notary Project that refer to a digest.
+fn envelopes(registry: &Registry, digest: ContentDigest) -> Result<Vec<Signature>, SourceError> {
+    let found = referrers(registry, digest)?;
+    let mut out = Vec::new();
+    let ours = found.iter().filter(|it| it.artifact_type.as_deref().is_none_or(|kind| kind == NOTATION));
+    for referrer in ours.take(MAX_OF_A_PLACE) {
+        let Some(manifest) = listed(referrer, |digest| manifest(registry, digest), &mut out)? else {
+            continue;
+        };
+        // What has no type says by its parts what it is.
+        for layer in manifest.layers.iter().filter(|layer| ENVELOPES.contains(&layer.media_type.as_str())) {
+            if let Some(envelope) = listed(layer, |digest| blob(registry, layer, digest), &mut out)? {
+                out.push(Signature::Notation { media_type: layer.media_type.clone(), envelope });
             }
         }
     }

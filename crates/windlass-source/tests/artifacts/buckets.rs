@@ -9,7 +9,7 @@ use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactSnapshot,
     ArtifactTarget, Authentication, BucketPart, Freshness, Secret, SourceError, chain,
 };
-use windlass_testing::tool;
+use windlass_testing::{FileServer, tool};
 
 use crate::Rig;
 
@@ -158,4 +158,72 @@ fn what_is_wrong_is_told_without_the_key() {
     let error = update(&server.buckets(&small, "hunter2"), part("", "")).unwrap_err();
     assert!(chain(&error).contains("limit archive_bytes of 3 bytes"), "{}", chain(&error));
     drop(server);
+}
+
+/// A container of Azure's as Azurite 3.35.0 lists it, in two pages.
+fn azure_list(blobs: &[(&str, &str)], next: &str) -> String {
+    let blobs: String = blobs
+        .iter()
+        .map(|(name, etag)| {
+            format!(
+                "<Blob><Name>{name}</Name><Properties><Creation-Time>Sun, 22 Nov 2026 00:20:57 GMT</Creation-Time>\
+                 <Etag>{etag}</Etag><Content-Length>4</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+            )
+        })
+        .collect();
+    let next =
+        if next.is_empty() { "<NextMarker/>".into() } else { format!("<NextMarker>{next}</NextMarker>") };
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><EnumerationResults \
+         ServiceEndpoint=\"http://127.0.0.1:10000/account\" ContainerName=\"apps\"><Prefix/><Marker/>\
+         <MaxResults>5000</MaxResults><Blobs>{blobs}</Blobs>{next}</EnumerationResults>"
+    )
+}
+
+#[test]
+fn containers_of_azure_are_read_and_changes_seen_by_their_etags() {
+    let server = FileServer::start().unwrap();
+    let list = |etag: &str| {
+        let blobs = [("deploy/a.yaml", etag), ("deploy/é +&amp;.yaml", "0x2"), ("other/c.yaml", "0x3")];
+        server.put("account/apps", azure_list(&blobs, ""));
+    };
+    list("0x1");
+    server.put("account/apps/deploy/a.yaml", "a: 1");
+    server.put("account/apps/deploy/%C3%A9%20%2B%26.yaml", "b: 1");
+    server.put("account/apps/other/c.yaml", "c: 1");
+    let rig = Rig::new();
+    let containers = |key: &str, query: &str| {
+        let access = Access {
+            authentication: Authentication::Basic { username: "account".into(), password: Secret::new(key) },
+            credentials_over_http: true,
+            ..Access::default()
+        };
+        let access = if key.is_empty() { Access::default() } else { access };
+        let url = format!("{}/account{query}", server.base_url()).parse().unwrap();
+        let options = ArtifactOptions::default();
+        rig.store.repository(&url, ArtifactKind::AzureContainers, &access, &options).unwrap()
+    };
+    let repository = containers("a2V5", "");
+    let first = update(&repository, part("", "")).unwrap();
+    assert_eq!(names(&first.tree, ""), ["deploy", "other"]);
+    assert_eq!(names(&first.tree, "deploy"), ["a.yaml", "é +&.yaml"]);
+    let asked = server.requests();
+    assert_eq!(asked[0].query, "comp=list&prefix=&restype=container");
+    assert!(asked.iter().all(|request| request.authorization.starts_with("SharedKey account:")));
+    assert_eq!(update(&repository, part("", "")).unwrap().revision, first.revision);
+    list("0x9");
+    server.put("account/apps/deploy/a.yaml", "a: 2");
+    let second = update(&repository, part("", "")).unwrap();
+    assert_ne!(second.revision, first.revision);
+    assert_eq!(second.tree.read("deploy/a.yaml", 100).unwrap().unwrap().as_ref(), b"a: 2");
+    // A shared access signature goes with every request, and into no message.
+    server.forget_requests();
+    let by_signature = containers("", "?sv=2021&sig=s3cret");
+    update(&by_signature, part("", "")).unwrap();
+    assert!(server.requests().iter().all(|request| request.query.ends_with("sv=2021&sig=s3cret")));
+    server.put("account/apps", "<html>");
+    let said = chain(&update(&by_signature, part("", "")).unwrap_err());
+    assert!(said.contains("its list of objects cannot be read") && !said.contains("s3cret"), "{said}");
+    let said = chain(&update(&containers("no key", ""), part("", "")).unwrap_err());
+    assert!(said.contains("account key") && said.contains("it is not base64"), "{said}");
 }

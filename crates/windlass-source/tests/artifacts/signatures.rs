@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
-use windlass_source::artifact_signature::{Cosign, Identity, MAX_SIGNATURES};
+use windlass_source::artifact_signature::{Cosign, Identity, JWS, MAX_SIGNATURES, Notation};
 use windlass_source::{
     Access, ArtifactKind, ArtifactOptions, ArtifactRepository, ArtifactTarget, ErrorClass, LayerSelector,
     OciReference, Verification, VerificationRule, Verifications, chain,
@@ -270,4 +270,66 @@ fn rules_are_for_the_repositories_that_they_name() {
             assert_eq!(found, reason, "{url:?} {access:?}");
         }
     }
+}
+
+/// What notation pushes: a manifest that refers to the artifact, and the envelope as its only layer.
+#[test]
+fn what_notation_signed_is_verified_under_a_trust_policy() {
+    let recording: Value =
+        serde_json::from_str(include_str!("../../../windlass-artifact-signature/tests/notation.json"))
+            .unwrap();
+    let case = |name: &str| {
+        recording["cases"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap().clone()
+    };
+    let (media_type, empty) =
+        ("application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.empty.v1+json");
+    let server = OciRegistry::start().unwrap();
+    server.list_referrers();
+    let good = case("policy/strict");
+    // The artifact that was signed is only the text of a digest; here it is what has it.
+    let artifact = b"artifact of artifact";
+    server.push_manifest_bytes(REPOSITORY, Some("1.0.0"), media_type, artifact);
+    let digest = good["digest"].as_str().unwrap();
+    let envelope = STANDARD.decode(good["signature"].as_str().unwrap()).unwrap();
+    server.push_blob(&envelope);
+    server.push_blob(b"{}");
+    let rig = Rig::new();
+    let access = |policy: &Value| {
+        let certificates = good["certificates"].as_array().unwrap().iter();
+        let certificates = certificates.map(|text| text.as_str().unwrap()).collect::<Vec<_>>();
+        let notation = Notation::new(&policy.to_string(), certificates).unwrap();
+        let verifications = Verifications::of_everything(Verification::Notation(notation));
+        Access { plain_http: true, verifications, ..Access::default() }
+    };
+    let reason = |policy: &Value| {
+        let url = server.url(REPOSITORY).parse().unwrap();
+        let options = ArtifactOptions::default();
+        let registry = rig.store.repository(&url, ArtifactKind::Oci, &access(policy), &options).unwrap();
+        update(&registry, &tag("1.0.0")).unwrap_err().reason()
+    };
+    let mut policy = good["policy"].clone();
+    assert_eq!(reason(&policy), "NotSigned");
+    let layer = serde_json::json!({
+        "mediaType": JWS, "digest": digest_of(&envelope), "size": envelope.len(),
+    });
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type, "artifactType": "application/vnd.cncf.notary.signature",
+        "config": {"mediaType": empty, "digest": digest_of(b"{}"), "size": 2}, "layers": [layer],
+        "subject": {"mediaType": media_type, "digest": digest, "size": artifact.len()},
+    });
+    server.push_manifest(REPOSITORY, "signature", media_type, &manifest).unwrap();
+    // It is signed, and what has the digest is no manifest.
+    policy["trustPolicies"][0]["name"] = "again".into();
+    assert_eq!(reason(&policy), "ProtocolError");
+    policy["trustPolicies"][0]["registryScopes"] =
+        serde_json::json!([format!("{}/{REPOSITORY}", server.address())]);
+    assert_eq!(reason(&policy), "ProtocolError");
+    policy["trustPolicies"][0]["registryScopes"] = serde_json::json!(["registry.example.com/apps/web"]);
+    assert_eq!(reason(&policy), "SignatureRefused");
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    use sha2::{Digest as _, Sha256};
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }

@@ -99,3 +99,29 @@ fn what_cannot_be_had_is_told_and_asked_for_again() {
     server.replace_lfs(&digits, "content\n");
     assert_eq!(text(&lfs, "file"), "content\n");
 }
+
+#[test]
+fn the_repository_may_name_its_server() {
+    let server = GitServer::builder().basic_auth("ada", "s3cret").start().unwrap();
+    let pointer = server.keep_lfs("content\n");
+    let rig = Rig::new();
+    let config = format!("[lfs]\n\turl = {}/shared/info/lfs\n", server.base_url());
+    let lfs = tree(&rig, &server, &ada(), &[("file", &pointer), (".lfsconfig", &config)]);
+    server.forget_requests();
+    assert_eq!(text(&lfs, "file"), "content\n");
+    let asked: Vec<_> = server.requests().into_iter().map(|it| (it.path, it.authenticated)).collect();
+    assert_eq!(asked[0], ("/shared/info/lfs/objects/batch".to_string(), true));
+    // Another host is asked, and gets no credentials.
+    let other = GitServer::start().unwrap();
+    let far = other.keep_lfs("far away\n");
+    let config = format!("[lfs]\n\turl = {}/x/info/lfs\n", other.base_url());
+    let lfs = tree(&rig, &server, &ada(), &[("file", &far), (".lfsconfig", &config)]);
+    assert_eq!(text(&lfs, "file"), "far away\n");
+    assert!(!other.requests().is_empty() && other.requests().iter().all(|request| !request.authenticated));
+    // What is no plain web address does not count.
+    for named in ["ssh://h/x", "https://user:word@h/x", "!command"] {
+        let config = format!("[lfs]\n\turl = {named}\n");
+        let lfs = tree(&rig, &server, &ada(), &[("file", &pointer), (".lfsconfig", &config)]);
+        assert_eq!(text(&lfs, "file"), "content\n", "{named}");
+    }
+}

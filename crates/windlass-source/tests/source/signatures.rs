@@ -69,6 +69,31 @@ fn the_tag_or_else_the_commit_is_looked_at() {
 }
 
 #[test]
+fn tag_and_commit_are_looked_at_as_flux_s_modes_say() {
+    let server = server();
+    let (rig, path) = (Rig::new(), server.repository("app").unwrap().file_url());
+    for url in [server.url("app"), path] {
+        let repository = rig.anonymous(&url);
+        for (revision, scope, expected) in [
+            ("v1.0.0", SignatureScope::Commit, "signed"),
+            ("v1.0.0", SignatureScope::Tag, "v1.0.0 signed"),
+            ("v1.0.0", SignatureScope::TagAndCommit, "v1.0.0 signed, signed"),
+            ("v2.0.0", SignatureScope::Commit, "unsigned"),
+            ("v2.0.0", SignatureScope::Tag, "v2.0.0 signed"),
+            ("v2.0.0", SignatureScope::TagAndCommit, "v2.0.0 signed, unsigned"),
+            ("v1.1.0", SignatureScope::Tag, "v1.1.0 unsigned"),
+            // A branch is no tag, however its commit is signed.
+            ("app-signed", SignatureScope::Commit, "signed"),
+            ("app-signed", SignatureScope::Tag, "unsigned"),
+            ("app-signed", SignatureScope::TagAndCommit, "unsigned, signed"),
+        ] {
+            let found = signatures(&repository, revision, scope);
+            assert_eq!(shown(&found), expected, "{url} {revision} {scope:?}");
+        }
+    }
+}
+
+#[test]
 fn a_history_is_looked_at_down_to_the_seals() {
     let server = server();
     let (rig, path) = (Rig::new(), server.repository("app").unwrap().file_url());

@@ -106,7 +106,7 @@ pub(super) async fn credentials(session: &Session) -> Result<Arc<Credentials>> {
     let secrets = secrets(session).await?;
     let maps = Kind::config_map();
     let mut settings = Vec::new();
-    for name in ["argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"] {
+    for name in Credentials::SETTINGS {
         settings.extend(session.find_of(&maps, name).await?);
     }
     Ok(Arc::new(Credentials::read(&secrets, &settings)))

@@ -11,6 +11,8 @@ use windlass_source::{
     Secret,
 };
 
+use super::verify::VerifyOptions;
+
 /// How charts are reached.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct AccessOptions {
@@ -44,6 +46,8 @@ pub(crate) struct AccessOptions {
     /// The repositories that Helm knows by name, as `helm repo add` keeps them.
     #[arg(long, value_name = "FILE")]
     repository_config: Option<PathBuf>,
+    #[command(flatten)]
+    verify: VerifyOptions,
 }
 
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
@@ -99,6 +103,7 @@ impl AccessOptions {
             // Whoever writes both into one command line means it.
             access.credentials_over_http = true;
         }
+        access.verifications = self.verify.read()?;
         access.tls.insecure_skip_verify = self.insecure_skip_tls_verify;
         access.tls.authorities = self.ca_file.as_deref().map(text).transpose()?;
         if let (Some(certificate), Some(key)) = (&self.cert_file, &self.key_file) {
@@ -119,7 +124,7 @@ impl ChartReach {
             return self.for_registry(url);
         }
         match self.known(url).filter(|_| !self.has_user) {
-            Some(known) => known.access.clone(),
+            Some(known) => self.asking(known.access.clone()),
             None => self.flags.clone(),
         }
     }
@@ -130,11 +135,17 @@ impl ChartReach {
             return self.for_registry(url);
         }
         if let Some(known) = self.known(url) {
-            return known.access.clone();
+            return self.asking(known.access.clone());
         }
         let mut access = self.flags.access.clone();
         access.authentication = Authentication::Anonymous;
         ChartAccess { access, options: ArtifactOptions::default() }
+    }
+
+    /// With the signatures that the flags ask for.
+    fn asking(&self, mut access: ChartAccess) -> ChartAccess {
+        access.access.verifications = self.flags.access.verifications.clone();
+        access
     }
 
     /// The address of a repository that is known by name.

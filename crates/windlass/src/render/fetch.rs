@@ -12,13 +12,19 @@ use windlass_render::{ChartAddress, ChartFetcher};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactScheme, ArtifactSnapshot, ArtifactStore,
     ArtifactTarget, ArtifactUrl, Authentication, FileAnswer, Freshness, KnownHosts, Limits, Policy,
-    RepositoryStore, RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, chain,
+    RepositoryStore, RepositoryUrl, Scheme, Secret, TargetRevision, Timeouts, Verifications, chain,
 };
+
+use crate::output;
 
 /// Fetches into a folder that goes away with it. Nothing is opened before the first address.
 #[derive(Default)]
 pub(crate) struct Fetcher {
     stores: OnceLock<Result<Stores, String>>,
+    /// Whose signatures artifacts must have.
+    verifications: Verifications,
+    /// Whether registries are asked over plain HTTP.
+    plain_http: bool,
 }
 
 struct Stores {
@@ -49,6 +55,17 @@ impl Stores {
 }
 
 impl Fetcher {
+    /// One that takes only artifacts that are signed as is asked for.
+    pub(crate) fn new(verifications: Verifications, plain_http: bool) -> Self {
+        Self { stores: OnceLock::new(), verifications, plain_http }
+    }
+
+    /// As `access`, with what is asked of everything.
+    fn asking(&self, access: &Access) -> Access {
+        let plain_http = access.plain_http || self.plain_http;
+        Access { verifications: self.verifications.clone(), plain_http, ..access.clone() }
+    }
+
     fn stores(&self) -> Result<&Stores, String> {
         let stores = self.stores.get_or_init(|| Stores::open().map_err(|error| format!("{error:#}")));
         stores.as_ref().map_err(Clone::clone)
@@ -94,8 +111,13 @@ impl Fetcher {
         target: &ArtifactTarget,
     ) -> Result<ArtifactSnapshot> {
         let stores = self.stores().map_err(|problem| anyhow::anyhow!("{problem}"))?;
-        let repository = stores.artifacts.repository(url, kind, access, &ArtifactOptions::default())?;
-        Ok(repository.update_one(target, Freshness::Shared)?)
+        let access = self.asking(access);
+        let repository = stores.artifacts.repository(url, kind, &access, &ArtifactOptions::default())?;
+        let snapshot = repository.update_one(target, Freshness::Shared)?;
+        for signer in &snapshot.signers {
+            output::note(&format!("Signed by: {signer}"));
+        }
+        Ok(snapshot)
     }
 
     fn answer(&self, url: &str) -> Result<FileAnswer, String> {
@@ -117,8 +139,8 @@ impl Fetcher {
         };
         let target = ArtifactTarget::Chart { name: address.name.to_string(), version: version.to_owned() };
         let stores = self.stores()?;
-        let repository =
-            stores.artifacts.repository(&url, kind, &Access::default(), &ArtifactOptions::default());
+        let access = self.asking(&Access::default());
+        let repository = stores.artifacts.repository(&url, kind, &access, &ArtifactOptions::default());
         let snapshot = repository
             .and_then(|repository| repository.update_one(&target, Freshness::Shared))
             .map_err(|error| chain(&error))?;

@@ -26,6 +26,8 @@ pub(super) enum Place {
     Archive { url: String, folder: String },
     /// Objects of a bucket.
     Bucket { name: String, prefix: String },
+    /// Objects of a container of Azure's.
+    Container { account: String, name: String, prefix: String },
     /// A chart of a Helm repository.
     Chart { repository: String, name: String, version: String },
 }
@@ -53,6 +55,11 @@ impl Place {
             let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             return Ok(Self::Bucket { name: name.into(), prefix: prefix.into() });
         }
+        if let Some(rest) = text.strip_prefix("az://") {
+            let mut parts = rest.splitn(3, '/').map(str::to_owned);
+            let mut next = || parts.next().unwrap_or_default();
+            return Ok(Self::Container { account: next(), name: next(), prefix: next() });
+        }
         if let Some(rest) = text.strip_prefix("oci://") {
             let (place, folder) = rest.split_once("//").unwrap_or((rest, ""));
             // A port has a slash after it, a tag has none.
@@ -79,6 +86,11 @@ impl Place {
             bail!("{text} is no address of a repository, a registry, an archive or a bucket");
         }
         Ok(Self::Folder(text.into()))
+    }
+
+    /// Whether somebody has published it, who may have signed it: it is no folder and no repository.
+    pub(super) fn is_published(&self) -> bool {
+        !matches!(self, Self::Folder(_) | Self::Git { .. })
     }
 
     /// Opens it, fetching what is elsewhere.
@@ -121,6 +133,21 @@ impl Place {
                 };
                 let (access, target) = (settings.access(), ArtifactTarget::Bucket(part));
                 artifact(&settings.endpoint, ArtifactKind::Buckets, &access, target, prefix.trim_matches('/'))
+            }
+            Self::Container { account, name, prefix } => {
+                let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+                let endpoint = variable("AZURE_STORAGE_BLOB_ENDPOINT")
+                    .unwrap_or_else(|| format!("https://{account}.blob.core.windows.net"));
+                let signature = variable("AZURE_STORAGE_SAS_TOKEN").unwrap_or_default();
+                let endpoint = format!("{endpoint}?{}", signature.trim_start_matches('?'));
+                let mut access = Access { credentials_over_http: true, ..Access::default() };
+                if let Some(key) = variable("AZURE_STORAGE_KEY") {
+                    let (username, password) = (account.clone(), Secret::new(key));
+                    access.authentication = Authentication::Basic { username, password };
+                }
+                let part = BucketPart { name: name.clone(), prefix: prefix.clone(), ..BucketPart::default() };
+                let (kind, target) = (ArtifactKind::AzureContainers, ArtifactTarget::Bucket(part));
+                artifact(endpoint.trim_end_matches('?'), kind, &access, target, prefix.trim_matches('/'))
             }
             Self::Chart { repository, name, version } => {
                 let kind = if repository.starts_with("oci://") {
@@ -181,6 +208,9 @@ mod tests {
             Ok(Place::Registry { repository, reference, folder }) => {
                 format!("registry {repository} at {reference:?} in {folder:?}")
             }
+            Ok(Place::Container { account, name, prefix }) => {
+                format!("container {name} of {account} below {prefix:?}")
+            }
             Ok(Place::Archive { url, .. }) => format!("archive {url}"),
             Ok(Place::Bucket { name, prefix }) => format!("bucket {name} below {prefix:?}"),
             Ok(Place::Chart { .. }) => "chart".into(),
@@ -198,6 +228,7 @@ mod tests {
             ("oci://r.io/app@sha256:ab", "registry oci://r.io/app at \"sha256:ab\" in \"\""),
             ("https://h/app-1.0.tgz", "archive https://h/app-1.0.tgz"),
             ("s3://bucket/deploy/app", "bucket bucket below \"deploy/app\""),
+            ("az://account/box/deploy/app", "container box of account below \"deploy/app\""),
             ("s3://bucket", "bucket bucket below \"\""),
         ] {
             assert_eq!(told(text), expected);
