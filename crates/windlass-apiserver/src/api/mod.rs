@@ -2,6 +2,7 @@
 
 mod delete;
 mod effects;
+mod limits;
 mod managed;
 mod options;
 mod patch;

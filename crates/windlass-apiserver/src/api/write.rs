@@ -90,6 +90,7 @@ impl Api {
         }
         object.set_at(&["metadata", "uid"], new_uid());
         object.set_at(&["metadata", "creationTimestamp"], time::now());
+        self.default_limits(resource, namespace, &mut object);
         let mut object = self.prepare_create(resource, object)?;
         self.check_escalation(resource, &object)?;
         let causes = match &resource.custom {
@@ -100,6 +101,7 @@ impl Api {
             return Err(invalid(resource, object.name(), causes));
         }
         warnings.extend(rules::warnings(resource, &object, None));
+        self.check_limits(resource, &object)?;
         self.allocate(resource, &mut object, None)?;
         let name: Str = object.name().into();
         let object = admit(resource, None, to_storage(resource, object))?;
@@ -350,6 +352,9 @@ impl Api {
                 return Err(invalid(resource, name, causes));
             }
             if options.subresource.is_empty() {
+                if resource.kind == "PersistentVolumeClaim" && !old.is_terminating() {
+                    self.check_limits(resource, &new)?;
+                }
                 warnings.extend(rules::warnings(resource, &new, Some(&old)));
             }
             if options.subresource.is_empty() || options.subresource == "scale" {
