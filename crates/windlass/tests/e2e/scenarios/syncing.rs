@@ -78,7 +78,7 @@ pub(crate) async fn heals_drift_by_watch(server: Server) {
         .unwrap();
     plane.create_automated_app().await;
     plane.until_healthy(&commit).await;
-    let handshakes = plane.git.handshakes();
+    let asked = plane.git.upload_packs();
 
     let settings = plane.path("configmaps/settings");
     plane.api.merge(&settings, &json!({"data": {"value": "drifted", "mine": "kept"}})).await.unwrap();
@@ -91,7 +91,7 @@ pub(crate) async fn heals_drift_by_watch(server: Server) {
     plane.until(&web, "another Deployment", |live| live["metadata"]["uid"] != uid).await;
     let app = plane.until_healthy(&commit).await;
     assert_eq!(app["status"]["history"].as_array().map(Vec::len), Some(1), "healing is no deployment");
-    assert_eq!(plane.git.handshakes(), handshakes, "Git was asked");
+    assert_eq!(plane.git.upload_packs(), asked, "Git was asked");
 }
 
 /// The refresh annotation asks for news, and is removed.
