@@ -96,7 +96,10 @@ pub fn previous(application: &Object) -> Previous {
 fn kinds(own: &Value) -> Vec<GroupKind> {
     let counted = own.at(&["objects", "kinds"]).and_then(Value::as_object);
     let names = counted.into_iter().flat_map(|kinds| kinds.iter());
-    names.filter_map(|(name, _)| name.split_once('.')).map(|(kind, group)| GroupKind::new(group, kind)).collect()
+    names
+        .filter_map(|(name, _)| name.split_once('.'))
+        .map(|(kind, group)| GroupKind::new(group, kind))
+        .collect()
 }
 
 fn same_sources(spec: &ApplicationSpec, compared: &ComparedTo) -> bool {

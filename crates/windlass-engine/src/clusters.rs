@@ -78,7 +78,8 @@ struct KindWatch {
 pub(crate) enum LiveEvent {
     Listing,
     Upserted(Box<LiveRecord>),
-    Removed(ObjectRef),
+    /// Gone, as of this version.
+    Removed(ObjectRef, Str),
     Listed,
     NotServed,
     Failing(String),
@@ -175,7 +176,9 @@ impl ClusterState {
     /// Takes in an object as a call returned it.
     pub(crate) fn digest(&mut self, object: &Object) -> LiveRecord {
         let record = self.lens.record(object);
-        self.live.upsert(record.clone(), self.wanted.contains(&record.key));
+        if !self.live.is_removed_since(&record) {
+            self.live.upsert(record.clone(), self.wanted.contains(&record.key));
+        }
         record
     }
 }
@@ -204,7 +207,9 @@ async fn watch_kind(
             let event = match event {
                 WatchEvent::Listing => LiveEvent::Listing,
                 WatchEvent::Applied(object) => LiveEvent::Upserted(Box::new(lens.record(&object))),
-                WatchEvent::Deleted(object) => LiveEvent::Removed(object.object_ref()),
+                WatchEvent::Deleted(object) => {
+                    LiveEvent::Removed(object.object_ref(), object.resource_version().into())
+                }
                 WatchEvent::Listed => LiveEvent::Listed,
                 WatchEvent::NotServed => LiveEvent::NotServed,
                 WatchEvent::Failing(problem) => LiveEvent::Failing(problem),

@@ -365,10 +365,10 @@ impl Core {
                 let keep = state.wanted.contains(&record.key);
                 vec![state.live.upsert(*record, keep)]
             }
-            LiveEvent::Removed(key) => {
+            LiveEvent::Removed(key, version) => {
                 self.observe_removed(cluster, &key);
                 let Some(state) = self.clusters.get_mut(cluster) else { return };
-                vec![state.live.remove(&key)]
+                vec![state.live.removed_at(&key, &version)]
             }
             LiveEvent::Listed => {
                 state.set_synced(kind);

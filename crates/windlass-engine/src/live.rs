@@ -22,7 +22,12 @@ pub(crate) struct LiveIndex {
     hasher: RandomState,
     /// Kinds that are being listed, with the names seen so far: what is missing at the end is gone.
     listing: HashMap<GroupKind, Seen>,
+    /// At which version objects went that were deleted last, by the hashes of their names; and those before them.
+    removed: [HashMap<u64, u64>; 2],
 }
+
+/// How many deletions are remembered at least: many times what happens while the answer to a call is on its way.
+const REMEMBERED_REMOVALS: usize = 4096;
 
 /// Hashes of the names that a list has brought so far, as in `others`.
 type Seen = HashSet<u64>;
@@ -162,6 +167,29 @@ impl LiveIndex {
         }
     }
 
+    /// Takes in that an object went at this version. What was made anew since stays.
+    pub(crate) fn removed_at(&mut self, key: &ObjectRef, version: &str) -> Touched {
+        let Ok(version) = version.parse::<u64>() else { return self.remove(key) };
+        if self.removed[0].len() >= REMEMBERED_REMOVALS {
+            self.removed.swap(0, 1);
+            self.removed[0].clear();
+        }
+        self.removed[0].insert(self.hasher.hash_one(key), version);
+        let newer = self.record(key).and_then(|record| record.resource_version.parse::<u64>().ok());
+        if newer.is_some_and(|newer| newer > version) {
+            return Touched::default();
+        }
+        self.remove(key)
+    }
+
+    /// Whether the object went after it was as `record` says: the watch can overtake the answer to a call.
+    pub(crate) fn is_removed_since(&self, record: &LiveRecord) -> bool {
+        let hash = self.hasher.hash_one(&record.key);
+        let removed = self.removed.iter().filter_map(|removed| removed.get(&hash)).max();
+        let version = record.resource_version.parse::<u64>().ok();
+        removed.zip(version).is_some_and(|(removed, version)| version <= *removed)
+    }
+
     /// A list of `kind` begins.
     pub(crate) fn begin_listing(&mut self, kind: GroupKind) {
         self.listing.insert(kind, Seen::default());
@@ -275,6 +303,21 @@ mod tests {
         index.upsert(record("a", 5, Some("app")), false);
         assert_eq!(index.upsert(record("a", 4, Some("app")), false), Touched::default());
         assert_eq!(index.record(&record("a", 0, None).key).unwrap().resource_version, "5");
+    }
+
+    #[test]
+    fn the_answer_to_a_call_brings_nothing_back_that_was_deleted_since() {
+        let mut index = LiveIndex::default();
+        let key = record("a", 0, None).key;
+        index.removed_at(&key, "6");
+        assert!(index.is_removed_since(&record("a", 5, Some("app"))));
+        assert!(!index.is_removed_since(&record("a", 7, Some("app"))));
+        assert!(!index.is_removed_since(&record("b", 5, Some("app"))));
+        // Made anew before the news of its deletion came.
+        index.upsert(record("a", 7, Some("app")), false);
+        assert_eq!(index.removed_at(&key, "6"), Touched::default());
+        assert!(index.record(&key).is_some());
+        assert_eq!(index.removed_at(&key, "8").instances, ["app"]);
     }
 
     #[test]

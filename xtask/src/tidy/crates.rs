@@ -98,7 +98,10 @@ pub(super) const RULES: &[Rule] = &[
     ),
     pure("windlass-plan", VALUES),
     effectful("windlass-apply", VALUES),
-    pure("windlass-assess", &["windlass-go", "windlass-yaml", "windlass-kube", "windlass-model", "windlass-cel"]),
+    pure(
+        "windlass-assess",
+        &["windlass-go", "windlass-yaml", "windlass-kube", "windlass-model", "windlass-cel"],
+    ),
     effectful("windlass-cluster", VALUES),
     effectful("windlass-apiserver", &["windlass-go", "windlass-yaml", "windlass-kube", "windlass-cel"]),
     effectful(

@@ -228,28 +228,29 @@ impl Core {
         let (Some(state), Some(rendered)) = (self.clusters.get(cluster), &unit.rendered) else {
             return false;
         };
-        match unfinished {
-            Unfinished::Announced(_) => true,
-            Unfinished::Failed(operation) => operation.revisions == rendered.shown,
-            Unfinished::AppliedAfter(finished) => {
-                // Times are whole seconds: what was applied in the second of the last operation's end is told apart by
-                // what the status said of it.
-                let untold = unit.previous.revisions != rendered.shown;
-                let is_later = |applied: Time| {
-                    finished.is_none_or(|finished| applied > finished || (untold && applied == finished))
-                };
-                let is_declared = |key: &ObjectRef| {
-                    let mut declared =
-                        rendered.objects.iter().map(|object| &object.key).chain(&rendered.skipped);
-                    declared.any(|other| other == key)
-                };
-                // A deletion leaves no time behind.
-                let has_pruned = || untold && unit.previous.objects.iter().any(|key| !is_declared(key));
-                let mut applied =
-                    rendered.objects.iter().filter_map(|object| state.live.record(&object.key)?.applied);
-                unit.newest_deployment() != rendered.shown && (applied.any(is_later) || has_pruned())
-            }
+        let finished = match unfinished {
+            Unfinished::Announced(_) => return true,
+            Unfinished::Failed(operation) if operation.revisions == rendered.shown => return true,
+            Unfinished::Failed(operation) => operation.finished,
+            Unfinished::AppliedAfter(finished) => *finished,
+        };
+        if unit.newest_deployment() == rendered.shown {
+            return false;
         }
+        // Times are whole seconds: what was applied in the second of the last operation's end is told apart by what
+        // the status said of it.
+        let untold = unit.previous.revisions != rendered.shown;
+        let is_later = |applied: Time| {
+            finished.is_none_or(|finished| applied > finished || (untold && applied == finished))
+        };
+        let mut applied =
+            rendered.objects.iter().filter_map(|object| state.live.record(&object.key)?.applied);
+        // A deletion leaves no time behind.
+        let is_declared = |key: &ObjectRef| {
+            let mut declared = rendered.objects.iter().map(|object| &object.key).chain(&rendered.skipped);
+            declared.any(|other| other == key)
+        };
+        applied.any(is_later) || (untold && unit.previous.objects.iter().any(|key| !is_declared(key)))
     }
 
     /// Whether drift may be undone now. Somebody who keeps changing it back is met ever more slowly.

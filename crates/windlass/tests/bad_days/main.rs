@@ -36,6 +36,9 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 #[test]
 fn it_converges_whatever_happens() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if let Ok(filter) = std::env::var("WINDLASS_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
     let (first, count) = (setting("WINDLASS_SEED", 1), setting("WINDLASS_COUNT", SEEDS));
     runtime.block_on(async {
         let config = Config { simulate_workloads: true, ..Config::default() };
@@ -67,7 +70,7 @@ fn it_converges_whatever_happens() {
             }
         }
         assert!(failed.is_empty(), "seeds that failed (WINDLASS_SEED): {failed:?}");
-        assert!(n_faults > 0, "nothing went wrong, so that nothing was tested");
+        assert!(n_faults > 0 || count < SEEDS, "nothing went wrong, so that nothing was tested");
     });
 }
 

@@ -90,6 +90,7 @@ on_both_servers! {
     bad_days::killed_in_the_middle_of_a_sync,
     bad_days::killed_at_any_moment,
     bad_days::the_way_to_the_api_is_bad,
+    bad_days::dead_cluster_holds_up_no_other,
     bad_days::restart_writes_nothing,
     bad_days::restart_at_a_newer_commit_writes_nothing,
     renderers::helm_chart,

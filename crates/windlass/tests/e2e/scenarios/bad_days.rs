@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use windlass_testing::{ApiFault, ApiFaults, Fault, FaultRule, SmallDisk, Traffic, eventually};
+use windlass_testing::{ApiFault, ApiFaults, Fault, FaultProxy, FaultRule, SmallDisk, Traffic, eventually};
 
 use crate::plane::{PATIENCE, Plane, Server, balancer, config_map, config_map_with};
 use crate::scenarios::waves::{WAVE, waits_for};
@@ -174,6 +175,54 @@ pub(crate) async fn the_way_to_the_api_is_bad(server: Server) {
     let always = plane.path("configmaps/always");
     plane.api.merge(&always, &json!({"data": {"value": "drifted"}})).await.unwrap();
     plane.until(&always, "the value to be healed", |live| live["data"]["value"] == "1").await;
+}
+
+/// A cluster that swallows every call uses up what it may be asked at once, and nobody else's.
+pub(crate) async fn dead_cluster_holds_up_no_other(server: Server) {
+    /// More Applications than one cluster is asked for at once.
+    const N_FAR: usize = 36;
+    const AT_ONCE: usize = 32;
+    let plane = Plane::start(server).await;
+    let faults = ApiFaults::new(1);
+    let proxy = FaultProxy::start(&plane.api, faults.clone()).unwrap();
+    let access = json!({
+        "bearerToken": "anybody",
+        "tlsClientConfig": {"caData": BASE64_STANDARD.encode(proxy.authority_pem())},
+    });
+    let data = json!({"name": "far", "server": proxy.url(), "config": access.to_string()});
+    plane.create_secret("far", Some("cluster"), data).await;
+    let commit = |value: &str| {
+        let far = (0..N_FAR).map(|n| (format!("far-{n}/a.yaml"), config_map(&format!("far-{n}"), value)));
+        plane.commit().file("deploy/near.yaml", config_map("near", value)).files(far).submit().unwrap()
+    };
+    let first = commit("1");
+    let name = |n: usize| format!("{}-far-{n}", plane.app);
+    for n in 0..N_FAR {
+        let mut app = crate::plane::automated();
+        app["spec"]["source"] = json!({"path": format!("far-{n}")});
+        app["spec"]["destination"] = json!({"server": proxy.url()});
+        plane.create_app_named(&name(n), app).await;
+    }
+    plane.create_automated_app().await;
+    plane.until_synced(&first).await;
+    let far_synced = async |commit| {
+        for n in 0..N_FAR {
+            let path = plane.control_path(&format!("applications/{}", name(n)));
+            plane.until(&path, "it to be synced", |app| crate::plane::is_synced(app, commit)).await;
+        }
+    };
+    far_synced(&first).await;
+    faults.add(FaultRule::new(Traffic::Writes, ApiFault::BlackHole));
+    let second = commit("2");
+    let all_hang = || async {
+        if faults.count() >= AT_ONCE { Ok(()) } else { Err(format!("{} calls hang", faults.count())) }
+    };
+    eventually(PATIENCE, all_hang).await.unwrap();
+    let n_hanging = faults.count();
+    plane.until_synced(&second).await;
+    assert_eq!(faults.count(), n_hanging, "the near Application waited until the far cluster was given up");
+    faults.heal();
+    far_synced(&second).await;
 }
 
 /// The revisions in the history, oldest first.
