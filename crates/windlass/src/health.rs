@@ -8,6 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Args;
 use windlass_argo::Customizations;
+use windlass_assess::Check as _;
+use windlass_assess::cel::CelChecks;
 use windlass_assess::lua::{Clock, Script};
 use windlass_kube::{Object, Str, Value, value};
 use windlass_model::{Health, HealthStatus};
@@ -25,6 +27,10 @@ pub(crate) struct HealthOptions {
     /// one.
     #[arg(long, value_name = "FILE")]
     lua: Option<PathBuf>,
+    /// Checks of one's own in CEL: a file with the list `healthCheckExprs` of Flux, or an object that has one in its
+    /// spec. They are asked after those in Lua, before the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    cel: Option<PathBuf>,
     /// The settings of a control plane: a file with the ConfigMap argocd-cm, whose checks are asked first.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
@@ -42,6 +48,7 @@ pub(crate) fn run(options: &HealthOptions) -> Result<ExitCode> {
         Some(path) => windlass_engine::checks(&settings(path)?),
         None => windlass_assess::Checks::new(),
     };
+    let expressions = options.cel.as_deref().map(expressions).transpose()?;
     let mut found: Vec<(Object, Option<Health>)> = Vec::new();
     for object in read_objects(&options.files)? {
         let own = match &script {
@@ -51,6 +58,7 @@ pub(crate) fn run(options: &HealthOptions) -> Result<ExitCode> {
             }
             None => None,
         };
+        let own = own.or_else(|| expressions.as_ref()?.assess(&object));
         let health = own.or_else(|| checks.health(&object));
         found.push((object, health));
     }
@@ -72,6 +80,13 @@ pub(crate) fn run(options: &HealthOptions) -> Result<ExitCode> {
         Some(HealthStatus::Progressing | HealthStatus::Missing) => ExitCode::from(1),
         Some(HealthStatus::Degraded | HealthStatus::Unknown) => ExitCode::from(2),
     })
+}
+
+/// Checks in CEL in a file.
+fn expressions(path: &Path) -> Result<CelChecks> {
+    let value = windlass_yaml::load(&read_text(path)?)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    CelChecks::read(&value).with_context(|| format!("{} holds no checks in CEL", path.display()))
 }
 
 /// The objects in files, lists taken apart.
