@@ -12,7 +12,6 @@ package main
 
 //go:generate sh -c "go run . declarations > ../../crates/windlass-cel/src/check/declarations.tsv"
 //go:generate sh -c "go run . expressions ../../crates/windlass-cel/tests/data/expressions.txt > ../../crates/windlass-cel/tests/data/answers.jsonl"
-//go:generate sh -c "go run . rules ../../crates/windlass-cel/tests/data/rules.json > ../../crates/windlass-cel/tests/data/rules.jsonl"
 
 import (
 	"bufio"
