@@ -1,6 +1,6 @@
 //! Target clusters: connection, kinds, watches and live index of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -12,6 +12,7 @@ use windlass_plan::Scope;
 
 use crate::arrival::Lens;
 use crate::core::Event;
+use crate::extent::Extent;
 use crate::live::LiveIndex;
 use crate::metrics::Metrics;
 use crate::target::ClusterTarget;
@@ -40,6 +41,8 @@ pub(crate) struct ClusterState {
     pub(crate) problem: Option<String>,
     /// How many things are done there at once: a cluster that does not answer uses up its own share only.
     pub(crate) permits: Arc<Semaphore>,
+    /// Which part of it is looked at.
+    pub(crate) extent: Extent,
     lens: Lens,
 }
 
@@ -68,19 +71,23 @@ impl Asking {
 }
 
 struct KindWatch {
-    task: AbortHandle,
-    synced: bool,
+    /// One for each namespace that is watched, or one for all.
+    tasks: Vec<AbortHandle>,
+    /// The namespaces whose list is not complete yet.
+    unlisted: HashSet<Str>,
     /// Why its state is not known yet, if that is known.
     problem: Option<String>,
 }
 
 /// What a watch of a target cluster tells the loop.
 pub(crate) enum LiveEvent {
-    Listing,
+    /// A list begins, of this namespace or of all.
+    Listing(Str),
     Upserted(Box<LiveRecord>),
     /// Gone, as of this version.
     Removed(ObjectRef, Str),
-    Listed,
+    /// The list is complete.
+    Listed(Str),
     NotServed,
     Failing(String),
 }
@@ -89,7 +96,13 @@ pub(crate) enum LiveEvent {
 const WATCH_BUFFER: usize = 256;
 
 impl ClusterState {
-    pub(crate) fn new(key: ClusterKey, client: ClusterClient, permits: Arc<Semaphore>, lens: Lens) -> Self {
+    pub(crate) fn new(
+        key: ClusterKey,
+        client: ClusterClient,
+        permits: Arc<Semaphore>,
+        extent: Extent,
+        lens: Lens,
+    ) -> Self {
         Self {
             key,
             target: ClusterTarget::new(client, Discovery::default()),
@@ -102,6 +115,7 @@ impl ClusterState {
             wanted: Wanted::default(),
             problem: None,
             permits,
+            extent,
             lens,
         }
     }
@@ -123,7 +137,7 @@ impl ClusterState {
         metrics: &Metrics,
     ) -> bool {
         if let Some(watch) = self.watches.get(kind) {
-            return watch.synced;
+            return watch.unlisted.is_empty();
         }
         let Some(resource) = self.target.discovery.preferred(&kind.group, &kind.kind).cloned() else {
             // Not served: nothing of it can be live.
@@ -132,30 +146,38 @@ impl ClusterState {
         if !resource.watchable {
             return true;
         }
-        let task = tokio::spawn(watch_kind(
-            self.key.clone(),
-            self.target.client.clone(),
-            resource,
-            self.lens.clone(),
-            events.clone(),
-            metrics.clone(),
-        ));
-        self.watches
-            .insert(kind.clone(), KindWatch { task: task.abort_handle(), synced: false, problem: None });
-        false
+        let scopes = self.extent.scopes(resource.namespaced);
+        let start = |namespace: &Str| {
+            let place = Place { cluster: self.key.clone(), namespace: namespace.clone() };
+            let (client, lens) = (self.target.client.clone(), self.lens.clone());
+            let watching = watch_kind(place, client, resource.clone(), lens, events.clone(), metrics.clone());
+            tokio::spawn(watching).abort_handle()
+        };
+        let watch = KindWatch {
+            tasks: scopes.iter().map(start).collect(),
+            unlisted: scopes.into_iter().collect(),
+            problem: None,
+        };
+        let is_known = watch.unlisted.is_empty();
+        self.watches.insert(kind.clone(), watch);
+        is_known
     }
 
-    /// Marks a kind's state as known.
-    pub(crate) fn set_synced(&mut self, kind: &GroupKind) {
+    /// Marks a kind's state in a namespace as known.
+    pub(crate) fn set_synced(&mut self, kind: &GroupKind, namespace: &Str) {
         if let Some(watch) = self.watches.get_mut(kind) {
-            watch.synced = true;
-            watch.problem = None;
+            watch.unlisted.remove(namespace);
+            if watch.unlisted.is_empty() {
+                watch.problem = None;
+            }
         }
     }
 
     /// Notes why a kind cannot be watched; answers whether that is news to somebody who waits for its state.
     pub(crate) fn set_watch_problem(&mut self, kind: &GroupKind, problem: &str) -> bool {
-        let Some(watch) = self.watches.get_mut(kind).filter(|watch| !watch.synced) else { return false };
+        let Some(watch) = self.watches.get_mut(kind).filter(|watch| !watch.unlisted.is_empty()) else {
+            return false;
+        };
         let is_news = watch.problem.as_deref() != Some(problem);
         watch.problem = Some(problem.into());
         is_news
@@ -169,7 +191,7 @@ impl ClusterState {
     /// Ends the watch of a kind that is not served any more.
     pub(crate) fn drop_watch(&mut self, kind: &GroupKind) {
         if let Some(watch) = self.watches.remove(kind) {
-            watch.task.abort();
+            watch.end();
         }
     }
 
@@ -185,12 +207,24 @@ impl ClusterState {
 
 impl Drop for ClusterState {
     fn drop(&mut self) {
-        self.watches.values().for_each(|watch| watch.task.abort());
+        self.watches.values().for_each(KindWatch::end);
     }
 }
 
-async fn watch_kind(
+impl KindWatch {
+    fn end(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Where a watch looks: one namespace of a cluster, or all (an empty name).
+struct Place {
     cluster: ClusterKey,
+    namespace: Str,
+}
+
+async fn watch_kind(
+    Place { cluster, namespace }: Place,
     client: ClusterClient,
     resource: Resource,
     lens: Lens,
@@ -198,19 +232,20 @@ async fn watch_kind(
     metrics: Metrics,
 ) {
     let kind = resource.gvk.group_kind();
+    let scope = WatchScope { namespace: namespace.clone(), ..WatchScope::default() };
     let (sender, mut received) = mpsc::channel(WATCH_BUFFER);
-    let watching = watch(client, resource, WatchScope::default(), sender);
+    let watching = watch(client, resource, scope, sender);
     let digesting = async {
         while let Some(event) = received.recv().await {
             metrics.live_events.inc();
             // The body ends here: only what was digested goes on.
             let event = match event {
-                WatchEvent::Listing => LiveEvent::Listing,
+                WatchEvent::Listing => LiveEvent::Listing(namespace.clone()),
                 WatchEvent::Applied(object) => LiveEvent::Upserted(Box::new(lens.record(&object))),
                 WatchEvent::Deleted(object) => {
                     LiveEvent::Removed(object.object_ref(), object.resource_version().into())
                 }
-                WatchEvent::Listed => LiveEvent::Listed,
+                WatchEvent::Listed => LiveEvent::Listed(namespace.clone()),
                 WatchEvent::NotServed => LiveEvent::NotServed,
                 WatchEvent::Failing(problem) => LiveEvent::Failing(problem),
             };

@@ -356,9 +356,9 @@ impl Core {
     fn on_live(&mut self, cluster: &ClusterKey, kind: &GroupKind, event: LiveEvent) {
         let Some(state) = self.clusters.get_mut(cluster) else { return };
         let touched = match event {
-            LiveEvent::Listing => {
+            LiveEvent::Listing(namespace) => {
                 state.problem = None;
-                state.live.begin_listing(kind.clone());
+                state.live.begin_listing(kind.clone(), namespace);
                 Vec::new()
             }
             LiveEvent::Upserted(record) => {
@@ -370,9 +370,9 @@ impl Core {
                 let Some(state) = self.clusters.get_mut(cluster) else { return };
                 vec![state.live.removed_at(&key, &version)]
             }
-            LiveEvent::Listed => {
-                state.set_synced(kind);
-                let touched = state.live.end_listing(kind);
+            LiveEvent::Listed(namespace) => {
+                state.set_synced(kind, &namespace);
+                let touched = state.live.end_listing(kind, &namespace);
                 // Whoever waited for this list is looked at: it cannot be told from here who did.
                 self.touch_cluster(cluster);
                 touched

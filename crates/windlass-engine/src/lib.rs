@@ -23,6 +23,7 @@ mod clusters;
 mod config;
 mod core;
 mod credentials;
+mod extent;
 mod fetching;
 mod live;
 mod metrics;

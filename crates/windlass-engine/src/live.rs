@@ -20,8 +20,9 @@ pub(crate) struct LiveIndex {
     /// needless call.
     others: HashSet<u64>,
     hasher: RandomState,
-    /// Kinds that are being listed, with the names seen so far: what is missing at the end is gone.
-    listing: HashMap<GroupKind, Seen>,
+    /// Kinds that are being listed, by namespace (empty for all), with the names seen so far: what is missing at the
+    /// end is gone.
+    listing: HashMap<GroupKind, HashMap<Str, Seen>>,
     /// At which version objects went that were deleted last, by the hashes of their names; and those before them.
     removed: [HashMap<u64, u64>; 2],
 }
@@ -106,8 +107,12 @@ impl LiveIndex {
         let key = record.key.clone();
         let hash = self.hasher.hash_one(&key);
         let wanted = keep || record.instance.is_some();
-        if let Some(seen) = self.listing.get_mut(&key.group_kind()) {
-            seen.insert(hash);
+        if let Some(lists) = self.listing.get_mut(&key.group_kind()) {
+            for (namespace, seen) in lists {
+                if namespace.is_empty() || *namespace == key.namespace {
+                    seen.insert(hash);
+                }
+            }
         }
         if !wanted {
             let was_there = self.drop_record(&key);
@@ -190,19 +195,24 @@ impl LiveIndex {
         removed.zip(version).is_some_and(|(removed, version)| version <= *removed)
     }
 
-    /// A list of `kind` begins.
-    pub(crate) fn begin_listing(&mut self, kind: GroupKind) {
-        self.listing.insert(kind, Seen::default());
+    /// A list of `kind` begins, in a namespace or (an empty name) everywhere.
+    pub(crate) fn begin_listing(&mut self, kind: GroupKind, namespace: Str) {
+        self.listing.entry(kind).or_default().insert(namespace, Seen::default());
     }
 
     /// The list of `kind` is complete: what it did not bring is gone.
-    pub(crate) fn end_listing(&mut self, kind: &GroupKind) -> Vec<Touched> {
-        let Some(seen) = self.listing.remove(kind) else { return Vec::new() };
+    pub(crate) fn end_listing(&mut self, kind: &GroupKind, namespace: &Str) -> Vec<Touched> {
+        let Some(lists) = self.listing.get_mut(kind) else { return Vec::new() };
+        let Some(seen) = lists.remove(namespace) else { return Vec::new() };
+        if lists.is_empty() {
+            self.listing.remove(kind);
+        }
         let gone: Vec<ObjectRef> = self
             .records
             .iter()
             .map(|record| &record.0.key)
             .filter(|key| key.kind == kind.kind && key.group == kind.group)
+            .filter(|key| namespace.is_empty() || key.namespace == *namespace)
             .filter(|key| !seen.contains(&self.hasher.hash_one(key)))
             .cloned()
             .collect();
@@ -211,8 +221,9 @@ impl LiveIndex {
 
     /// Forgets every object of `kind`, because the cluster does not serve it any more.
     pub(crate) fn forget_kind(&mut self, kind: &GroupKind) -> Vec<Touched> {
-        self.begin_listing(kind.clone());
-        self.end_listing(kind)
+        self.listing.remove(kind);
+        self.begin_listing(kind.clone(), Str::default());
+        self.end_listing(kind, &Str::default())
     }
 
     fn drop_record(&mut self, key: &ObjectRef) -> Option<Option<Str>> {
@@ -326,11 +337,32 @@ mod tests {
         index.upsert(record("a", 1, Some("app")), false);
         index.upsert(record("b", 2, Some("app")), false);
         let kind = GroupKind::new("", "ConfigMap");
-        index.begin_listing(kind.clone());
+        let everywhere = Str::default();
+        index.begin_listing(kind.clone(), everywhere.clone());
         index.upsert(record("b", 3, Some("app")), false);
-        let touched = index.end_listing(&kind);
+        let touched = index.end_listing(&kind, &everywhere);
         assert_eq!(touched.len(), 1);
         assert_eq!(touched[0].instances, ["app"]);
+        assert_eq!(index.of_instance("app").count(), 1);
+    }
+
+    #[test]
+    fn lists_of_single_namespaces_leave_the_others_alone() {
+        let in_namespace = |name: &str, version, namespace: &str| {
+            let mut record = record(name, version, Some("app"));
+            record.key.namespace = namespace.into();
+            record
+        };
+        let mut index = LiveIndex::default();
+        index.upsert(in_namespace("a", 1, "one"), false);
+        index.upsert(in_namespace("b", 1, "two"), false);
+        let kind = GroupKind::new("", "ConfigMap");
+        index.begin_listing(kind.clone(), "one".into());
+        index.begin_listing(kind.clone(), "two".into());
+        index.upsert(in_namespace("b", 2, "two"), false);
+        assert_eq!(index.end_listing(&kind, &"two".into()), []);
+        assert_eq!(index.end_listing(&kind, &"one".into()).len(), 1);
+        assert_eq!(index.end_listing(&kind, &"one".into()), []);
         assert_eq!(index.of_instance("app").count(), 1);
     }
 

@@ -10,6 +10,7 @@ use windlass_plan::{Comparison, compare};
 
 use super::Core;
 use crate::clusters::{ClusterKey, ClusterState};
+use crate::extent::Extent;
 use crate::fetching::Fetched;
 use crate::live::Known;
 use crate::signatures::identities;
@@ -93,6 +94,9 @@ impl Core {
             self.prepare(unit, &cluster, resolved);
             return;
         }
+        if !self.is_within_extent(unit, &cluster) {
+            return;
+        }
         self.keep_hook_finalizers(unit);
         if !self.watches_ready(unit, &cluster) {
             self.report_unwatched(unit, &cluster);
@@ -102,6 +106,23 @@ impl Core {
         self.observe_hooks(unit, &cluster);
         let compared = self.compare(unit, &cluster);
         self.follow_policy(unit, &cluster, &compared);
+    }
+
+    /// Whether all that a Unit declares lies in the part of its cluster that is looked at; reports what does not.
+    fn is_within_extent(&mut self, unit: &mut UnitState, cluster: &ClusterKey) -> bool {
+        let (Some(state), Some(rendered)) = (self.clusters.get(cluster), &unit.rendered) else { return true };
+        let refused = rendered.objects.iter().filter_map(|object| state.extent.refusal(&object.key));
+        let refused: Vec<Diagnostic> =
+            refused.map(|problem| Diagnostic::new(DiagnosticKind::Compare, problem)).collect();
+        if refused.is_empty() {
+            return true;
+        }
+        if unit.operation.is_some() || unit.pending_request() {
+            self.fail_request(unit, &in_one_line(refused.iter()));
+        }
+        unit.trouble = refused;
+        self.report_unknown(unit);
+        false
     }
 
     /// Says which kinds keep a Unit waiting because the cluster does not let them be watched.
@@ -194,7 +215,9 @@ impl Core {
                     } else {
                         self.new_permits()
                     };
-                    self.clusters.insert(key.clone(), ClusterState::new(key.clone(), client, permits, lens));
+                    let extent = Extent::of(self.cluster_secrets.get(&key));
+                    let state = ClusterState::new(key.clone(), client, permits, extent, lens);
+                    self.clusters.insert(key.clone(), state);
                     self.discover(&key);
                 }
                 Err(problem) => {

@@ -125,6 +125,7 @@ on_both_servers! {
     verbs::taking_over_and_other_clusters,
     administration::projects_from_the_command_line,
     administration::clusters_from_the_command_line,
+    administration::cluster_of_single_namespaces,
     administration::clusters_by_programs_are_refused,
     administration::control_plane_as_a_file,
     sources::private_repository,

@@ -108,6 +108,45 @@ pub(crate) async fn clusters_from_the_command_line(server: Server) {
     plane.assert_absent(&plane.control_path("secrets/there")).await;
 }
 
+/// Of a cluster that is registered with namespaces nothing else is looked at, nor is there a right to.
+pub(crate) async fn cluster_of_single_namespaces(server: Server) {
+    let plane = Plane::start(server).await;
+    let context = plane.kubectl().run(&["config", "current-context"]).unwrap().trim().to_owned();
+    let (kubeconfig, target) = (plane.kubeconfig(), plane.target.clone());
+    plane.create_namespace(&target).await;
+    let add = ["add", &context, "--from", &kubeconfig, "--name=elsewhere", "--namespaces", &target, "--yes"];
+    let login: &[&str] = match server {
+        Server::Embedded => &["--own-credentials"],
+        Server::Real => &["--system-namespace", &target],
+    };
+    plane.cluster(&[&add[..], login].concat()).exits(0);
+    plane.cluster(&["get", "elsewhere"]).exits(0).prints(&[&target]);
+    let commit = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
+    let mut automated = automated();
+    automated["spec"]["destination"] = json!({"server": null, "name": "elsewhere"});
+    plane.create_app(automated).await;
+    plane.until_synced(&commit).await;
+    plane.assert_exists(&plane.path("configmaps/one")).await;
+    // What others change there is seen and healed.
+    plane.api.merge(&plane.path("configmaps/one"), &json!({"data": {"value": "other"}})).await.unwrap();
+    plane
+        .until(&plane.path("configmaps/one"), "the drift to be healed", |it| it["data"]["value"] == "1")
+        .await;
+
+    let role =
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: wide}\nrules: []\n";
+    plane.commit().file("deploy/role.yaml", role).submit().unwrap();
+    plane.until_condition("ComparisonError", &["cluster level ClusterRole", "in namespaced mode"]).await;
+    let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: two, namespace: default}\n";
+    plane.commit().file("deploy/role.yaml", other).submit().unwrap();
+    plane
+        .until_condition("ComparisonError", &["namespace \"default\" for ConfigMap \"two\" is not managed"])
+        .await;
+    let mended = plane.commit().file("deploy/role.yaml", config_map("three", "1")).submit().unwrap();
+    plane.until_synced(&mended).await;
+    plane.until_no_conditions().await;
+}
+
 /// A cluster whose Secret has a program log in is used only where the operator allows programs.
 pub(crate) async fn clusters_by_programs_are_refused(server: Server) {
     let plane = Plane::start(server).await;
