@@ -7,6 +7,20 @@ use windlass_cluster::LocalLogins;
 use windlass_kube::Str;
 use windlass_render::Plugins;
 use windlass_render::jsonnet::Engine;
+use windlass_source::{Access, ArtifactUrl, BucketPart, Secret};
+
+/// A bucket that replicas share renders through.
+#[derive(Debug, Clone)]
+pub struct StoreBucket {
+    /// The server.
+    pub url: ArtifactUrl,
+    /// What it is reached with.
+    pub access: Access,
+    /// The bucket and the prefix of what is ours in it.
+    pub part: BucketPart,
+    /// What records are sealed with, of at least 32 bytes; the same for all replicas.
+    pub secret: Secret,
+}
 
 /// How the engine runs. The default suits a cluster of a few thousand Units.
 #[derive(Debug, Clone)]
@@ -27,6 +41,8 @@ pub struct EngineConfig {
     pub render_cache_bytes: usize,
     /// About how many bytes of rendered objects are kept on disk, over restarts.
     pub render_store_bytes: u64,
+    /// Where renders are shared with other replicas, beside the disk.
+    pub store_bucket: Option<StoreBucket>,
     /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
     pub allow_local_repositories: bool,
     /// Whether cluster Secrets may have programs run, or files read, to log in.
@@ -53,6 +69,7 @@ impl Default for EngineConfig {
             // less time than it takes to write a status.
             render_cache_bytes: 24 * 1024 * 1024,
             render_store_bytes: 256 * 1024 * 1024,
+            store_bucket: None,
             allow_local_repositories: false,
             cluster_logins: LocalLogins::Refused,
             jsonnet: None,

@@ -10,9 +10,9 @@ use windlass_kustomize::MAX_FILE;
 use windlass_model::{Digest, MemoryTree, SourceKind, SourceSpec, Tree};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRevision, ArtifactStore, ArtifactTarget,
-    ArtifactTree, ArtifactUrl, CompositeTree, FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits,
-    OciReference, ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot,
-    SourceError, TargetRevision,
+    ArtifactTree, ArtifactUrl, BucketObjects, BucketPart, CompositeTree, FileAnswer, Freshness, GitTree,
+    LayerSelector, LfsTree, Limits, OciReference, ParseUrlError, Policy, Repository, RepositoryStore,
+    RepositoryUrl, Revision, Snapshot, SourceError, TargetRevision,
 };
 
 use crate::credentials::Credentials;
@@ -41,6 +41,16 @@ impl SourceStores {
     /// Gives back memory that reading needed.
     pub(crate) fn release_readers(&self) {
         self.git.release_readers();
+    }
+
+    /// Single objects of a bucket.
+    pub(crate) fn bucket_objects(
+        &self,
+        url: &ArtifactUrl,
+        access: &Access,
+        part: BucketPart,
+    ) -> Result<BucketObjects, SourceError> {
+        self.artifacts.bucket_objects(url, access, part)
     }
 
     /// The Git repository at a place.

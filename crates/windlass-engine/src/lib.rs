@@ -34,6 +34,7 @@ mod reach;
 mod recorder;
 mod render_queue;
 mod rendering;
+mod shared_renders;
 mod signatures;
 mod source_hub;
 mod target;
@@ -52,7 +53,7 @@ use windlass_store::RecordStore;
 
 pub use arrival::checks;
 pub use charts::{ArtifactCharts, ChartAccess};
-pub use config::EngineConfig;
+pub use config::{EngineConfig, StoreBucket};
 pub use credentials::Credentials;
 pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
@@ -117,7 +118,9 @@ impl Engine {
         let folder = data.join("renders");
         let renders = RenderCache::new(config.render_cache_bytes);
         let renders = match RecordStore::open(&folder, config.render_store_bytes) {
-            Ok(records) => renders.with_store(Arc::new(records)),
+            Ok(records) => {
+                renders.with_store(shared_renders::store(records, config.store_bucket.as_ref(), &stores))
+            }
             Err(error) => {
                 tracing::warn!(folder = %folder.display(), %error, "renders are kept in memory only");
                 renders

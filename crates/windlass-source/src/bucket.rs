@@ -7,6 +7,7 @@
 mod azure;
 mod ignore;
 mod listing;
+mod objects;
 mod sign;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::HeaderName;
-use reqwest::{StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::ArchiveRoot;
@@ -29,6 +30,7 @@ use crate::error::{Message, SourceError};
 
 use ignore::Ignore;
 use listing::{Listing, Object};
+pub use objects::BucketObjects;
 use sign::{Key, canonical_path, canonical_query};
 
 /// Patterns in the bucket of what is none of its files, as Flux has it.
@@ -73,8 +75,25 @@ impl Buckets {
         Self { service, url, access, shared }
     }
 
-    /// Asks for something below the address, signed.
+    /// Asks for something below the address that is there.
     fn ask(&self, path: &str, query: &[(&str, &str)], region: &str) -> Result<Reply<'_>, SourceError> {
+        let (reply, anonymous) = self.send(Method::GET, path, query, region, None)?;
+        match reply.status() {
+            StatusCode::OK => Ok(reply),
+            // S3 says so also of a key that it does not know.
+            _ => Err(reply.failure(anonymous, None)),
+        }
+    }
+
+    /// Sends a signed request about something below the address. Also says whether it went without a name.
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        region: &str,
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<(Reply<'_>, bool), SourceError> {
         let shown = self.url.to_string();
         let mut url = self.url.web().clone();
         let path = canonical_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
@@ -96,6 +115,7 @@ impl Buckets {
                 .with_header(HeaderName::from_static("x-ms-date"), &date)
                 .with_header(HeaderName::from_static("x-ms-version"), azure::VERSION);
         }
+        question.method = method;
         match &self.access.authentication {
             Authentication::Basic { username, password } if self.service == Service::Azure => {
                 let signed = azure::authorization(username, password.expose(), &path, parameters, &date);
@@ -108,7 +128,9 @@ impl Buckets {
             }
             Authentication::Basic { username, password } => {
                 let key = Key { id: username, secret: password.expose(), region };
-                let signed = key.sign(&question.url, &path, &query, since.as_secs());
+                let content = body.as_ref().map_or(&[][..], |(_, content)| content);
+                let method = question.method.as_str();
+                let signed = key.sign(method, &question.url, &path, &query, content, since.as_secs());
                 for (name, value) in signed.headers {
                     question = question.with_header(HeaderName::from_static(name), &value);
                 }
@@ -117,12 +139,8 @@ impl Buckets {
             _ => question.authorization = authorization(&self.url, &self.access)?,
         }
         let anonymous = question.authorization.is_none();
-        let reply = self.shared.web.ask(question)?;
-        match reply.status() {
-            StatusCode::OK => Ok(reply),
-            // S3 says so also of a key that it does not know.
-            _ => Err(reply.failure(anonymous, None)),
-        }
+        question.body = body;
+        Ok((self.shared.web.ask(question)?, anonymous))
     }
 
     /// Every object with the prefix, page after page.

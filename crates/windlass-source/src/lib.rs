@@ -84,7 +84,7 @@ pub use artifact::{
     ContentDigest, DockerConfig, DockerConfigError, FileAnswer, LayerSelector, OciReference,
     ParseContentDigestError,
 };
-pub use bucket::BucketPart;
+pub use bucket::{BucketObjects, BucketPart};
 pub use credentials::{
     Access, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts, Proxy, Secret,
     Timeouts, Tls,

@@ -16,6 +16,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod shared;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ use std::time::{Duration, SystemTime};
 
 use windlass_model::Digest;
 use windlass_render::RenderStore;
+
+pub use shared::{Bucket, SECRET_BYTES, SharedStore, ShortSecret};
 
 /// What a record begins with; another layout is another word.
 const MAGIC: &[u8; 8] = b"wlrec01\n";

@@ -64,6 +64,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
     plane.write_kubeconfig(&kubeconfig)?;
     let session = Session::new(plane.client.clone(), CONTROL_PLANE, options.color.paint());
     let engine = EngineOptions {
+        store_bucket: None,
         namespace: CONTROL_PLANE.into(),
         watch_namespace: String::new(),
         poll_interval: POLL,

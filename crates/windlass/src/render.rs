@@ -7,6 +7,7 @@ mod fetch;
 mod helm;
 mod kustomize;
 mod place;
+mod place_access;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::app::{SourceOptions, in_form};
 use crate::output::{self, Format};
 use fetch::Fetcher;
 use place::Place;
+use place_access::PlaceAccess;
 use verify::VerifyOptions;
 
 /// Options of `windlass render`.
@@ -80,6 +82,8 @@ pub(crate) struct RenderOptions {
     /// The form of the answer; tree shows which file each object is from.
     #[arg(short, long, value_enum, default_value_t = Form::Yaml, value_name = "FORM")]
     output: Form,
+    #[command(flatten)]
+    access: PlaceAccess,
 }
 
 /// The form of an answer.
@@ -165,7 +169,11 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         bail!("{text} has no signature that could be checked: only artifacts of registries have");
     }
     let fetcher = Fetcher::new(verifications, options.plain_http);
-    let found = tokio::task::block_in_place(|| place.open(&fetcher))
+    let access = match place {
+        Place::Folder(_) => place_access::KnownAccess::default(),
+        _ => options.access.read()?,
+    };
+    let found = tokio::task::block_in_place(|| place.open(&fetcher, &access))
         .with_context(|| format!("{text} cannot be rendered"))?;
     let directory = DirectoryOptions {
         recurse: options.recurse,

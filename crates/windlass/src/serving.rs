@@ -27,6 +27,7 @@ impl EngineOptions {
             let names: Vec<&str> = plugins.names().map(|name| name.as_str()).collect();
             tracing::info!(plugins = names.join(", "), "plugins read");
         }
+        let store_bucket = self.store_bucket.as_deref().map(crate::bucket::store_bucket).transpose()?;
         Ok(EngineConfig {
             control_plane_namespace: self.namespace.as_str().into(),
             watch_namespace: self.watch_namespace.as_str().into(),
@@ -36,6 +37,7 @@ impl EngineOptions {
             cluster_logins: self.logins.allowed(),
             jsonnet: Some(Arc::new(self.jsonnet.engine())),
             plugins: plugins.map(|plugins| Arc::new(plugins) as Arc<dyn Plugins>),
+            store_bucket,
             ..EngineConfig::default()
         })
     }

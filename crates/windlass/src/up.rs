@@ -155,6 +155,8 @@ pub(crate) struct Scratch {
 impl Scratch {
     const PREFIX: &str = "windlass-scratch-";
     const LOCK: &str = "in-use.lock";
+    /// A folder gets its lock file a moment after it is made.
+    const MADE_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
 
     /// Makes an empty folder that only we can read.
     pub(crate) fn new() -> Result<Self> {
@@ -183,9 +185,15 @@ impl Scratch {
             if !entry.file_name().to_string_lossy().starts_with(Self::PREFIX) {
                 continue;
             }
-            // A folder without a lock file is one that is being made.
-            let Ok(lock) = std::fs::File::open(entry.path().join(Self::LOCK)) else { continue };
-            if lock.try_lock().is_ok() {
+            let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+            let is_left = match std::fs::File::open(entry.path().join(Self::LOCK)) {
+                Ok(lock) => lock.try_lock().is_ok(),
+                // One that is being made, or one that a fetch wrote into while it was removed.
+                Err(_) => {
+                    modified.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > Self::MADE_WITHIN)
+                }
+            };
+            if is_left {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
@@ -217,8 +225,17 @@ mod tests {
         std::fs::write(copy.join(Scratch::LOCK), "").unwrap();
         drop(left);
         assert!(!kept.exists());
+        // As a fetch leaves it that still wrote: without a lock, for a while; and one that is just being made.
+        let written = parent.path().join(format!("{}1-1", Scratch::PREFIX));
+        let made = parent.path().join(format!("{}2-2", Scratch::PREFIX));
+        std::fs::create_dir_all(written.join("git")).unwrap();
+        std::fs::create_dir(&made).unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * Scratch::MADE_WITHIN;
+        std::fs::File::open(&written).unwrap().set_modified(long_ago).unwrap();
         let next = Scratch::new_in(parent.path()).unwrap();
         assert!(!copy.exists() && in_use.path.exists() && next.path.exists());
+        assert!(!written.exists() && made.exists());
+        std::fs::remove_dir(&made).unwrap();
         drop((in_use, next));
         assert_eq!(folders(), 0);
     }

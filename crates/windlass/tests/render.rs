@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use windlass_testing::{GitServer, tool};
+use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, SshGitServer, tool};
 
 const SETTINGS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: shop}\n";
 
@@ -85,6 +85,97 @@ fn an_address_of_a_repository_is_rendered() {
     }
     let (text, is_well) = render(folder.path(), &[&format!("{}?ref=absent", server.url("app"))], &[]);
     assert!(!is_well && text.contains("absent"), "{text}");
+}
+
+#[test]
+fn private_places_are_rendered_with_what_is_given() {
+    let folder = written(&[]);
+    let git = GitServer::builder().basic_auth("ada", "s3cret-and-right").start().unwrap();
+    git.repository("app").unwrap().write("main", "deploy/a.yaml", SETTINGS).unwrap();
+    let bearer = GitServer::builder().bearer_token("s3cret-and-right").start().unwrap();
+    bearer.repository("app").unwrap().write("main", "deploy/a.yaml", SETTINGS).unwrap();
+    let files = FileServer::builder().basic_auth("ada", "s3cret-and-right").start().unwrap();
+    files.put("app.tgz", archive(&[("a.yaml", SETTINGS)]));
+    let auth = RegistryAuth::Token("ada".into(), "s3cret-and-right".into());
+    let registry = OciRegistry::builder().auth(auth).start().unwrap();
+    let layer = archive(&[("a.yaml", SETTINGS)]);
+    let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+    registry.push("app", "v1", &[(media_type, &layer)], &[]).unwrap();
+    let host = registry.base_url().replace("http://", "");
+    let docker = written(&[(
+        "config.json",
+        &format!(r#"{{"auths": {{"{host}": {{"username": "ada", "password": "s3cret-and-right"}}}}}}"#),
+    )]);
+    let docker = docker.path().to_str().unwrap();
+    let of_git = format!("{}//deploy", git.url("app"));
+    let of_bearer = format!("{}//deploy", bearer.url("app"));
+    let of_files = format!("{}/app.tgz", files.base_url());
+    let of_registry = format!("{}:v1", registry.url("app"));
+    let password = |right: bool| {
+        [("WINDLASS_RENDER_PASSWORD", if right { "s3cret-and-right" } else { "s3cret-and-wrong" })]
+    };
+    let user = ["--username", "ada"];
+    // Flags, variables, what stands on standard input, and whether it is let in.
+    type Variables<'a> = Vec<(&'a str, &'a str)>;
+    let cases: [(Vec<&str>, Variables<'_>, &str, bool); 12] = [
+        (vec![&of_git], vec![], "", false),
+        ([&[of_git.as_str()][..], &user].concat(), password(true).to_vec(), "", true),
+        ([&[of_git.as_str()][..], &user].concat(), password(false).to_vec(), "", false),
+        ([&[of_git.as_str(), "--password-stdin"][..], &user].concat(), vec![], "s3cret-and-right\n", true),
+        (vec![&of_git], vec![("WINDLASS_RENDER_USERNAME", "ada"), password(true)[0]], "", true),
+        (vec![&of_bearer, "--token-stdin"], vec![], "s3cret-and-right", true),
+        (vec![&of_bearer], vec![("WINDLASS_RENDER_TOKEN", "s3cret-and-right")], "", true),
+        ([&[of_files.as_str()][..], &user].concat(), password(true).to_vec(), "", true),
+        (vec![&of_files], vec![], "", false),
+        ([&[of_registry.as_str(), "--plain-http"][..], &user].concat(), password(true).to_vec(), "", true),
+        (vec![&of_registry, "--plain-http"], vec![("DOCKER_CONFIG", docker)], "", true),
+        (vec![&of_registry, "--plain-http"], vec![("DOCKER_CONFIG", "/nowhere")], "", false),
+    ];
+    for (arguments, variables, input, is_let_in) in cases {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+        command.arg("render").args(&arguments).args(["-o", "name"]).current_dir(folder.path());
+        command.env_remove("DOCKER_CONFIG").env("HOME", folder.path()).envs(variables);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), is_let_in, "{arguments:?}: {said}");
+        assert!(!said.contains("s3cret"), "{said}");
+        let expected = if is_let_in { "configmap/settings\n" } else { "" };
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_key_for_ssh_is_given_by_its_file() {
+    if !SshGitServer::is_available() {
+        return;
+    }
+    let server = SshGitServer::start().unwrap();
+    server.repository("app").unwrap().write("main", "a.yaml", SETTINGS).unwrap();
+    let (key, known) = (server.client_key(), server.known_hosts());
+    let url = server.url("app");
+    let folder = written(&[]);
+    let home = [("HOME", folder.path().to_str().unwrap())];
+    let (key, known) = (key.to_str().unwrap(), known.to_str().unwrap());
+    let (text, is_well) =
+        render(folder.path(), &[&url, "-o", "name", "--ssh-key", key, "--known-hosts", known], &home);
+    assert_eq!((text.as_str(), is_well), ("configmap/settings\n", true));
+    // A host that nobody knows is not talked to.
+    assert!(!render(folder.path(), &[&url, "-o", "name", "--ssh-key", key], &home).1);
+}
+
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, content.as_bytes()).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
 }
 
 #[test]

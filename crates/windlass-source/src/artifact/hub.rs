@@ -13,7 +13,7 @@ use super::target::{ArtifactKind, ArtifactOptions, ArtifactRevision, ArtifactSna
 use super::tree_store::TreeStore;
 use super::url::{ArtifactScheme, ArtifactUrl, check_web};
 use super::web::{Web, protocol, refused, wrong};
-use crate::bucket::{Buckets, Service};
+use crate::bucket::{BucketObjects, BucketPart, Buckets, Service};
 use crate::credentials::Access;
 use crate::error::SourceError;
 use crate::flight::{Flight, Freshness};
@@ -159,6 +159,26 @@ impl ArtifactStore {
         });
         same_place.push(repository.clone());
         Ok(repository)
+    }
+
+    /// Single objects of the bucket of `part`, read and written, at the server at `url`.
+    ///
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Refused`] when policy forbids the address.
+    pub fn bucket_objects(
+        &self,
+        url: &ArtifactUrl,
+        access: &Access,
+        part: BucketPart,
+    ) -> Result<BucketObjects, SourceError> {
+        check_web(&self.shared.web.policy, url.web()).map_err(|source| refused(&url.to_string(), source))?;
+        Ok(BucketObjects::new(
+            Buckets::new(Service::S3, url.clone(), access.clone(), self.shared.clone()),
+            part,
+        ))
     }
 
     /// Forgets every repository that nobody else holds. What was fetched stays until its room is needed.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
 use reqwest::{Method, Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
@@ -50,7 +52,7 @@ pub(crate) struct Question<'a> {
     /// Whether everybody can have what is sent as authorization: a public registry's token.
     pub(crate) is_public: bool,
     /// The media type and content of what is sent along.
-    pub(crate) body: Option<(&'static str, String)>,
+    pub(crate) body: Option<(&'static str, Vec<u8>)>,
 }
 
 impl<'a> Question<'a> {
@@ -110,7 +112,10 @@ impl Web {
             }
             let mut request = client.request(method.clone(), url.clone()).headers(headers);
             if let Some((media_type, content)) = &body {
-                request = request.header(http::header::CONTENT_TYPE, *media_type).body(content.clone());
+                // Servers that speak S3 want a length, which is left out for nothing otherwise.
+                let length = content.len();
+                request = request.header(CONTENT_TYPE, *media_type).header(CONTENT_LENGTH, length);
+                request = request.body(content.clone());
             }
             let silence = access.timeouts.silence;
             let response = match self.io.wait(silence, request.send()) {

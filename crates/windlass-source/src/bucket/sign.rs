@@ -1,11 +1,8 @@
-//! AWS' signature version 4 of a request without a body.
+//! AWS' signature version 4.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
-
-/// The digest of no bytes: what is sent along.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// A key to sign with.
 pub(super) struct Key<'a> {
@@ -21,14 +18,24 @@ pub(super) struct Signed {
 }
 
 impl Key<'_> {
-    /// Signs a GET of `url`, whose path and query are in the canonical form. `seconds` is the time since 1970.
-    pub(super) fn sign(&self, url: &Url, path: &str, query: &str, seconds: u64) -> Signed {
+    /// Signs a request for `url`, whose path and query are in the canonical form, with `content`. `seconds` is the time since
+    /// 1970.
+    pub(super) fn sign(
+        &self,
+        method: &str,
+        url: &Url,
+        path: &str,
+        query: &str,
+        content: &[u8],
+        seconds: u64,
+    ) -> Signed {
+        let content = hex(&Sha256::digest(content));
         let (date, time) = timestamp(seconds);
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let headers = format!("host:{host}\nx-amz-content-sha256:{EMPTY}\nx-amz-date:{time}\n");
+        let headers = format!("host:{host}\nx-amz-content-sha256:{content}\nx-amz-date:{time}\n");
         const NAMES: &str = "host;x-amz-content-sha256;x-amz-date";
-        let request = format!("GET\n{path}\n{query}\n{headers}\n{NAMES}\n{EMPTY}");
+        let request = format!("{method}\n{path}\n{query}\n{headers}\n{NAMES}\n{content}");
         let scope = format!("{date}/{}/s3/aws4_request", self.region);
         let digest = hex(&Sha256::digest(request.as_bytes()));
         let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
@@ -39,7 +46,7 @@ impl Key<'_> {
         let signature = hex(&hmac(&key, text.as_bytes()));
         let credential = format!("{}/{scope}", self.id);
         Signed {
-            headers: [("x-amz-content-sha256", EMPTY.to_owned()), ("x-amz-date", time)],
+            headers: [("x-amz-content-sha256", content), ("x-amz-date", time)],
             authorization: format!(
                 "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={NAMES}, Signature={signature}"
             ),

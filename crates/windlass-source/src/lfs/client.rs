@@ -216,7 +216,7 @@ impl LfsClient {
         }
         let text = serde_json::to_string(&batch)
             .map_err(|_| protocol(&shown, "a question to its LFS server cannot be written"))?;
-        question.body = Some((MEDIA_TYPE, text));
+        question.body = Some((MEDIA_TYPE, text.into_bytes()));
         let anonymous = question.authorization.is_none();
         let reply = self.web.ask(question)?;
         if !reply.status().is_success() {

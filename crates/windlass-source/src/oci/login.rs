@@ -145,7 +145,7 @@ impl Login {
                 }
                 question.method = reqwest::Method::POST;
                 question.body =
-                    form.query().map(|form| ("application/x-www-form-urlencoded", form.to_string()));
+                    form.query().map(|form| ("application/x-www-form-urlencoded", form.as_bytes().to_vec()));
             }
             None => {
                 let mut pairs = realm.query_pairs_mut();

@@ -127,6 +127,32 @@ fn a_prefix_and_patterns_choose_among_them() {
 }
 
 #[test]
+fn single_objects_are_put_and_read() {
+    let server = S3::start();
+    server.put("other/x", "x");
+    let rig = Rig::new();
+    let access = |secret: &str| Access {
+        authentication: Authentication::Basic { username: "KEY".into(), password: Secret::new(secret) },
+        credentials_over_http: true,
+        ..Access::default()
+    };
+    let url = format!("http://{}", server.address).parse().unwrap();
+    let objects = rig.store.bucket_objects(&url, &access("hunter2"), part("cache/", "")).unwrap();
+    assert_eq!(objects.get("a", 100).unwrap(), None);
+    for content in [&b"first"[..], b"", &[0, 255, b'\n']] {
+        objects.put("a", content.to_vec()).unwrap();
+        assert_eq!(objects.get("a", 100).unwrap().as_deref(), Some(content));
+    }
+    objects.put("deep/\u{e9} +&", b"b".to_vec()).unwrap();
+    assert_eq!(objects.names().unwrap(), ["a", "deep/\u{e9} +&"]);
+    assert!(objects.get("a", 2).is_err(), "it is longer");
+    let stranger = rig.store.bucket_objects(&url, &access("wrong"), part("cache/", "")).unwrap();
+    let refused = stranger.put("a", b"theirs".to_vec()).unwrap_err();
+    assert!(!chain(&refused).contains("wrong"), "{}", chain(&refused));
+    assert_eq!(objects.get("a", 100).unwrap().as_deref(), Some(&[0, 255, b'\n'][..]));
+}
+
+#[test]
 fn lists_go_over_many_pages() {
     let server = S3::start();
     for n in 0..1_100 {

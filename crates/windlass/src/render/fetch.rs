@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, Result};
-use tempfile::TempDir;
+use anyhow::Result;
 use windlass_kustomize::remote::{Remote, RepositoryAddress, http_status};
 use windlass_kustomize::{Error, ErrorKind, MAX_FILE};
 use windlass_model::Tree;
@@ -16,6 +15,7 @@ use windlass_source::{
 };
 
 use crate::output;
+use crate::up::Scratch;
 
 /// Fetches into a folder that goes away with it. Nothing is opened before the first address.
 #[derive(Default)]
@@ -30,25 +30,17 @@ pub(crate) struct Fetcher {
 struct Stores {
     repositories: RepositoryStore,
     artifacts: ArtifactStore,
-    _folder: TempDir,
+    _folder: Scratch,
 }
 
 impl Stores {
     fn open() -> Result<Self> {
-        let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+        let folder = Scratch::new()?;
         // The user's own machine: what it reaches, the user may reach.
         let policy = Policy::trusting();
         Ok(Self {
-            repositories: RepositoryStore::open(
-                folder.path().join("git"),
-                policy.clone(),
-                Limits::default(),
-            )?,
-            artifacts: ArtifactStore::open(
-                folder.path().join("artifacts"),
-                policy,
-                ArtifactLimits::default(),
-            )?,
+            repositories: RepositoryStore::open(folder.path.join("git"), policy.clone(), Limits::default())?,
+            artifacts: ArtifactStore::open(folder.path.join("artifacts"), policy, ArtifactLimits::default())?,
             _folder: folder,
         })
     }
@@ -76,12 +68,22 @@ impl Fetcher {
         &self,
         address: &RepositoryAddress,
     ) -> Result<(Arc<dyn Tree>, String), String> {
+        self.clone_with(address, |_, access| access)
+    }
+
+    /// The same, reached with what `access_to` makes of what is known of the user.
+    pub(crate) fn clone_with(
+        &self,
+        address: &RepositoryAddress,
+        access_to: impl Fn(&RepositoryUrl, Access) -> Access,
+    ) -> Result<(Arc<dyn Tree>, String), String> {
         let url: RepositoryUrl = address.repository.parse().map_err(|error| chain(&error))?;
         let connect = Timeouts::default().connect.min(address.timeout);
         let access = Access {
             timeouts: Timeouts { connect, silence: address.timeout },
             ..if url.scheme() == Scheme::Ssh { own_ssh_access() } else { Access::default() }
         };
+        let access = access_to(&url, access);
         let stores = self.stores()?;
         let repository = stores.repositories.repository(&url, &access).map_err(|error| chain(&error))?;
         // What kustomize hands to `git fetch`: never a range of versions.

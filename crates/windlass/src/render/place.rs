@@ -7,11 +7,13 @@ use anyhow::{Context, Result, bail};
 use windlass_kustomize::remote;
 use windlass_model::Tree;
 use windlass_source::{
-    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, Authentication, BucketPart, FolderTree,
-    LayerSelector, OciReference, Secret,
+    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, BucketPart, FolderTree, LayerSelector,
+    OciReference,
 };
 
 use super::fetch::Fetcher;
+use super::place_access::KnownAccess;
+use crate::bucket::{BucketSettings, name_and_prefix};
 
 /// A place that files are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +53,7 @@ impl Place {
             let (repository, name) = (text.to_owned(), name.to_owned());
             return Ok(Self::Chart { repository, name, version: version.to_owned() });
         }
-        if let Some(rest) = text.strip_prefix("s3://") {
-            let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if let Some((name, prefix)) = name_and_prefix(text) {
             return Ok(Self::Bucket { name: name.into(), prefix: prefix.into() });
         }
         if let Some(rest) = text.strip_prefix("az://") {
@@ -94,10 +95,11 @@ impl Place {
     }
 
     /// Opens it, fetching what is elsewhere.
-    pub(super) fn open(&self, fetcher: &Fetcher) -> Result<Found> {
-        let artifact = |url: &str, kind, access: &Access, target: ArtifactTarget, folder: &str| {
+    pub(super) fn open(&self, fetcher: &Fetcher, known: &KnownAccess) -> Result<Found> {
+        let artifact = |url: &str, kind, access: Option<Access>, target: ArtifactTarget, folder: &str| {
             let url = ArtifactUrl::parse(url).context("the address cannot be used")?;
-            let snapshot = fetcher.artifact(&url, kind, access, &target)?;
+            let access = access.unwrap_or_else(|| known.for_artifact(&url));
+            let snapshot = fetcher.artifact(&url, kind, &access, &target)?;
             let revision = snapshot.revision.to_string();
             Ok(Found { tree: Arc::new(snapshot.tree), folder: folder.to_owned(), revision })
         };
@@ -109,7 +111,7 @@ impl Place {
             }
             Self::Git { address } => {
                 let (tree, revision) = fetcher
-                    .clone_repository(address)
+                    .clone_with(address, |url, access| known.for_repository(url, access))
                     .map_err(|problem| anyhow::anyhow!("{problem}"))
                     .with_context(|| format!("{} cannot be fetched", address.repository))?;
                 Ok(Found { tree, folder: address.folder.trim_end_matches('/').to_owned(), revision })
@@ -117,11 +119,11 @@ impl Place {
             Self::Registry { repository, reference, folder } => {
                 let reference = OciReference::Revision(reference.clone());
                 let target = ArtifactTarget::Oci { reference, layer: LayerSelector::Only };
-                artifact(repository, ArtifactKind::Oci, &Access::default(), target, folder)
+                artifact(repository, ArtifactKind::Oci, None, target, folder)
             }
             Self::Archive { url, folder } => {
                 let target = ArtifactTarget::Archive { root: ArchiveRoot::Top };
-                artifact(url, ArtifactKind::Archive, &Access::default(), target, folder)
+                artifact(url, ArtifactKind::Archive, None, target, folder)
             }
             Self::Bucket { name, prefix } => {
                 let settings = BucketSettings::of_environment();
@@ -131,8 +133,8 @@ impl Place {
                     prefix: prefix.clone(),
                     ignore: String::new(),
                 };
-                let (access, target) = (settings.access(), ArtifactTarget::Bucket(part));
-                artifact(&settings.endpoint, ArtifactKind::Buckets, &access, target, prefix.trim_matches('/'))
+                let (access, target) = (Some(settings.access()), ArtifactTarget::Bucket(part));
+                artifact(&settings.endpoint, ArtifactKind::Buckets, access, target, prefix.trim_matches('/'))
             }
             Self::Container { account, name, prefix } => {
                 let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -156,40 +158,9 @@ impl Place {
                     ArtifactKind::HelmRepository
                 };
                 let target = ArtifactTarget::Chart { name: name.clone(), version: version.clone() };
-                artifact(repository, kind, &Access::default(), target, "")
+                artifact(repository, kind, None, target, "")
             }
         }
-    }
-}
-
-/// How buckets are reached: the variables that every tool for S3 knows.
-struct BucketSettings {
-    endpoint: String,
-    region: String,
-    key: Option<(String, String)>,
-}
-
-impl BucketSettings {
-    fn of_environment() -> Self {
-        let variable = |names: &[&str]| {
-            names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        };
-        let region = variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]).unwrap_or_else(|| "us-east-1".into());
-        let endpoint = variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
-            .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
-        let key = variable(&["AWS_ACCESS_KEY_ID"]).zip(variable(&["AWS_SECRET_ACCESS_KEY"]));
-        Self { endpoint, region, key }
-    }
-
-    fn access(&self) -> Access {
-        let authentication = match &self.key {
-            Some((id, secret)) => {
-                Authentication::Basic { username: id.clone(), password: Secret::new(secret.as_str()) }
-            }
-            None => Authentication::Anonymous,
-        };
-        // A signature gives nothing of the key away.
-        Access { authentication, credentials_over_http: true, ..Access::default() }
     }
 }
 
