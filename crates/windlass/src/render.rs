@@ -58,9 +58,6 @@ pub(crate) struct RenderOptions {
     sources: SourceOptions,
     #[command(flatten)]
     verify: VerifyOptions,
-    /// Talk to registries over plain HTTP.
-    #[arg(long, conflicts_with = "app")]
-    plain_http: bool,
     /// The folder in it to render, as `spec.source.path` names it. Links may lead anywhere below DIR.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "DIR")]
     path: String,
@@ -168,7 +165,7 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     if !verifications.is_empty() && !place.is_published() {
         bail!("{text} has no signature that could be checked: only artifacts of registries have");
     }
-    let fetcher = Fetcher::new(verifications, options.plain_http);
+    let fetcher = Fetcher::new(verifications, options.access.plain_http);
     let access = match place {
         Place::Folder(_) => place_access::KnownAccess::default(),
         _ => options.access.read()?,

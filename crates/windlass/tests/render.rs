@@ -214,3 +214,27 @@ fn a_bucket_is_rendered() {
     assert_eq!(rendered, ("configmap/settings\n".into(), true));
     assert!(!refused.1 && !refused.0.contains("wrong"), "{}", refused.0);
 }
+
+const PLUGIN: &str = "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\nmetadata: {name: shell}\nspec:\n  \
+                      discover: {find: {glob: '**/*.txt'}}\n  generate: {command: [cat, sub/in.txt]}\n";
+
+#[test]
+fn a_plugin_renders_what_it_looks_for() {
+    let folder = written(&[
+        ("app/sub/in.txt", SETTINGS),
+        ("plain/a.yaml", SETTINGS),
+        ("plugins/shell.yaml", PLUGIN),
+        ("plugins/broken.yaml", "kind: ConfigManagementPlugin\nmetadata: {name: broken}\n"),
+    ]);
+    let (text, is_well) = render(folder.path(), &["app", "--plugins", "plugins", "-o", "name"], &[]);
+    assert!(is_well && text.starts_with("configmap/settings\n"), "{text}");
+    assert!(text.contains("broken.yaml cannot be used: it has no spec.generate.command"), "{text}");
+    let variables = [("WINDLASS_PLUGINS", "plugins")];
+    let (text, _) = render(folder.path(), &["app", "--explain"], &variables);
+    assert!(text.contains("rendered as Plugin by the plugin shell"), "{text}");
+    assert!(text.contains("folder   .  anything in it or below it"), "{text}");
+    let (text, _) = render(folder.path(), &["plain", "--explain"], &variables);
+    assert!(text.contains("rendered as Directory"), "{text}");
+    let (text, is_well) = render(folder.path(), &["app", "--plugins", "none"], &[]);
+    assert!(!is_well && text.contains("the plugins in none cannot be read"), "{text}");
+}

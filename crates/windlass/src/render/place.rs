@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use windlass_kustomize::remote;
 use windlass_model::Tree;
 use windlass_source::{
-    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, BucketPart, FolderTree, LayerSelector,
-    OciReference,
+    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, Authentication, BucketPart, FolderTree,
+    LayerSelector, OciReference, Secret,
 };
 
 use super::fetch::Fetcher;
@@ -149,7 +149,8 @@ impl Place {
                 }
                 let part = BucketPart { name: name.clone(), prefix: prefix.clone(), ..BucketPart::default() };
                 let (kind, target) = (ArtifactKind::AzureContainers, ArtifactTarget::Bucket(part));
-                artifact(endpoint.trim_end_matches('?'), kind, &access, target, prefix.trim_matches('/'))
+                let endpoint = endpoint.trim_end_matches('?');
+                artifact(endpoint, kind, Some(access), target, prefix.trim_matches('/'))
             }
             Self::Chart { repository, name, version } => {
                 let kind = if repository.starts_with("oci://") {

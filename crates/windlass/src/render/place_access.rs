@@ -38,9 +38,9 @@ pub(crate) struct PlaceAccess {
     /// Take any certificate of a server.
     #[arg(long, conflicts_with = "app")]
     insecure_skip_tls_verify: bool,
-    /// Talk to a registry over plain HTTP.
+    /// Talk to registries over plain HTTP.
     #[arg(long, conflicts_with = "app")]
-    plain_http: bool,
+    pub(super) plain_http: bool,
 }
 
 /// What was said about access, read.

@@ -51,9 +51,16 @@ pub(crate) struct PlaneBuilder {
     installed: Option<&'static [&'static str]>,
     git: Option<GitServer>,
     disk: Option<SmallDisk>,
+    plugins: &'static [&'static str],
 }
 
 impl PlaneBuilder {
+    /// Declares these plugins.
+    pub(crate) fn plugins(mut self, plugins: &'static [&'static str]) -> Self {
+        self.plugins = plugins;
+        self
+    }
+
     /// Asks repositories for news so seldom that it does not happen in a test.
     pub(crate) fn never_polls(mut self) -> Self {
         self.poll_interval = "10h";
@@ -122,6 +129,14 @@ impl PlaneBuilder {
                 .map(Into::into)
                 .into();
         arguments.extend(["--poll-interval".into(), self.poll_interval.into()]);
+        if !self.plugins.is_empty() {
+            let plugins = folder.path().join("plugins");
+            std::fs::create_dir(&plugins).unwrap();
+            for (idx, plugin) in self.plugins.iter().enumerate() {
+                std::fs::write(plugins.join(format!("{idx}.yaml")), plugin).unwrap();
+            }
+            arguments.extend(["--plugins".into(), text(&plugins), "--plugin-seconds".into(), "5".into()]);
+        }
         let data_dir = match &self.disk {
             Some(disk) => disk.path().join("data"),
             None => folder.path().join("data"),
@@ -292,6 +307,7 @@ impl Plane {
             installed: None,
             git: None,
             disk: None,
+            plugins: &[],
         }
     }
 

@@ -155,3 +155,69 @@ local named = import 'lib/named.libsonnet';
     verb(&["manifests"]).exits(0).prints(&["value: second"]);
     verb(&["diff"]).exits(0);
 }
+
+/// Prints what it was given, as an object; a file of the folder is run where there is one.
+const PLUGIN: &str = r#"
+apiVersion: argoproj.io/v1alpha1
+kind: ConfigManagementPlugin
+metadata: {name: shell}
+spec:
+  version: v1
+  discover: {fileName: value.txt}
+  init: {command: [sh, -c, 'test ! -f run.sh || . ./run.sh']}
+  generate:
+    command: [sh, -c]
+    args:
+    - |
+      printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {value: "%s", app: "%s", param: "%s"}\n' \
+        "$(cat value.txt)" "$ARGOCD_ENV_WHO" "$PARAM_SIZE"
+"#;
+
+/// A plugin renders the folders that ask for it and those that it looks for; a commit beside does not run it, one that
+/// breaks it is told, and what was deployed stays.
+pub(crate) async fn plugin_by_name_and_by_what_it_looks_for(server: Server) {
+    let plane = Plane::builder(server).plugins(&[PLUGIN]).start().await;
+    let first = plane.commit().file("deploy/value.txt", "1").submit().unwrap();
+    let mut app = automated();
+    app["spec"]["source"] = json!({"plugin": {
+        "name": "shell-v1",
+        "env": [{"name": "WHO", "value": "$ARGOCD_APP_NAME"}],
+        "parameters": [{"name": "size", "string": "large"}],
+    }});
+    plane.create_app(app).await;
+    let synced = plane.until_synced(&first).await;
+    assert_eq!(synced["status"]["sourceType"], "Plugin");
+    let settings = plane.path("configmaps/settings");
+    let live = plane.get(&settings).await;
+    assert_eq!(live["data"], json!({"value": "1", "app": plane.app, "param": "large"}));
+    let renders = plane.renders().await;
+    plane.commit().file("beside/x.txt", "1").submit().unwrap();
+    let second = plane.commit().file("deploy/value.txt", "2").submit().unwrap();
+    plane.until(&settings, "the value of the new commit", |live| live["data"]["value"] == "2").await;
+    plane.until_synced(&second).await;
+    assert_eq!(plane.renders().await, renders + 1);
+    // Each way to break is told, and nothing is lost.
+    for (script, told) in [
+        ("echo it is broken >&2; exit 3", "it ended with exit status: 3: it is broken"),
+        ("sleep 1000", "it ran for more than 5 seconds (limit PLUGIN_SECONDS"),
+        ("yes", "it prints more than 67108864 bytes (limit PLUGIN_OUTPUT_BYTES)"),
+    ] {
+        plane.commit().file("deploy/run.sh", script).submit().unwrap();
+        let told = format!("the plugin shell-v1 failed at its spec.init: {told}");
+        plane.until_condition("ComparisonError", &[&told]).await;
+        plane.verb(&["get", &plane.app]).prints(&[&told]);
+        assert_eq!(plane.get(&settings).await["data"]["value"], "2");
+    }
+    let mended = plane.commit().delete("deploy/run.sh").submit().unwrap();
+    plane.until_synced(&mended).await;
+    plane.until_no_conditions().await;
+    // It takes the folder as well where nobody names it.
+    plane.patch_app(json!({"spec": {"source": {"plugin": null}}})).await;
+    plane.until(&settings, "an environment without variables", |live| live["data"]["app"] == "").await;
+    let found =
+        plane.until_app("the type of its source", |app| app["status"]["sync"]["status"] == "Synced").await;
+    assert_eq!(found["status"]["sourceType"], "Plugin");
+    plane.patch_app(json!({"spec": {"source": {"plugin": {"name": "other"}}}})).await;
+    plane.until_condition("ComparisonError", &["there is no plugin other; declared are shell-v1"]).await;
+    plane.assert_exists(&settings).await;
+}
