@@ -1,5 +1,6 @@
 //! Git LFS: files whose content is beside the repository, fetched when they are read.
 
+mod authenticate;
 mod client;
 mod pointer;
 
@@ -14,6 +15,8 @@ use windlass_model::{Digest, Entry, Tree, TreeError};
 
 pub(crate) use client::LfsClient;
 use pointer::{MAX_POINTER_BYTES, Pointer};
+
+use crate::artifact::web::protocol;
 
 /// Files of a repository, those that Git LFS keeps elsewhere included.
 ///
@@ -82,26 +85,51 @@ impl Tree for LfsTree {
     fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, TreeError> {
         // The reader's limit is for the content, and a pointer may be longer than that.
         let found = self.0.tree.read(path, limit.max(MAX_POINTER_BYTES))?;
-        let Some(bytes) = found else { return Ok(None) };
-        let size = bytes.len() as u64;
-        match Pointer::parse(&bytes) {
-            Some(pointer) if pointer.size > limit => {
-                Err(TreeError::TooLarge { path: path.into(), size: pointer.size, limit })
-            }
-            Some(pointer) => match self.0.client.content(&pointer) {
-                Ok(content) => Ok(Some(content.into())),
-                Err(error) => {
-                    self.0.failed.store(true, Ordering::Relaxed);
-                    Err(TreeError::Store { path: path.into(), source: Box::new(error) })
-                }
-            },
-            None if size > limit => Err(TreeError::TooLarge { path: path.into(), size, limit }),
-            None => Ok(Some(bytes)),
+        found.map(|bytes| content(&self.0.client, &self.0.failed, path, bytes, limit)).transpose()
+    }
+}
+
+/// Reads a file of one repository whose pointers are read as what they point to. `read` is told the limit to read with.
+pub(crate) fn read_through(
+    client: &LfsClient,
+    failed: &AtomicBool,
+    path: &str,
+    limit: u64,
+    read: impl FnOnce(u64) -> Result<Option<Arc<[u8]>>, TreeError>,
+) -> Result<Option<Arc<[u8]>>, TreeError> {
+    let Some(bytes) = read(limit.max(MAX_POINTER_BYTES))? else { return Ok(None) };
+    let read = content(client, failed, path, bytes, limit)?;
+    // Whoever reads it next could take it for a pointer of another repository, and ask there.
+    if Pointer::parse(&read).is_some() {
+        let error = protocol(&client.shown(), "what Git LFS keeps of a submodule is itself a pointer");
+        return Err(TreeError::Store { path: path.into(), source: Box::new(error) });
+    }
+    Ok(Some(read))
+}
+
+/// What a file with these bytes reads as.
+fn content(
+    client: &LfsClient,
+    failed: &AtomicBool,
+    path: &str,
+    bytes: Arc<[u8]>,
+    limit: u64,
+) -> Result<Arc<[u8]>, TreeError> {
+    let size = bytes.len() as u64;
+    match Pointer::parse(&bytes) {
+        Some(pointer) if pointer.size > limit => {
+            Err(TreeError::TooLarge { path: path.into(), size: pointer.size, limit })
         }
+        Some(pointer) => client.content(&pointer).map(Into::into).map_err(|error| {
+            failed.store(true, Ordering::Relaxed);
+            TreeError::Store { path: path.into(), source: Box::new(error) }
+        }),
+        None if size > limit => Err(TreeError::TooLarge { path: path.into(), size, limit }),
+        None => Ok(bytes),
     }
 }
 
 /// An entry whose pointers are read as what they point to.
-fn with_content(entry: Entry) -> Entry {
+pub(crate) fn with_content(entry: Entry) -> Entry {
     Entry { kind: entry.kind, digest: Digest::combine([Digest::of_bytes(b"git-lfs"), entry.digest]) }
 }

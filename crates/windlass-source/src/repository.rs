@@ -272,11 +272,17 @@ impl Repository {
 
     /// The files of a commit with those that Git LFS keeps beside the repository, which are fetched when they are read.
     ///
-    /// `tree` is of this repository. A repository on this machine has no LFS server, and its tree stays as it is: `None`.
+    /// `tree` is of this repository; submodules in it see to theirs themselves. A repository on this machine has no LFS server, and its tree stays as it is: `None`.
     #[must_use]
     pub fn with_lfs(&self, tree: Arc<dyn Tree>) -> Option<LfsTree> {
+        let client = self.lfs_client(tree.as_ref())?;
+        Some(LfsTree::new(tree, client))
+    }
+
+    /// What fetches the files that Git LFS keeps of a tree of this repository.
+    pub(crate) fn lfs_client(&self, tree: &dyn Tree) -> Option<Arc<LfsClient>> {
         let folder = self.slot.lfs_folder()?;
-        let endpoint = lfs::endpoint_of(tree.as_ref());
+        let endpoint = lfs::endpoint_of(tree);
         let mut clients = self.lfs.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= MAX_LFS_SERVERS {
             clients.clear();
@@ -285,7 +291,7 @@ impl Repository {
             let (url, access, web) = (self.url.clone(), self.access.clone(), self.shared.web.clone());
             Arc::new(LfsClient::new(url, endpoint, access, web, folder))
         });
-        Some(LfsTree::new(tree, client.clone()))
+        Some(client.clone())
     }
 
     /// Throws away what was fetched, after reading it has failed. Trees that are open stay as they are.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gix::ObjectId;
 use windlass_kube::Str;
@@ -12,6 +13,7 @@ use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 use crate::credentials::Access;
 use crate::error::{Message, SourceError};
 use crate::flight::Freshness;
+use crate::lfs::{self, LfsClient};
 use crate::links::{self, Nodes};
 use crate::members::RawKind;
 use crate::policy::Refused;
@@ -40,6 +42,11 @@ pub type AccessTo<'a> = &'a dyn Fn(&RepositoryUrl, Access) -> Access;
 #[derive(Clone)]
 pub struct CompositeTree {
     parts: Arc<Vec<GitTree>>,
+    /// What fetches the files of a part that Git LFS keeps, where they are wanted. The commit's own are its reader's
+    /// affair.
+    lfs: Arc<Vec<Option<Arc<LfsClient>>>>,
+    /// Whether one of those could not be had.
+    lfs_failed: Arc<AtomicBool>,
     /// By the part and the path in it.
     mounts: Arc<HashMap<(usize, String), usize>>,
 }
@@ -58,7 +65,9 @@ impl RepositoryStore {
     ///
     /// A submodule is reached with what `access_to` answers for its address. That is told what the repository that
     /// names it is reached with where both are on one host, and anonymous access elsewhere. A relative address is
-    /// relative to that repository's. Only a local repository may have local submodules.
+    /// relative to that repository's. Where `repository` is reached with [`Access::lfs`], files of submodules that Git LFS
+    /// keeps are read as what they are, each from the server of its own repository, with what that is reached with. Those of
+    /// the commit itself are left to [`Repository::with_lfs`]. Only a local repository may have local submodules.
     ///
     /// # Errors
     ///
@@ -70,11 +79,23 @@ impl RepositoryStore {
         access_to: AccessTo<'_>,
         freshness: Freshness,
     ) -> Result<CompositeTree, SourceError> {
-        let mut collection =
-            Collection { store: self, access_to, freshness, parts: Vec::new(), mounts: HashMap::new() };
-        let part = collection.add(snapshot.tree.clone());
+        let mut collection = Collection {
+            store: self,
+            access_to,
+            freshness,
+            with_lfs: repository.access().lfs,
+            parts: Vec::new(),
+            lfs: Vec::new(),
+            mounts: HashMap::new(),
+        };
+        let part = collection.add(snapshot.tree.clone(), None);
         collection.visit(part, repository, 0)?;
-        Ok(CompositeTree { parts: Arc::new(collection.parts), mounts: Arc::new(collection.mounts) })
+        Ok(CompositeTree {
+            parts: Arc::new(collection.parts),
+            lfs: Arc::new(collection.lfs),
+            lfs_failed: Arc::default(),
+            mounts: Arc::new(collection.mounts),
+        })
     }
 }
 
@@ -82,13 +103,16 @@ struct Collection<'a> {
     store: &'a RepositoryStore,
     access_to: AccessTo<'a>,
     freshness: Freshness,
+    with_lfs: bool,
     parts: Vec<GitTree>,
+    lfs: Vec<Option<Arc<LfsClient>>>,
     mounts: HashMap<(usize, String), usize>,
 }
 
 impl Collection<'_> {
-    fn add(&mut self, tree: GitTree) -> usize {
+    fn add(&mut self, tree: GitTree, lfs: Option<Arc<LfsClient>>) -> usize {
         self.parts.push(tree);
+        self.lfs.push(lfs);
         self.parts.len() - 1
     }
 
@@ -124,7 +148,8 @@ impl Collection<'_> {
             let other = self.store.repository(&url, &access)?;
             let commit = TargetRevision::parse(&found.id.to_string(), "");
             let snapshot = other.update_one(&commit, self.freshness)?;
-            let mounted = self.add(snapshot.tree);
+            let lfs = if self.with_lfs { other.lfs_client(&snapshot.tree) } else { None };
+            let mounted = self.add(snapshot.tree, lfs);
             self.mounts.insert((part, path), mounted);
             self.visit(mounted, &other, depth + 1)?;
         }
@@ -198,10 +223,10 @@ impl CompositeTree {
         self.mounts.contains_key(&(0, path.to_string()))
     }
 
-    /// Whether reading has found damage in one of the databases.
+    /// Whether reading has found damage in one of the databases, or what Git LFS keeps of a submodule could not be had.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        self.parts.iter().any(GitTree::is_damaged)
+        self.lfs_failed.load(Ordering::Relaxed) || self.parts.iter().any(GitTree::is_damaged)
     }
 
     /// The files of the commit itself, without its submodules.
@@ -216,7 +241,8 @@ impl CompositeTree {
             RawKind::Directory => EntryKind::Directory,
             RawKind::Submodule => EntryKind::Submodule,
         };
-        Entry { kind, digest: Digest::from_foreign(place.id.as_bytes()) }
+        let entry = Entry { kind, digest: Digest::from_foreign(place.id.as_bytes()) };
+        if self.lfs[place.part].is_some() { lfs::with_content(entry) } else { entry }
     }
 }
 
@@ -289,7 +315,12 @@ impl Tree for CompositeTree {
         if found.kind != RawKind::File {
             return Ok(None);
         }
-        self.parts[found.id.part].read_blob(found.id.id, path, limit)
+        let Place { part, id, .. } = found.id;
+        let read = |limit| self.parts[part].read_blob(id, path, limit);
+        match &self.lfs[part] {
+            Some(client) => lfs::read_through(client, &self.lfs_failed, path, limit, read),
+            None => read(limit),
+        }
     }
 }
 

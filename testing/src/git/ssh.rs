@@ -136,6 +136,23 @@ impl SshGitServer {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Runs this shell script as `git-lfs-authenticate`, with the repository's path and `download` as its arguments.
+    /// Without one the command is as unknown as `git shell` has it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn answer_lfs(&self, script: &str) -> Result<()> {
+        let path = self.root.path().join("git-lfs-authenticate");
+        tools::write(&path, format!("#!/bin/sh\n{script}\n"))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755))
+            .map_err(Error::io(format!("make {} executable", path.display())))
+    }
+
+    /// How many times `git-lfs-authenticate` was run.
+    pub fn lfs_authentications(&self) -> usize {
+        self.commands().iter().filter(|command| command.starts_with("git-lfs-authenticate")).count()
+    }
+
     /// How many times `git-upload-pack` was run.
     pub fn upload_packs(&self) -> usize {
         self.commands().iter().filter(|command| command.starts_with("git-upload-pack")).count()
@@ -209,6 +226,9 @@ fn write_script(directory: &Path) -> Result<()> {
             "#!/bin/sh\n\
              printf '%s\\n' \"$SSH_ORIGINAL_COMMAND\" >>'{directory}/commands'\n\
              export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\n\
+             case \"$SSH_ORIGINAL_COMMAND\" in git-lfs-authenticate\\ *)\n\
+             test -x '{directory}/git-lfs-authenticate' && cd '{directory}' && PATH=\".:$PATH\" exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n\
+             esac\n\
              exec git shell -c \"$SSH_ORIGINAL_COMMAND\"\n"
         ),
     )?;

@@ -11,6 +11,7 @@ use http::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
+use super::authenticate::{self, Grant};
 use super::pointer::Pointer;
 use crate::artifact::web::{Question, Web, check_place, header, protocol, wrong};
 use crate::artifact::{ArtifactError, ContentDigest};
@@ -37,6 +38,8 @@ pub(crate) struct LfsClient {
     access: Access,
     web: Arc<Web>,
     folder: PathBuf,
+    /// What the server last said over SSH.
+    grant: Mutex<Option<Grant>>,
     /// Held while something is fetched: many readers want the same file at once.
     fetching: Mutex<()>,
 }
@@ -98,7 +101,7 @@ impl LfsClient {
         web: Arc<Web>,
         folder: PathBuf,
     ) -> Self {
-        Self { url, endpoint, access, web, folder, fetching: Mutex::default() }
+        Self { url, endpoint, access, web, folder, grant: Mutex::default(), fetching: Mutex::default() }
     }
 
     /// Where its LFS server is asked, and whether that is where our credentials are for.
@@ -113,7 +116,7 @@ impl LfsClient {
             return Ok((batch, is_own));
         }
         let Some(own) = own else {
-            return Err(protocol(&self.shown(), "files that Git LFS keeps are fetched over https only"));
+            return Err(protocol(&self.shown(), "it has no LFS server"));
         };
         let address = own.as_str().trim_end_matches('/');
         let suffix = if address.ends_with(".git") { "" } else { ".git" };
@@ -148,7 +151,7 @@ impl LfsClient {
         let shown = self.shown();
         let what = format!("LFS object {}", pointer.digest.hex());
         let _permit = self.web.permits.acquire();
-        let download = self.offered(pointer, &what)?;
+        let (download, grant) = self.offered(pointer, &what)?;
         let url = Url::parse(&download.href)
             .map_err(|_| protocol(&shown, "its LFS server names an address that cannot be used"))?;
         check_place(&self.web, &shown, &url)?;
@@ -161,6 +164,12 @@ impl LfsClient {
                 Ok(name) => question = question.with_header(name, &value),
                 Err(_) => {}
             }
+        }
+        // What it gave over SSH is for that server, as our own credentials are for the repository's.
+        if question.authorization.is_none()
+            && let Some(grant) = grant.filter(|grant| grant.batch.origin() == url.origin())
+        {
+            question.authorization = grant.authorization;
         }
         if question.authorization.is_none() && own_origin.is_ok_and(|own| own == url.origin()) {
             question.authorization = authorization(&self.url, &access)?;
@@ -197,10 +206,42 @@ impl LfsClient {
         kept.inspect(|()| evict(&self.folder, path, MAX_STORED_BYTES))
     }
 
-    /// Where the server says that the content is.
-    fn offered(&self, pointer: &Pointer, what: &str) -> Result<Download, SourceError> {
+    /// What the server says over SSH, where that is how it is asked; and whether it said so before.
+    fn granted(&self) -> Result<Option<(Grant, bool)>, SourceError> {
+        if self.url.scheme() != Scheme::Ssh || self.endpoint.is_some() {
+            return Ok(None);
+        }
+        let mut known = self.grant.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(grant) = known.as_ref().filter(|grant| grant.is_current()) {
+            return Ok(Some((grant.clone(), true)));
+        }
+        let grant = authenticate::ask(&self.web, &self.url, &self.access)?;
+        *known = Some(grant.clone());
+        Ok(Some((grant, false)))
+    }
+
+    /// Where the server says that the content is, and what it was asked with if it was asked for that over SSH.
+    fn offered(&self, pointer: &Pointer, what: &str) -> Result<(Download, Option<Grant>), SourceError> {
+        let Some((grant, is_old)) = self.granted()? else {
+            return Ok((self.asked(pointer, what, None)?, None));
+        };
+        match self.asked(pointer, what, Some(&grant)) {
+            // A token may end before its time.
+            Err(SourceError::AuthenticationFailed { .. } | SourceError::Forbidden { .. }) if is_old => {
+                *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                let grant = self.granted()?.map(|(grant, _)| grant);
+                Ok((self.asked(pointer, what, grant.as_ref())?, grant))
+            }
+            answer => answer.map(|download| (download, Some(grant))),
+        }
+    }
+
+    fn asked(&self, pointer: &Pointer, what: &str, grant: Option<&Grant>) -> Result<Download, SourceError> {
         let shown = self.shown();
-        let (url, is_own) = self.batch()?;
+        let (url, is_own) = match grant {
+            Some(grant) => (grant.batch.clone(), false),
+            None => self.batch()?,
+        };
         let oid = pointer.digest.hex();
         let batch = Batch {
             operation: "download",
@@ -213,6 +254,12 @@ impl LfsClient {
         question.method = Method::POST;
         if is_own {
             question.authorization = authorization(&self.url, &access)?;
+        }
+        if let Some(grant) = grant {
+            question.authorization.clone_from(&grant.authorization);
+            for (name, value) in &grant.headers {
+                question = question.with_header(name.clone(), value);
+            }
         }
         let text = serde_json::to_string(&batch)
             .map_err(|_| protocol(&shown, "a question to its LFS server cannot be written"))?;

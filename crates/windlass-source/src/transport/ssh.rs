@@ -70,6 +70,64 @@ pub(crate) fn connect(
     .custom_url(Some(repository.to_string().into())))
 }
 
+/// What a command on the server came to.
+pub(crate) struct Ran {
+    /// What it wrote, cut off somewhere beyond the limit.
+    pub(crate) output: Vec<u8>,
+    /// The beginning of what it wrote to its standard error.
+    pub(crate) errors: String,
+    /// What it ended with, if the server says so.
+    pub(crate) status: Option<u32>,
+}
+
+/// Connects, checks the host, authenticates, and runs one command to its end, or until it has written more than
+/// `max_bytes`.
+pub(crate) fn run(
+    io: &Arc<IoRuntime>,
+    repository: &RepositoryUrl,
+    access: &Access,
+    policy: &Policy,
+    command: &str,
+    max_bytes: usize,
+) -> Result<Ran, SourceError> {
+    let conversation = async {
+        let handle = log_in(repository, access, policy).await?;
+        let broken = |error: russh::Error| SourceError::Unreachable {
+            repository: repository.to_string(),
+            source: Arc::new(error),
+        };
+        let mut channel = handle.channel_open_session().await.map_err(broken)?;
+        channel.exec(true, command).await.map_err(broken)?;
+        let mut ran = Ran { output: Vec::new(), errors: String::new(), status: None };
+        let mut errors = Vec::new();
+        loop {
+            match channel.wait().await {
+                Some(ChannelMsg::Data { data }) => ran.output.extend_from_slice(&data),
+                Some(ChannelMsg::ExtendedData { data, .. }) => {
+                    let room = MAX_STDERR_BYTES.saturating_sub(errors.len());
+                    errors.extend_from_slice(&data[..data.len().min(room)]);
+                }
+                Some(ChannelMsg::ExitStatus { exit_status }) => ran.status = Some(exit_status),
+                // What a shell says to the name of a program that it does not have.
+                Some(ChannelMsg::Failure) => {
+                    ran.status = Some(127);
+                    break;
+                }
+                Some(ChannelMsg::Close) | None => break,
+                Some(_) => {}
+            }
+            if ran.output.len() > max_bytes {
+                ran.status.get_or_insert(0);
+                break;
+            }
+        }
+        ran.errors = String::from_utf8_lossy(&errors).into_owned();
+        Ok(ran)
+    };
+    let limit = access.timeouts.connect.saturating_add(access.timeouts.silence);
+    io.wait(limit, conversation).unwrap_or_else(|stopped| Err(stopped.into_error(repository)))
+}
+
 struct Opened {
     handle: Handle<HostCheck>,
     reader: ChannelReadHalf,
@@ -77,6 +135,24 @@ struct Opened {
 }
 
 async fn open(repository: &RepositoryUrl, access: &Access, policy: &Policy) -> Result<Opened, SourceError> {
+    let handle = log_in(repository, access, policy).await?;
+    let broken = |error: russh::Error| SourceError::Unreachable {
+        repository: repository.to_string(),
+        source: Arc::new(error),
+    };
+    let channel = handle.channel_open_session().await.map_err(broken)?;
+    // Servers that do not accept the variable answer in the older protocol, which is understood too.
+    channel.set_env(false, "GIT_PROTOCOL", "version=2").await.map_err(broken)?;
+    channel.exec(true, upload_pack_command(repository.path())).await.map_err(broken)?;
+    let (reader, writer) = channel.split();
+    Ok(Opened { handle, reader, writer })
+}
+
+async fn log_in(
+    repository: &RepositoryUrl,
+    access: &Access,
+    policy: &Policy,
+) -> Result<Handle<HostCheck>, SourceError> {
     let unreachable =
         |source: crate::error::Cause| SourceError::Unreachable { repository: repository.to_string(), source };
     let (host, port) = (repository.host(), repository.port());
@@ -109,14 +185,7 @@ async fn open(repository: &RepositoryUrl, access: &Access, policy: &Policy) -> R
         }
     };
     authenticate(&mut handle, repository, access).await?;
-
-    let broken = |error: russh::Error| unreachable(Arc::new(error));
-    let channel = handle.channel_open_session().await.map_err(broken)?;
-    // Servers that do not accept the variable answer in the older protocol, which is understood too.
-    channel.set_env(false, "GIT_PROTOCOL", "version=2").await.map_err(broken)?;
-    channel.exec(true, upload_pack_command(repository.path())).await.map_err(broken)?;
-    let (reader, writer) = channel.split();
-    Ok(Opened { handle, reader, writer })
+    Ok(handle)
 }
 
 /// Asks for a key of a type that `known_hosts` lists, as OpenSSH does; otherwise a server with several keys could
@@ -184,9 +253,20 @@ async fn authenticate(
 
 /// The command line for the server's shell: the path in single quotes, as Git sends it.
 fn upload_pack_command(path: &str) -> String {
+    format!("git-upload-pack {}", quoted(path))
+}
+
+/// The path for the server's shell, as Git LFS sends it: in quotes only where it needs them. Servers without a shell take
+/// such commands apart themselves, and not all take the quotes off.
+pub(crate) fn quoted_if_needed(path: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@".contains(character);
+    if path.chars().all(is_plain) { path.to_string() } else { quoted(path) }
+}
+
+fn quoted(path: &str) -> String {
     // `ssh://host/~user/x` means `~user/x`.
     let path = if path.starts_with("/~") { &path[1..] } else { path };
-    let mut command = String::from("git-upload-pack '");
+    let mut command = String::from("'");
     for character in path.chars() {
         match character {
             '\'' | '!' => command.extend(["'\\", character.encode_utf8(&mut [0; 4]), "'"]),
@@ -257,24 +337,29 @@ impl Session {
     fn account_for_end(&self, status: u32) {
         let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&stderr).trim().to_string();
-        let lower = text.to_lowercase();
-        let repository = self.repository.to_string();
-        let not_found = ["not found", "does not exist", "does not appear to be a git repository", "no such"];
-        let error = if not_found.iter().any(|words| lower.contains(words)) {
-            SourceError::RepositoryNotFound { repository }
-        } else if lower.contains("permission")
-            || lower.contains("access denied")
-            || lower.contains("forbidden")
-        {
-            SourceError::Forbidden { repository }
-        } else {
+        let error = known_failure(&self.repository, &text).unwrap_or_else(|| {
             let said = if text.is_empty() { String::new() } else { format!(": {text}") };
             SourceError::Protocol {
-                repository,
+                repository: self.repository.to_string(),
                 source: Message::cause(format!("git-upload-pack ended with status {status}{said}")),
             }
-        };
+        });
         let _ = self.failure.put(error);
+    }
+}
+
+/// What a server means that ended a command with these words on its standard error, if they are words that servers
+/// use.
+pub(crate) fn known_failure(url: &RepositoryUrl, errors: &str) -> Option<SourceError> {
+    let lower = errors.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+    let repository = url.to_string();
+    if says(&["not found", "does not exist", "does not appear to be a git repository", "no such"]) {
+        Some(SourceError::RepositoryNotFound { repository })
+    } else if says(&["permission", "access denied", "forbidden"]) {
+        Some(SourceError::Forbidden { repository })
+    } else {
+        None
     }
 }
 
@@ -343,6 +428,9 @@ mod tests {
             ("a!b", r"git-upload-pack 'a'\!'b'"),
         ] {
             assert_eq!(upload_pack_command(path), command);
+        }
+        for (path, sent) in [("/a/b.git", "/a/b.git"), ("/~bob/b", "'~bob/b'"), ("a;b", "'a;b'")] {
+            assert_eq!(quoted_if_needed(path), sent);
         }
     }
 }

@@ -6,6 +6,7 @@ mod crash;
 mod github_app;
 mod large;
 mod lfs;
+mod lfs_remote;
 mod local;
 mod proxy;
 mod remote;

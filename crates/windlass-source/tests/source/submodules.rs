@@ -8,7 +8,7 @@ use windlass_testing::{GitServer, Repository as GitRepository};
 
 use crate::{Rig, update};
 
-fn modules(entries: &[(&str, &str)]) -> String {
+pub(crate) fn modules(entries: &[(&str, &str)]) -> String {
     entries
         .iter()
         .map(|(path, url)| format!("[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n"))
