@@ -45,7 +45,8 @@ pub struct EngineConfig {
     pub store_bucket: Option<StoreBucket>,
     /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
     pub allow_local_repositories: bool,
-    /// Whether cluster Secrets may have programs run, or files read, to log in.
+    /// Whether Secrets of clusters and repositories may have programs run, files read, or the machine's own identity
+    /// used, to log in.
     pub cluster_logins: LocalLogins,
     /// What evaluates Jsonnet in sources; one that sets no limits leaves a render thread to each program without end.
     pub jsonnet: Option<Arc<dyn Engine>>,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use windlass_cluster::{SECRET_TYPE, secret_data};
 use windlass_kube::{Object, Str, Value};
 use windlass_source::{
-    Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts,
-    Proxy, RepositoryUrl, Secret, TrustedKeys, VerificationRule, Verifications,
+    AZURE_DEVOPS_SCOPE, Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates,
+    GOOGLE_SCOPE, GitHubApp, Identity, IdentitySource, KnownHosts, Proxy, RepositoryUrl, Secret, TrustedKeys,
+    VerificationRule, Verifications,
 };
 
 use crate::fetching::Place;
@@ -294,7 +295,13 @@ impl RepositorySecret {
                 username: text("username").unwrap_or_default(),
                 password: Secret::new(password),
             },
-            (None, None, None) => Authentication::Anonymous,
+            (None, None, None) => match identity(&text)? {
+                None => Authentication::Anonymous,
+                Some(source) => {
+                    let identity = Identity::new(source).with_username(text("username"));
+                    Authentication::Identity(Box::new(identity))
+                }
+            },
         };
         let mut access = Access { authentication, ..Access::default() };
         access.tls.insecure_skip_verify = is_true("insecure");
@@ -318,6 +325,46 @@ impl RepositorySecret {
         let is_of_charts = matches!(text("type").as_deref(), Some("helm" | "oci"));
         let name = text("name").filter(|_| is_of_charts).unwrap_or_default();
         Ok(Self { url, name, project, is_template, access })
+    }
+}
+
+/// Where the fields of a Secret say that tokens are had from; of several, the first of this order counts.
+fn identity(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<IdentitySource>, String> {
+    if let Some(key) = text("gcpServiceAccountKey") {
+        let scope = GOOGLE_SCOPE.to_owned();
+        return Ok(Some(IdentitySource::GoogleServiceAccount { key: Secret::new(key), scope }));
+    }
+    let scope = AZURE_DEVOPS_SCOPE.to_owned();
+    if let Some(client_secret) = text("azureServicePrincipalClientSecret") {
+        let needed = |key: &str| {
+            text(key).ok_or_else(|| format!("it has an azureServicePrincipalClientSecret and no {key}"))
+        };
+        return Ok(Some(IdentitySource::AzureServicePrincipal {
+            authority: text("azureActiveDirectoryEndpoint").unwrap_or_default(),
+            tenant: needed("azureServicePrincipalTenantId")?,
+            client_id: needed("azureServicePrincipalClientId")?,
+            client_secret: Secret::new(client_secret),
+            scope,
+        }));
+    }
+    if let Some(path) = text("tokenFile") {
+        return Ok(Some(IdentitySource::File(path.trim().into())));
+    }
+    if let Some(command) = text("tokenCommand") {
+        let command: Vec<String> = serde_json::from_str(&command)
+            .ok()
+            .filter(|command: &Vec<String>| !command.is_empty())
+            .ok_or("its tokenCommand is no JSON list of a program and its arguments")?;
+        return Ok(Some(IdentitySource::Command(command)));
+    }
+    match text("machineIdentity").as_deref().map(str::trim) {
+        None => Ok(None),
+        Some("gcp") => Ok(Some(IdentitySource::GoogleMachine { address: String::new() })),
+        Some("azure") => {
+            let client_id = text("azureServicePrincipalClientId").unwrap_or_default();
+            Ok(Some(IdentitySource::AzureMachine { address: String::new(), client_id, scope }))
+        }
+        Some(_) => Err("its machineIdentity is neither gcp nor azure".into()),
     }
 }
 
@@ -490,5 +537,44 @@ mod tests {
         }
         assert!(!credentials.has_names_of(&Credentials::default()));
         assert!(credentials.of_nobody().named("all", "").is_none());
+    }
+
+    #[test]
+    fn identities_are_read_where_there_is_no_password() {
+        let of = |data: &[(&str, &str)]| {
+            let mut data: Vec<_> = data.to_vec();
+            data.push(("url", "https://h/x"));
+            let data = data.iter().map(|(key, value)| (Str::from(*key), value.as_bytes().into())).collect();
+            RepositorySecret::read("repository", &data).map(|secret| secret.access.authentication)
+        };
+        let is = |source| Ok(Authentication::Identity(Box::new(Identity::new(source))));
+        assert_eq!(of(&[("tokenFile", "/t")]), is(IdentitySource::File("/t".into())));
+        let command = IdentitySource::Command(vec!["gcloud".into(), "auth".into()]);
+        assert_eq!(of(&[("tokenCommand", r#"["gcloud", "auth"]"#)]), is(command));
+        let key = IdentitySource::GoogleServiceAccount { key: "{}".into(), scope: GOOGLE_SCOPE.into() };
+        assert_eq!(of(&[("gcpServiceAccountKey", "{}"), ("tokenFile", "/t")]), is(key));
+        let machine = IdentitySource::GoogleMachine { address: String::new() };
+        assert_eq!(of(&[("machineIdentity", "gcp")]), is(machine));
+        let principal = IdentitySource::AzureServicePrincipal {
+            authority: "https://login.example.org".into(),
+            tenant: "t".into(),
+            client_id: "c".into(),
+            client_secret: "s".into(),
+            scope: AZURE_DEVOPS_SCOPE.into(),
+        };
+        let fields = [
+            ("azureServicePrincipalClientSecret", "s"),
+            ("azureServicePrincipalClientId", "c"),
+            ("azureServicePrincipalTenantId", "t"),
+            ("azureActiveDirectoryEndpoint", "https://login.example.org"),
+        ];
+        assert_eq!(of(&fields), is(principal));
+        let with_password = of(&[("tokenFile", "/t"), ("password", "p"), ("username", "u")]);
+        assert!(matches!(with_password, Ok(Authentication::Basic { .. })));
+        for wrong in
+            [("tokenCommand", "gcloud"), ("tokenCommand", "[]"), ("machineIdentity", "aws"), fields[0]]
+        {
+            assert!(of(&[wrong]).is_err(), "{wrong:?}");
+        }
     }
 }

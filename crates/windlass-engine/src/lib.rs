@@ -45,7 +45,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use windlass_cluster::{ClusterClient, Resource, WatchEvent, WatchScope};
+use windlass_cluster::{ClusterClient, LocalLogins, Resource, WatchEvent, WatchScope};
 use windlass_model::Time;
 use windlass_render::RenderCache;
 use windlass_source::{Policy, SourceError, webhook};
@@ -113,7 +113,8 @@ impl Engine {
         data: &Path,
         metrics: Metrics,
     ) -> Result<Self, SourceError> {
-        let policy = if config.allow_local_repositories { Policy::trusting() } else { Policy::default() };
+        let mut policy = if config.allow_local_repositories { Policy::trusting() } else { Policy::default() };
+        policy.local_logins = config.cluster_logins == LocalLogins::Allowed;
         let stores = Arc::new(SourceStores::open(data, policy)?);
         let folder = data.join("renders");
         let renders = RenderCache::new(config.render_cache_bytes);

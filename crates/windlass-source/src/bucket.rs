@@ -27,6 +27,7 @@ use crate::artifact::{
 };
 use crate::credentials::{Access, Authentication};
 use crate::error::{Message, SourceError};
+use crate::identity::Purpose;
 
 use ignore::Ignore;
 use listing::{Listing, Object};
@@ -136,7 +137,10 @@ impl Buckets {
                 }
                 question.authorization = Some(header(&shown, &signed.authorization)?);
             }
-            _ => question.authorization = authorization(&self.url, &self.access)?,
+            _ => {
+                question.authorization =
+                    authorization(&self.shared.web, &self.url, &self.access, Purpose::Bucket)?;
+            }
         }
         let anonymous = question.authorization.is_none();
         question.body = body;

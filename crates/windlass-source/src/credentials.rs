@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::artifact::ArtifactUrl;
+use crate::identity::Identity;
 use crate::url::RepositoryUrl;
 use crate::verification::Verifications;
 
@@ -104,6 +105,8 @@ pub enum Authentication {
     IdentityToken(Secret),
     /// A GitHub App, whose token is bought when it is needed and renewed before it ends.
     GitHubApp(Box<GitHubApp>),
+    /// Tokens from a file, a program or a cloud, which are renewed before they end. Not for SSH.
+    Identity(Box<Identity>),
     /// A private key for SSH: OpenSSH, PKCS#1, PKCS#8 or PuTTY format.
     SshKey {
         /// The key's text.

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::artifact::web::{Question, Web, header, protocol};
 use crate::credentials::{Access, Authentication, GitHubApp, Secret};
 use crate::error::{Message, SourceError};
+use crate::identity::Purpose;
 use crate::url::RepositoryUrl;
 
 /// Where GitHub's API is, for those who host nothing of it themselves.
@@ -53,14 +54,21 @@ struct Installation {
 }
 
 impl Web {
-    /// The access that requests to a repository are made with: a GitHub App's is exchanged for a token.
+    /// The access that requests to a repository are made with: a GitHub App's, and an identity's, is exchanged for a
+    /// token.
     pub(crate) fn signed_in<'a>(
         &self,
         url: &RepositoryUrl,
         access: &'a Access,
     ) -> Result<Cow<'a, Access>, SourceError> {
-        let Authentication::GitHubApp(app) = &access.authentication else { return Ok(Cow::Borrowed(access)) };
-        let app: &GitHubApp = app;
+        let app: &GitHubApp = match &access.authentication {
+            Authentication::GitHubApp(app) => app,
+            Authentication::Identity(_) => {
+                let authentication = self.shown_for(&url.to_string(), access, Purpose::Git)?;
+                return Ok(Cow::Owned(Access { authentication, ..access.clone() }));
+            }
+            _ => return Ok(Cow::Borrowed(access)),
+        };
         let key = token_key(url, app);
         let known = {
             let tokens = self.github.lock();
@@ -84,8 +92,10 @@ impl Web {
 
     /// Buys a new token the next time: the one there is was not accepted.
     pub(crate) fn forget_token(&self, url: &RepositoryUrl, access: &Access) {
-        if let Authentication::GitHubApp(app) = &access.authentication {
-            self.github.lock().remove(&token_key(url, app));
+        match &access.authentication {
+            Authentication::GitHubApp(app) => drop(self.github.lock().remove(&token_key(url, app))),
+            Authentication::Identity(identity) => identity.forget(),
+            _ => {}
         }
     }
 
@@ -154,18 +164,28 @@ fn statement(app: &GitHubApp, repository: &str) -> Result<String, SourceError> {
     let claims = serde_json::json!({
         "iat": now.saturating_sub(STATEMENT_BEGAN), "exp": now + STATEMENT_ENDS, "iss": app.app_id.to_string(),
     });
-    let header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
+    signed_claims(&app.private_key, None, &claims)
+        .map_err(|text| invalid(repository, "private key of the GitHub App", text))
+}
+
+/// A JSON web token, signed with an RSA key (RS256), or what is wrong with the key.
+pub(crate) fn signed_claims(
+    private_key: &Secret,
+    key_id: Option<&str>,
+    claims: &serde_json::Value,
+) -> Result<String, &'static str> {
+    let mut header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
+    if let Some(id) = key_id {
+        header["kid"] = id.into();
+    }
     let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let said = format!("{}.{}", encode(&header), encode(&claims));
-    let unusable = |text: &str| invalid(repository, "private key of the GitHub App", text);
-    let key = PrivateKeyDer::from_pem_slice(app.private_key.expose().as_bytes())
-        .map_err(|_| unusable("it holds no PEM private key"))?;
+    let said = format!("{}.{}", encode(&header), encode(claims));
+    let key = PrivateKeyDer::from_pem_slice(private_key.expose().as_bytes())
+        .map_err(|_| "it holds no PEM private key")?;
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
-        .map_err(|_| unusable("it is no key that can sign"))?;
-    let signer = key
-        .choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])
-        .ok_or_else(|| unusable("it is no RSA key"))?;
-    let signature = signer.sign(said.as_bytes()).map_err(|_| unusable("signing with it failed"))?;
+        .map_err(|_| "it is no key that can sign")?;
+    let signer = key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]).ok_or("it is no RSA key")?;
+    let signature = signer.sign(said.as_bytes()).map_err(|_| "signing with it failed")?;
     Ok(format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 

@@ -22,6 +22,7 @@ use crate::artifact::{
 };
 use crate::credentials::{Access, Authentication};
 use crate::error::SourceError;
+use crate::identity::Purpose;
 use crate::oci::OciRepository;
 
 /// A Helm repository, reached with one set of credentials.
@@ -70,7 +71,7 @@ impl HelmRepository {
         let shown = self.shown.as_str();
         let address = self.address_of("index.yaml").ok_or_else(|| protocol(shown, "it has no address"))?;
         let mut question = Question::get(shown, &self.access, address).with_header(ACCEPT_ENCODING, "gzip");
-        question.authorization = authorization(&self.url, &self.access)?;
+        question.authorization = authorization(&self.shared.web, &self.url, &self.access, Purpose::Other)?;
         let anonymous = question.authorization.is_none();
         let known = self.lock().index.clone();
         let known = match known {
@@ -196,7 +197,8 @@ impl HelmRepository {
         }
         let mut question = Question::get(shown, &self.access, address);
         if may_have_credentials {
-            question.authorization = authorization(&self.url, &self.access)?;
+            question.authorization =
+                authorization(&self.shared.web, &self.url, &self.access, Purpose::Other)?;
         }
         let anonymous = question.authorization.is_none();
         let reply = self.shared.web.ask(question)?;

@@ -53,6 +53,7 @@ mod flight;
 mod folder;
 mod github_app;
 mod helm_repository;
+mod identity;
 mod lfs;
 mod links;
 mod members;
@@ -92,6 +93,9 @@ pub use credentials::{
 pub use error::{Cause, ErrorClass, SourceError, chain};
 pub use flight::Freshness;
 pub use folder::FolderTree;
+pub use identity::{
+    AZURE_DEVOPS_SCOPE, AZURE_STORAGE_SCOPE, GOOGLE_SCOPE, GOOGLE_STORAGE_SCOPE, Identity, IdentitySource,
+};
 pub use lfs::LfsTree;
 pub use policy::{Policy, Refused};
 pub use repository::{CommitMetadata, Repository, Snapshot};

@@ -17,6 +17,9 @@ pub struct Policy {
     pub internal_hosts: bool,
     /// Hosts that may be reached although they are internal: exact names or addresses.
     pub exempt_hosts: Vec<String>,
+    /// Whether who configures credentials may have programs run, files read and the machine's own identity used for
+    /// tokens. Never by default: all three act as Windlass itself.
+    pub local_logins: bool,
 }
 
 impl Default for Policy {
@@ -25,6 +28,7 @@ impl Default for Policy {
             schemes: vec![Scheme::Https, Scheme::Http, Scheme::Ssh],
             internal_hosts: false,
             exempt_hosts: Vec::new(),
+            local_logins: false,
         }
     }
 }
@@ -58,13 +62,15 @@ const METADATA_ADDRESSES: [IpAddr; 3] = [
 const METADATA_NAMES: [&str; 3] = ["metadata", "metadata.google.internal", "instance-data"];
 
 impl Policy {
-    /// A policy for one's own machine: local paths and internal hosts are fine.
+    /// A policy for one's own machine: local paths and internal hosts are fine, programs for
+    /// credentials are not.
     #[must_use]
     pub fn trusting() -> Self {
         Self {
             schemes: vec![Scheme::Https, Scheme::Http, Scheme::Ssh, Scheme::Local],
             internal_hosts: true,
             exempt_hosts: Vec::new(),
+            local_logins: false,
         }
     }
 

@@ -191,8 +191,9 @@ pub(crate) struct EngineOptions {
 /// How other clusters may be logged in to.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct LoginOptions {
-    /// Let cluster Secrets have programs of this machine run, or files of it read, to log in (execProviderConfig,
-    /// awsAuthConfig, bearerTokenFile). Who may write such Secrets can then run programs here.
+    /// Let Secrets of clusters and repositories have programs of this machine run, or files of it read, to log in
+    /// (execProviderConfig, awsAuthConfig, bearerTokenFile, tokenCommand, tokenFile, machineIdentity). Who may write
+    /// such Secrets can then run programs here.
     #[arg(long, env = "WINDLASS_ALLOW_CLUSTER_PROGRAMS")]
     allow_cluster_programs: bool,
 }

@@ -5,6 +5,7 @@ use super::url::ArtifactUrl;
 use super::web::{Question, authorization};
 use crate::credentials::Access;
 use crate::error::SourceError;
+use crate::identity::Purpose;
 
 /// What a server answered to the question for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl ArtifactStore {
     pub fn file(&self, url: &ArtifactUrl, access: &Access, limit: u64) -> Result<FileAnswer, SourceError> {
         let shown = url.to_string();
         let mut question = Question::get(&shown, access, url.web().clone());
-        question.authorization = authorization(url, access)?;
+        question.authorization = authorization(self.web(), url, access, Purpose::Other)?;
         let reply = self.web().ask(question)?;
         let status = reply.status();
         if !status.is_success() {

@@ -15,6 +15,7 @@ use super::web::{Question, authorization, protocol};
 use crate::archive::ArchiveRoot;
 use crate::credentials::Access;
 use crate::error::SourceError;
+use crate::identity::Purpose;
 
 /// An archive behind an address.
 pub(crate) struct Tarball {
@@ -65,7 +66,7 @@ impl Origin for Tarball {
         };
         let identity = |digest: ContentDigest| format!("archive {root:?} {digest}");
         let mut question = Question::get(&shown, &self.access, self.url.web().clone());
-        question.authorization = authorization(&self.url, &self.access)?;
+        question.authorization = authorization(&self.shared.web, &self.url, &self.access, Purpose::Other)?;
         let anonymous = question.authorization.is_none();
         let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&root).cloned();
         let known = known.and_then(|seen| Some((self.shared.trees.get(&identity(seen.digest))?, seen)));

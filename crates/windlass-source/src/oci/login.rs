@@ -7,10 +7,13 @@ use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
-use crate::artifact::web::{Question, Reply, Web, authorization, check_place, header, protocol, wrong};
+use crate::artifact::web::{
+    Question, Reply, Web, authorization, check_place, header, protocol, shown_as, wrong,
+};
 use crate::artifact::{ArtifactError, ArtifactOptions, ArtifactUrl};
 use crate::credentials::{Access, Authentication, Secret};
 use crate::error::SourceError;
+use crate::identity::Purpose;
 
 /// How long a token holds whose server does not say: the distribution specification's answer.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
@@ -25,8 +28,9 @@ const KNOWN_TOKEN_HOSTS: [(&str, &str); 1] = [("dhi.io", "auth.docker.io")];
 pub(super) struct Login {
     host: String,
     access: Access,
-    /// User and password, or a bearer token, as a header.
+    /// User and password, or a bearer token, as a header; an identity's is had when it is asked for.
     own: Option<HeaderValue>,
+    url: ArtifactUrl,
     refresh: Option<Secret>,
     token_hosts: Vec<String>,
     current: Mutex<Option<(HeaderValue, Option<Instant>)>>,
@@ -57,12 +61,15 @@ impl Login {
             Authentication::IdentityToken(token) => Some(token.clone()),
             _ => None,
         };
-        let own = if refresh.is_some() { None } else { authorization(url, access)? };
+        let is_identity = matches!(access.authentication, Authentication::Identity(_));
+        let own =
+            if refresh.is_some() || is_identity { None } else { shown_as(url, &access.authentication)? };
         // A token that was given is shown at once; a password only when it is asked for.
         let at_once = matches!(access.authentication, Authentication::Bearer(_));
         let current = Mutex::new(own.clone().filter(|_| at_once).map(|value| (value, None)));
         let token_hosts = options.token_hosts.clone();
-        Ok(Self { host: url.host().to_string(), access: access.clone(), own, refresh, token_hosts, current })
+        let (host, access, url) = (url.host().to_string(), access.clone(), url.clone());
+        Ok(Self { host, access, own, url, refresh, token_hosts, current })
     }
 
     /// What to send with a request now.
@@ -74,7 +81,16 @@ impl Login {
 
     /// Whether no credentials are configured.
     pub(super) fn is_anonymous(&self) -> bool {
-        self.own.is_none() && self.refresh.is_none()
+        let is_identity = matches!(self.access.authentication, Authentication::Identity(_));
+        self.own.is_none() && self.refresh.is_none() && !is_identity
+    }
+
+    /// What is shown to whom our credentials may go.
+    fn own(&self, web: &Web) -> Result<Option<HeaderValue>, SourceError> {
+        match self.access.authentication {
+            Authentication::Identity(_) => authorization(web, &self.url, &self.access, Purpose::Registry),
+            _ => Ok(self.own.clone()),
+        }
     }
 
     /// Does what the registry asks for in a reply that lets nobody in; `None` when there is nothing we can do.
@@ -92,7 +108,10 @@ impl Login {
                 let wants_basic = challenges
                     .iter()
                     .any(|text| text.get(..5).is_some_and(|it| it.eq_ignore_ascii_case("basic")));
-                self.own.clone().filter(|_| wants_basic).map(|value| (value, None))
+                match wants_basic {
+                    true => self.own(web)?.map(|value| (value, None)),
+                    false => None,
+                }
             }
         };
         let was = self.current();
@@ -155,7 +174,7 @@ impl Login {
                 pairs.append_pair("scope", scope);
                 drop(pairs);
                 question.url = realm;
-                question.authorization = self.own.clone();
+                question.authorization = self.own(web)?;
             }
         }
         let reply = web.ask(question)?;

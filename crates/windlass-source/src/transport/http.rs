@@ -111,6 +111,7 @@ pub(crate) fn authorization(
         Authentication::SshKey { .. }
         | Authentication::IdentityToken(_)
         | Authentication::GitHubApp(_)
+        | Authentication::Identity(_)
         | Authentication::Anonymous => match (repository.user(), repository.password()) {
             (None, None) => return Ok(None),
             (user, password) => {

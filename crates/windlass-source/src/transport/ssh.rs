@@ -237,6 +237,7 @@ async fn authenticate(
         Authentication::Bearer(_)
         | Authentication::IdentityToken(_)
         | Authentication::GitHubApp(_)
+        | Authentication::Identity(_)
         | Authentication::Anonymous => match repository.password() {
             Some(password) => (
                 handle.authenticate_password(address_user, password.expose()).await.map_err(unreachable)?,

@@ -5,6 +5,7 @@ mod buckets;
 mod charts;
 mod faults;
 mod helm;
+mod identities;
 mod registry;
 mod signatures;
 mod tarballs;

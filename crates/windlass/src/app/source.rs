@@ -54,7 +54,8 @@ pub(crate) struct TemporaryStore {
 impl SourceOptions {
     pub(crate) fn store(&self) -> Result<TemporaryStore> {
         let folder = Scratch::new()?;
-        let policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
+        let mut policy = if self.allow_local_repositories { Policy::trusting() } else { Policy::default() };
+        policy.local_logins = self.logins() == LocalLogins::Allowed;
         let stores = SourceStores::open(&folder.path, policy)
             .context("the temporary store for repositories could not be made")?;
         Ok(TemporaryStore { stores: Arc::new(stores), _folder: folder })
