@@ -16,6 +16,7 @@ mod decode;
 pub mod edits;
 pub mod error;
 pub mod filters;
+pub mod flux;
 mod generated;
 mod generators;
 pub mod helm;

@@ -105,7 +105,7 @@ EXAMPLES
   windlass render deploy/ | kubectl diff -f -
 
 Exit code: 0 when everything was rendered, 1 when something was not.")]
-    Render(crate::render::RenderOptions),
+    Render(Box<crate::render::RenderOptions>),
     /// Tell the health of objects in files, as the engine would.
     #[command(after_help = "\
 EXAMPLES

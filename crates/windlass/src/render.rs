@@ -4,6 +4,7 @@ mod application;
 mod chart_access;
 mod charts;
 mod fetch;
+mod flux;
 mod helm;
 mod kustomize;
 mod place;
@@ -50,9 +51,10 @@ pub(crate) struct RenderOptions {
     /// Print what was read, and so what a new render depends on, instead of the objects.
     #[arg(long, conflicts_with = "app")]
     explain: bool,
-    /// Render what the Application in this file says, fetched from where it says; - is standard input. The file may
-    /// also hold what it depends on: its project, and the control plane's Secrets and ConfigMaps.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["place", "path", "recurse", "include", "exclude"])]
+    /// Render what the Application or Flux's Kustomization in this file says, fetched from where it says; - is standard
+    /// input. The file may also hold what it depends on: its project, its source, Secrets and ConfigMaps. DIR|URL stands
+    /// for a Kustomization's source.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "recurse", "include", "exclude"])]
     app: Option<PathBuf>,
     #[command(flatten)]
     sources: SourceOptions,
@@ -157,7 +159,8 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         None => {}
     }
     if let Some(file) = &options.app {
-        return application::run(file, &options.sources, options.output.plain()).await;
+        let place = options.place.as_deref();
+        return application::run(file, place, &options.sources, options.output.plain()).await;
     }
     let text = options.place.as_deref().unwrap_or(".");
     let place = Place::parse(text, options.chart.as_deref().map(|name| (name, options.version.as_str())))?;

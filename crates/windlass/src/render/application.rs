@@ -12,6 +12,7 @@ use windlass_engine::Credentials;
 use windlass_kube::{Object, Value};
 use windlass_yaml::LoadOptions;
 
+use super::fetch::Fetcher;
 use crate::app::{SourceOptions, declared_objects, in_form};
 use crate::output::{self, Format};
 
@@ -25,16 +26,34 @@ struct Declared {
     projects: Vec<Object>,
     secrets: Vec<Object>,
     settings: Vec<Object>,
+    /// Flux's Kustomizations.
+    kustomizations: Vec<Object>,
+    /// Where those have files from.
+    sources: Vec<Object>,
 }
 
 /// Renders the Application in `file` and prints its objects.
-pub(super) async fn run(file: &Path, sources: &SourceOptions, form: Format) -> Result<ExitCode> {
+pub(super) async fn run(
+    file: &Path,
+    place: Option<&str>,
+    sources: &SourceOptions,
+    form: Format,
+) -> Result<ExitCode> {
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
     } else {
         std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
     };
     let declared = Declared::read(&text).with_context(|| format!("{} cannot be used", file.display()))?;
+    if let [kustomization] = &declared.kustomizations[..] {
+        let beside = [&declared.sources[..], &declared.secrets, &declared.settings];
+        let beside: Vec<&Object> = beside.into_iter().flatten().collect();
+        let flux = super::flux::Declared { kustomization, beside: &beside };
+        return tokio::task::block_in_place(|| flux.run(place, &Fetcher::default(), form));
+    }
+    if let Some(place) = place {
+        bail!("an Application says itself where it is from; {place} cannot be another place");
+    }
     let lowered = declared.lowered()?;
     let fatal: Vec<_> = lowered.unit.diagnostics.iter().filter(|it| it.kind.is_error()).collect();
     for diagnostic in &lowered.unit.diagnostics {
@@ -79,6 +98,8 @@ impl Declared {
                 }
                 ("v1", "Secret") => declared.secrets.push(encoded(object)),
                 ("v1", "ConfigMap") => declared.settings.push(object),
+                _ if super::flux::is_kustomization(&object) => declared.kustomizations.push(object),
+                _ if super::flux::is_source(&object) => declared.sources.push(object),
                 _ => {}
             }
         }
@@ -88,7 +109,10 @@ impl Declared {
     fn lowered(&self) -> Result<Lowered> {
         let application = match self.applications.as_slice() {
             [one] => one,
-            [] => bail!("there is no Application in it"),
+            [] if self.kustomizations.len() > 1 => {
+                bail!("there are {} Kustomizations in it, and one is rendered", self.kustomizations.len())
+            }
+            [] => bail!("there is no Application in it, nor a Kustomization of Flux's"),
             several => bail!("there are {} Applications in it, and one is rendered", several.len()),
         };
         let map = |name: &str| self.settings.iter().find(|map| map.name() == name);
@@ -157,7 +181,10 @@ metadata: {name: beside}
         let lowered = Declared::read(without).unwrap().lowered().unwrap();
         assert!(lowered.unit.diagnostics.iter().any(|it| it.kind.is_error()));
         for (text, problem) in [
-            (FILE.replace("kind: Application\n", "kind: Other\n"), "there is no Application in it"),
+            (
+                FILE.replace("kind: Application\n", "kind: Other\n"),
+                "there is no Application in it, nor a Kustomization of Flux's",
+            ),
             (format!("{FILE}---\n{FILE}"), "there are 2 Applications in it, and one is rendered"),
         ] {
             let said = Declared::read(&text).unwrap().lowered().err().map(|error| error.to_string());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Result;
 use windlass_kustomize::remote::{Remote, RepositoryAddress, http_status};
@@ -78,14 +79,6 @@ impl Fetcher {
         access_to: impl Fn(&RepositoryUrl, Access) -> Access,
     ) -> Result<(Arc<dyn Tree>, String), String> {
         let url: RepositoryUrl = address.repository.parse().map_err(|error| chain(&error))?;
-        let connect = Timeouts::default().connect.min(address.timeout);
-        let access = Access {
-            timeouts: Timeouts { connect, silence: address.timeout },
-            ..if url.scheme() == Scheme::Ssh { own_ssh_access() } else { Access::default() }
-        };
-        let access = access_to(&url, access);
-        let stores = self.stores()?;
-        let repository = stores.repositories.repository(&url, &access).map_err(|error| chain(&error))?;
         // What kustomize hands to `git fetch`: never a range of versions.
         let target = match address.reference.as_str() {
             "" | "HEAD" => TargetRevision::Head,
@@ -94,9 +87,29 @@ impl Fetcher {
                 Err(_) => TargetRevision::Name(text.to_owned()),
             },
         };
-        let snapshot = repository.update_one(&target, Freshness::Shared).map_err(|error| chain(&error))?;
+        self.clone_at(&url, &target, address.timeout, address.submodules, access_to)
+    }
+
+    /// A revision of a repository, reached with what `access_to` makes of what is known of the user.
+    pub(crate) fn clone_at(
+        &self,
+        url: &RepositoryUrl,
+        target: &TargetRevision,
+        timeout: Duration,
+        submodules: bool,
+        access_to: impl Fn(&RepositoryUrl, Access) -> Access,
+    ) -> Result<(Arc<dyn Tree>, String), String> {
+        let connect = Timeouts::default().connect.min(timeout);
+        let access = Access {
+            timeouts: Timeouts { connect, silence: timeout },
+            ..if url.scheme() == Scheme::Ssh { own_ssh_access() } else { Access::default() }
+        };
+        let access = access_to(url, access);
+        let stores = self.stores()?;
+        let repository = stores.repositories.repository(url, &access).map_err(|error| chain(&error))?;
+        let snapshot = repository.update_one(target, Freshness::Shared).map_err(|error| chain(&error))?;
         let revision = snapshot.revision.to_string();
-        if !address.submodules {
+        if !submodules {
             return Ok((Arc::new(snapshot.tree), revision));
         }
         let access_to = |_: &RepositoryUrl, own: Access| own;
