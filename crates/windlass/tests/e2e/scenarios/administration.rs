@@ -113,7 +113,6 @@ pub(crate) async fn cluster_of_single_namespaces(server: Server) {
     let plane = Plane::start(server).await;
     let context = plane.kubectl().run(&["config", "current-context"]).unwrap().trim().to_owned();
     let (kubeconfig, target) = (plane.kubeconfig(), plane.target.clone());
-    plane.create_namespace(&target).await;
     let add = ["add", &context, "--from", &kubeconfig, "--name=elsewhere", "--namespaces", &target, "--yes"];
     let login: &[&str] = match server {
         Server::Embedded => &["--own-credentials"],

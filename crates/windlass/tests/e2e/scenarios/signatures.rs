@@ -141,7 +141,9 @@ pub(crate) async fn unsigned_artifacts_are_not_deployed(server: Server) {
             .verb(&["manifests", &plane.app, "--allow-local-repositories"])
             .says(&["it is not signed as is asked for"]);
     }
-    // What was deployed is still kept as it is.
+    // Back at what is signed, it is looked after again.
+    plane.patch_app(at("good")).await;
+    plane.until_no_conditions().await;
     plane.api.delete(&signed).await.unwrap();
     plane.until(&signed, "key/bundle/p256", |live| live["data"]["case"] == "key/bundle/p256").await;
     plane.patch_app(at("classic")).await;
