@@ -236,6 +236,12 @@ impl Tool {
             let path = self.directory(root).join(name);
             digest.add(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
         }
+        // A program of our own is what its files say, too.
+        if self.package.starts_with(OWN_PROGRAMS) {
+            for path in go_files(&self.directory(root))? {
+                digest.add(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
+            }
+        }
         digest.add(self.package.as_bytes());
         digest.add(self.linker_flags(root)?.as_bytes());
         digest.add(env::consts::ARCH.as_bytes());
@@ -346,6 +352,18 @@ fn place_binary(cached: &Path, binary: &Path) -> Result<()> {
     let placed = fs::hard_link(cached, &beside).or_else(|_| fs::copy(cached, &beside).map(drop));
     placed.with_context(|| format!("cannot copy {} to {}", cached.display(), beside.display()))?;
     fs::rename(&beside, binary).with_context(|| format!("cannot write {}", binary.display()))
+}
+
+/// How the packages of programs begin that are written here.
+const OWN_PROGRAMS: &str = "windlass.dev/";
+
+/// The Go files of a folder, sorted.
+fn go_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+    let mut paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "go"));
+    paths.sort();
+    Ok(paths)
 }
 
 /// The 64-bit FNV-1a hash: enough to tell a handful of versions apart, and it never changes.

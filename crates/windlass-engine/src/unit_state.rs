@@ -161,6 +161,8 @@ pub(crate) struct Told {
     pub(crate) ended: Option<Box<OperationReport>>,
     /// A deployment for the history.
     pub(crate) deployed: Option<Deployment>,
+    /// The version of a state that was taken in since.
+    pub(crate) met: Option<u64>,
 }
 
 /// What a Unit is doing right now.
@@ -404,6 +406,7 @@ impl UnitState {
         if let Some(told) = &mut self.told {
             // Whatever becomes of the write that is under way, this is what it met or made.
             told.before = Packed::new(object);
+            told.met = object.resource_version().parse().ok();
         }
         self.declared = Packed::new(object);
         self.deletion_hooks = DeletionHooks::of(object);

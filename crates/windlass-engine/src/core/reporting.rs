@@ -226,7 +226,7 @@ impl Core {
         let mut expected = declared;
         expected.set_at(&["status"], next);
         let before = unit.replace_declared(&expected);
-        unit.told = Some(Box::new(Told { before, ended: told.0, deployed: told.1 }));
+        unit.told = Some(Box::new(Told { before, ended: told.0, deployed: told.1, met: None }));
         let span = tracing::debug_span!("status_write", unit = %id);
         let writing = async move {
             let resource = application_resource();
@@ -251,9 +251,14 @@ impl Core {
         match result {
             Ok(version) => {
                 // What it says is held already, as expected; the watch brings it as it is.
-                unit.told = None;
-                unit.unsure = false;
-                unit.seen_version(&version);
+                // Unless a list came meanwhile that is older than the write: then the watch brings what was written, and
+                // until it does the object is not known.
+                let met = unit.told.take().and_then(|told| told.met);
+                unit.unsure =
+                    met.zip(version.parse().ok()).is_some_and(|(met, written): (u64, u64)| met < written);
+                if !unit.unsure {
+                    unit.seen_version(&version);
+                }
                 if std::mem::take(&mut unit.unwritten) {
                     self.again(id);
                 }
@@ -264,7 +269,7 @@ impl Core {
                 unit.unwritten = false;
                 unit.unsure |= !(error.is_refusal() || error.is_conflict());
                 if let Some(told) = unit.told.take() {
-                    let Told { before, ended, deployed } = *told;
+                    let Told { before, ended, deployed, met: _ } = *told;
                     unit.restore_declared(before);
                     unit.ended = unit.ended.take().or(ended);
                     unit.deployed = unit.deployed.take().or(deployed);

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use windlass_argo::project_name;
 use windlass_argo::types::{AppProject, ProjectSpec};
+use windlass_argo::{Project, project_name};
 use windlass_kube::{Object, Value};
 
 use super::entries::kind_text;
@@ -32,6 +32,14 @@ pub(super) struct DeleteOptions {
     /// The projects.
     #[arg(required = true)]
     projects: Vec<String>,
+}
+
+/// Whether an Application is in a project: it names it, from the namespace of the control plane or one that the project
+/// admits. Other control planes on the same cluster have projects of the same names.
+fn is_in(project: &Object, application: &Object) -> bool {
+    let is_near = || application.namespace() == project.namespace();
+    project_name(application) == project.name()
+        && (is_near() || Project::parse(project).permits_namespace(application.namespace()))
 }
 
 /// How many entries of a list a table shows before it counts the rest.
@@ -75,7 +83,7 @@ fn table(projects: &[Object], applications: &[Object], is_wide: bool) -> Table {
     let shown = if is_wide { usize::MAX } else { SHOWN };
     for project in projects {
         let (AppProject { spec, .. }, _) = AppProject::read(project);
-        let n_applications = applications.iter().filter(|it| project_name(it) == project.name()).count();
+        let n_applications = applications.iter().filter(|it| is_in(project, it)).count();
         table.row([
             project.name().to_owned(),
             n_applications.to_string(),
@@ -125,7 +133,7 @@ pub(super) async fn get(session: &Session, options: &GetOptions) -> Result<ExitC
         Format::Name => format!("{}\n", project.name()),
         Format::Table | Format::Wide => {
             let mut applications = session.list("", "").await?;
-            applications.retain(|application| project_name(application) == project.name());
+            applications.retain(|application| is_in(&project, application));
             page(&project, &applications, session.paint)
         }
     };
@@ -214,7 +222,7 @@ pub(super) async fn delete(session: &Session, options: &DeleteOptions) -> Result
     let applications = session.list("", "").await?;
     for name in &options.projects {
         let project = session.get_of(&kind, name).await?;
-        let n_applications = applications.iter().filter(|it| project_name(it) == name).count();
+        let n_applications = applications.iter().filter(|it| is_in(&project, it)).count();
         if n_applications > 0 {
             return Err(Advised::error(
                 format!("project {name} has {}", output::count(n_applications, "Application")),
