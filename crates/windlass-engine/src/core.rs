@@ -485,6 +485,9 @@ impl Core {
     }
 
     fn on_source(&mut self, update: SourceUpdate) {
+        if !self.hub.is_current(&update) {
+            return;
+        }
         self.metrics
             .source_updates
             .get_or_create(&crate::metrics::ResultLabel::of(update.news.is_ok()))

@@ -80,6 +80,8 @@ pub(crate) struct SourceUpdate {
     pub(crate) news: Result<SourceNews, Str>,
     /// The newest refresh that had been asked for when the repository was.
     pub(crate) answered: RefreshTicket,
+    /// Which conversation with the repository it is from.
+    conversation: u64,
 }
 
 /// A revision, and what changed since the one before.
@@ -115,6 +117,8 @@ pub(crate) struct SourceHub {
     polling: PollInterval,
     updates: mpsc::Sender<SourceUpdate>,
     repositories: HashMap<Str, Followed>,
+    /// How many conversations were begun.
+    n_conversations: u64,
 }
 
 struct Followed {
@@ -123,6 +127,8 @@ struct Followed {
     access: Access,
     followers: HashMap<Target, usize>,
     refreshes: RefreshTicket,
+    /// The number of its conversation.
+    number: u64,
 }
 
 impl SourceState {
@@ -143,7 +149,7 @@ impl SourceHub {
         updates: mpsc::Sender<SourceUpdate>,
     ) -> Self {
         let credentials = Arc::default();
-        Self { stores, credentials, polling, updates, repositories: HashMap::new() }
+        Self { stores, credentials, polling, updates, repositories: HashMap::new(), n_conversations: 0 }
     }
 
     /// Submodules are reached with these from now on.
@@ -154,10 +160,20 @@ impl SourceHub {
         }
     }
 
+    /// Whether news are from the conversation that is held now: one that was ended, because what it reached the repository
+    /// with was replaced, may still have had an answer on its way.
+    pub(crate) fn is_current(&self, update: &SourceUpdate) -> bool {
+        let followed = self.repositories.get(&update.key.repository);
+        followed.is_some_and(|followed| followed.number == update.conversation)
+    }
+
     /// Follows a source, or counts one more follower of it.
     pub(crate) fn follow(&mut self, place: &Place, access: &Access, key: &SourceKey) {
+        self.n_conversations += 1;
+        let number = self.n_conversations;
         let start = || {
             start(Conversation {
+                number,
                 stores: self.stores.clone(),
                 credentials: key.credentials(&self.credentials),
                 polling: self.polling,
@@ -249,13 +265,16 @@ impl SourceHub {
 
 fn start(conversation: Conversation) -> Followed {
     let (commands, received) = mpsc::unbounded_channel();
-    let (place, access) = (conversation.place.clone(), conversation.access.clone());
+    let (place, access, number) =
+        (conversation.place.clone(), conversation.access.clone(), conversation.number);
     tokio::spawn(conversation.run(received));
-    Followed { commands, place, access, followers: HashMap::new(), refreshes: RefreshTicket::default() }
+    let refreshes = RefreshTicket::default();
+    Followed { commands, place, access, followers: HashMap::new(), refreshes, number }
 }
 
 /// One repository's conversation; ends when its commands' sender is dropped.
 struct Conversation {
+    number: u64,
     stores: Arc<SourceStores>,
     credentials: Arc<Credentials>,
     polling: PollInterval,
@@ -374,7 +393,10 @@ impl Conversation {
                 }
             };
             let answered = self.answered;
-            self.updates.send(SourceUpdate { key, news, answered }).await.map_err(|_| ())?;
+            self.updates
+                .send(SourceUpdate { key, news, answered, conversation: self.number })
+                .await
+                .map_err(|_| ())?;
         }
         Ok(all_ok)
     }

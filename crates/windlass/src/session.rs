@@ -183,6 +183,19 @@ impl Session {
         self.list_of(&self.applications, namespace, selector).await
     }
 
+    /// Reads the Applications of this control plane: those of its namespace, and of those that it admits. Others on the same
+    /// cluster are another control plane's.
+    pub(crate) async fn own_applications(&self) -> Result<Vec<Object>> {
+        let parameters = self.find_of(&Kind::config_map(), "argocd-cmd-params-cm").await?;
+        let settings = windlass_argo::Settings::read(&self.namespace, None, parameters.as_ref());
+        let is_own = |namespace: &str| {
+            namespace == self.namespace || windlass_argo::in_list(&settings.application_namespaces, namespace)
+        };
+        let mut applications = self.list("", "").await?;
+        applications.retain(|application| is_own(application.namespace()));
+        Ok(applications)
+    }
+
     /// Reads all objects of a kind in a namespace, or in all when that is empty.
     pub(crate) async fn list_of(&self, kind: &Kind, namespace: &str, selector: &str) -> Result<Vec<Object>> {
         let listed = self.client.list(&kind.resource, namespace, selector).await;

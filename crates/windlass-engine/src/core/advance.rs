@@ -102,7 +102,8 @@ impl Core {
             self.report_unwatched(unit, &cluster);
             return;
         }
-        unit.trouble.retain(|trouble| trouble.kind != DiagnosticKind::Compare);
+        // The source is there, rendered, and all that it needs can be seen: only what a sync or a deletion met still holds.
+        unit.trouble.retain(|trouble| matches!(trouble.kind, DiagnosticKind::Sync | DiagnosticKind::Delete));
         self.observe_hooks(unit, &cluster);
         let compared = self.compare(unit, &cluster);
         self.follow_policy(unit, &cluster, &compared);

@@ -116,7 +116,7 @@ async fn cards(
     offline: bool,
     logins: LoginOptions,
 ) -> Result<Vec<Card>> {
-    let applications = session.list("", "").await?;
+    let applications = session.own_applications().await?;
     let n_applications =
         |server: &str, name: &str| applications.iter().filter(|it| goes_to(it, server, name)).count();
     let has_own = clusters.iter().any(|cluster| cluster.server() == IN_CLUSTER_SERVER);
@@ -259,7 +259,7 @@ pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> Result
         let cluster = find(session, named).await?;
         let (name, server) = (cluster.name().to_owned(), cluster.server().to_owned());
         if !options.yes {
-            let applications = session.list("", "").await?;
+            let applications = session.own_applications().await?;
             let n_applications = applications.iter().filter(|it| goes_to(it, &server, &name)).count();
             if n_applications > 0 {
                 return Err(Advised::error(
