@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use windlass_argo::Settings;
 use windlass_cluster::SECRET_TYPE;
 use windlass_kube::{Object, Str, Value};
 
@@ -128,11 +127,10 @@ fn is_own_secret(secret: &Object) -> bool {
 /// Everything the control plane is told, in the order in which it is written.
 async fn told(session: &Session, namespaces: &Namespaces) -> Result<Vec<(Kind, Object)>> {
     let maps = Kind::config_map();
-    let parameters = session.find_of(&maps, "argocd-cmd-params-cm").await?;
-    let settings = Settings::read(&session.namespace, None, parameters.as_ref());
-    let given: Vec<Str> = namespaces.application_namespaces.iter().map(Str::from).collect();
-    let patterns = if given.is_empty() { &settings.application_namespaces[..] } else { &given };
-    let is_other = |namespace: &str| windlass_argo::in_list(patterns, namespace);
+    let admitted = match &namespaces.application_namespaces[..] {
+        [] => session.admitted_namespaces().await?,
+        given => given.iter().map(Str::from).collect(),
+    };
     let mut found = Vec::new();
     for name in CONFIG_MAPS {
         found.extend(session.find_of(&maps, name).await?.map(|map| (Kind::config_map(), map)));
@@ -147,8 +145,8 @@ async fn told(session: &Session, namespaces: &Namespaces) -> Result<Vec<(Kind, O
             Err(_) if kind().resource.gvk.kind == "ApplicationSet" => Vec::new(),
             listed => listed?,
         };
-        let counts = |it: &Object| it.namespace() == session.namespace || is_other(it.namespace());
-        found.extend(objects.into_iter().filter(counts).map(|object| (kind(), object)));
+        let own = objects.into_iter().filter(|object| session.is_own(object, &admitted));
+        found.extend(own.map(|object| (kind(), object)));
     }
     Ok(found)
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use windlass_argo::Settings;
 use windlass_cluster::{ApiError, ClusterClient, Resource};
-use windlass_kube::{Object, Value};
+use windlass_kube::{Object, Str, Value};
 use windlass_model::Time;
 
 use crate::output::{self, Advised, Paint};
@@ -186,14 +187,21 @@ impl Session {
     /// Reads the Applications of this control plane: those of its namespace, and of those that it admits. Others on the same
     /// cluster are another control plane's.
     pub(crate) async fn own_applications(&self) -> Result<Vec<Object>> {
-        let parameters = self.find_of(&Kind::config_map(), "argocd-cmd-params-cm").await?;
-        let settings = windlass_argo::Settings::read(&self.namespace, None, parameters.as_ref());
-        let is_own = |namespace: &str| {
-            namespace == self.namespace || windlass_argo::in_list(&settings.application_namespaces, namespace)
-        };
+        let admitted = self.admitted_namespaces().await?;
         let mut applications = self.list("", "").await?;
-        applications.retain(|application| is_own(application.namespace()));
+        applications.retain(|application| self.is_own(application, &admitted));
         Ok(applications)
+    }
+
+    /// Where else Applications of this control plane may live, as globs or `/regular expressions/`.
+    pub(crate) async fn admitted_namespaces(&self) -> Result<Box<[Str]>> {
+        let parameters = self.find_of(&Kind::config_map(), "argocd-cmd-params-cm").await?;
+        Ok(Settings::read(&self.namespace, None, parameters.as_ref()).application_namespaces)
+    }
+
+    /// Whether an object is in the namespace of the control plane, or in an admitted one.
+    pub(crate) fn is_own(&self, object: &Object, admitted: &[Str]) -> bool {
+        object.namespace() == self.namespace || windlass_argo::in_list(admitted, object.namespace())
     }
 
     /// Reads all objects of a kind in a namespace, or in all when that is empty.

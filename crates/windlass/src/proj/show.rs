@@ -36,10 +36,19 @@ pub(super) struct DeleteOptions {
 
 /// Whether an Application is in a project: it names it, from the namespace of the control plane or one that the project
 /// admits. Other control planes on the same cluster have projects of the same names.
-fn is_in(project: &Object, application: &Object) -> bool {
-    let is_near = || application.namespace() == project.namespace();
-    project_name(application) == project.name()
-        && (is_near() || Project::parse(project).permits_namespace(application.namespace()))
+fn is_in(project: &Object) -> impl Fn(&Object) -> bool {
+    let rules = Project::parse(project);
+    move |application| {
+        let namespace = application.namespace();
+        project_name(application) == project.name()
+            && (namespace == project.namespace() || rules.permits_namespace(namespace))
+    }
+}
+
+/// How many Applications are in a project.
+fn count_in(project: &Object, applications: &[Object]) -> usize {
+    let is_in = is_in(project);
+    applications.iter().filter(|application| is_in(application)).count()
 }
 
 /// How many entries of a list a table shows before it counts the rest.
@@ -83,7 +92,7 @@ fn table(projects: &[Object], applications: &[Object], is_wide: bool) -> Table {
     let shown = if is_wide { usize::MAX } else { SHOWN };
     for project in projects {
         let (AppProject { spec, .. }, _) = AppProject::read(project);
-        let n_applications = applications.iter().filter(|it| is_in(project, it)).count();
+        let n_applications = count_in(project, applications);
         table.row([
             project.name().to_owned(),
             n_applications.to_string(),
@@ -133,7 +142,7 @@ pub(super) async fn get(session: &Session, options: &GetOptions) -> Result<ExitC
         Format::Name => format!("{}\n", project.name()),
         Format::Table | Format::Wide => {
             let mut applications = session.list("", "").await?;
-            applications.retain(|application| is_in(&project, application));
+            applications.retain(is_in(&project));
             page(&project, &applications, session.paint)
         }
     };
@@ -222,7 +231,7 @@ pub(super) async fn delete(session: &Session, options: &DeleteOptions) -> Result
     let applications = session.list("", "").await?;
     for name in &options.projects {
         let project = session.get_of(&kind, name).await?;
-        let n_applications = applications.iter().filter(|it| is_in(&project, it)).count();
+        let n_applications = count_in(&project, &applications);
         if n_applications > 0 {
             return Err(Advised::error(
                 format!("project {name} has {}", output::count(n_applications, "Application")),

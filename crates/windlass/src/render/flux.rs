@@ -1,11 +1,11 @@
 //! `windlass render --app` of Flux's Kustomization: what kustomize-controller would apply, from where its source says.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use base64::Engine as _;
 use windlass_kube::{Object, Str, Value};
 use windlass_kustomize::remote::Remote;
 use windlass_kustomize::{Options, Services, build, flux};
@@ -231,26 +231,19 @@ fn texts(object: Option<&Value>) -> impl Iterator<Item = (Str, Str)> {
     members.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.into())))
 }
 
-/// The data of a Secret, as text.
-struct SecretData(Vec<(Str, Secret)>);
+/// The data of a Secret, as text; what is written as text was encoded when the file was read.
+struct SecretData(BTreeMap<Str, Secret>);
 
 impl SecretData {
-    /// Reads what a server would have made of a Secret in a file.
     fn read(secret: &Object) -> Result<Self> {
-        let mut data = Vec::new();
-        for (key, value) in texts(secret.at(&["data"])) {
-            let name = secret.name();
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(value.as_bytes())
-                .with_context(|| format!("{key} of Secret {name} is not base64"))?;
-            data.push((key, Secret::new(String::from_utf8_lossy(&bytes))));
-        }
-        data.extend(texts(secret.at(&["stringData"])).map(|(key, value)| (key, Secret::new(value.as_str()))));
-        Ok(Self(data))
+        let data = windlass_cluster::secret_data(secret)
+            .map_err(|problem| anyhow!("Secret {} cannot be used: {problem}", secret.name()))?;
+        let texts = data.into_iter().map(|(key, bytes)| (key, Secret::new(String::from_utf8_lossy(&bytes))));
+        Ok(Self(texts.collect()))
     }
 
     fn get(&self, key: &str) -> Option<&Secret> {
-        self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.0.get(key)
     }
 }
 
