@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod known_hosts;
+mod private_key;
 pub(crate) mod runtime;
 pub(crate) mod ssh;
 

@@ -13,12 +13,12 @@ use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::key::PrivateKeyWithHashAlg;
-use russh::keys::{Algorithm, HashAlg, PublicKeyBase64, PublicKeyOrCertificate, decode_secret_key};
+use russh::keys::{Algorithm, HashAlg, PublicKeyBase64, PublicKeyOrCertificate};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 
 use super::http::allowed_addresses;
 use super::runtime::{IoRuntime, Stopped};
-use super::{FailureSlot, known_hosts};
+use super::{FailureSlot, known_hosts, private_key};
 use crate::credentials::{Access, Authentication, KnownHosts};
 use crate::error::{Message, SourceError};
 use crate::policy::Policy;
@@ -214,13 +214,14 @@ async fn authenticate(
     };
     let address_user = repository.user().unwrap_or("git");
     let (result, anonymous) = match &access.authentication {
-        Authentication::SshKey { private_key, passphrase } => {
-            let key = decode_secret_key(private_key.expose(), passphrase.as_ref().map(|it| it.expose()))
-                .map_err(|error| SourceError::InvalidAccess {
+        Authentication::SshKey { private_key: text, passphrase } => {
+            let key = private_key::decode(text.expose(), passphrase.as_ref().map(|it| it.expose())).map_err(
+                |error| SourceError::InvalidAccess {
                     repository: repository.to_string(),
                     what: "SSH private key",
                     source: Arc::new(error),
-                })?;
+                },
+            )?;
             let hash = match key.algorithm() {
                 Algorithm::Rsa { .. } => {
                     handle.best_supported_rsa_hash().await.map_err(unreachable)?.flatten()
