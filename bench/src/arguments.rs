@@ -27,6 +27,12 @@ pub(crate) struct Arguments {
     /// How many folders the repository of `monorepo` has, comma-separated.
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "10000")]
     pub(crate) folders: Vec<usize>,
+    /// Which of the `extremes`, comma-separated; all when none is named.
+    #[arg(long, value_enum, value_name = "EXTREME", value_delimiter = ',')]
+    pub(crate) only: Vec<Extreme>,
+    /// Divide the sizes of `extremes` by this, to try them out.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) divide: u16,
     /// How long the history of the repository with a long one is, in MiB, for `repositories`.
     #[arg(long, value_name = "MIB", default_value_t = 5120)]
     pub(crate) history_mib: u64,
@@ -65,6 +71,8 @@ pub(crate) enum What {
     Spine,
     /// One repository with thousands of folders, over HTTP.
     Monorepo,
+    /// Units that are large, slow or sick, and clusters that are gone.
+    Extremes,
     /// Large repositories, next to `git clone`. Not part of everything: making them takes minutes.
     Repositories,
     /// Single operations, in process.
@@ -73,6 +81,23 @@ pub(crate) enum What {
     Kustomize,
     /// Rendering charts, against Helm. Not part of everything: it takes minutes of Helm's.
     Helm,
+}
+
+/// One of the `extremes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Extreme {
+    /// One Unit of 5,000 objects.
+    Large,
+    /// One Unit of 100 waves.
+    Waves,
+    /// 50 Units of which each depends on the one before.
+    Chain,
+    /// 200 healthy Units beside 20 that never get healthy.
+    Sick,
+    /// Somebody who changes 1,000 objects a second.
+    Drift,
+    /// Ten clusters of which two swallow every call.
+    Clusters,
 }
 
 /// Which API server.
@@ -108,6 +133,16 @@ impl Arguments {
     /// So many Units of the size asked for.
     pub(crate) fn size(&self, n_units: usize) -> Size {
         Size { n_units, n_objects: self.n_objects.max(1) }
+    }
+
+    /// Whether one of the `extremes` is to be measured.
+    pub(crate) fn wants(&self, extreme: Extreme) -> bool {
+        self.only.is_empty() || self.only.contains(&extreme)
+    }
+
+    /// A size of `extremes`, as asked for.
+    pub(crate) fn scaled(&self, size: usize) -> usize {
+        (size / usize::from(self.divide)).max(2)
     }
 
     pub(crate) fn timeout(&self) -> Duration {

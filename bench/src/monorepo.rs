@@ -17,14 +17,12 @@ use crate::arguments::Arguments;
 use crate::client::{Api, Call};
 use crate::figures::{Report, Row, duration, float, median};
 use crate::follow::Follower;
+use crate::scene::SETTLE;
 use crate::server::{Place, Server};
 use crate::usage::{memory, processor_time};
 use crate::windlass::{Windlass, version};
 use crate::workload::{self, CONTROL_PLANE, TARGET};
 use fleet::{Fleet, Kind};
-
-/// After this much silence nothing more is expected to happen.
-const SETTLE: Duration = Duration::from_millis(700);
 
 /// What one folder alone costs, by its kind.
 struct Single {

@@ -16,13 +16,11 @@ use crate::client::{Api, CONNECTIONS, Call};
 use crate::figures::{Report, Row, duration, median};
 use crate::floor::{self, Floor, Sample};
 use crate::follow::Follower;
+use crate::scene::{SETTLE, Scene, clear};
 use crate::server::{Place, Server};
 use crate::usage::{memory, processor_time};
 use crate::windlass::{Windlass, version};
 use crate::workload::{self, CONTROL_PLANE, Size, TARGET};
-
-/// After this much silence nothing more is expected to be written.
-const SETTLE: Duration = Duration::from_millis(700);
 
 /// Runs what was asked for.
 pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
@@ -57,23 +55,7 @@ struct Single {
     sample: Sample,
 }
 
-/// Everything around one measured process.
-struct Scene {
-    windlass: Windlass,
-    api: Api,
-    follower: Follower,
-    repository: Repository,
-}
-
 impl Scene {
-    /// Announces a commit and waits until these Units are synced at it.
-    async fn push(&mut self, names: Vec<String>, revision: &str) -> Result<Duration> {
-        let begun = Instant::now();
-        self.windlass.push(&self.repository).await?;
-        let last = self.follower.synced(names, revision).await?;
-        Ok(last.saturating_duration_since(begun))
-    }
-
     async fn counters(&self) -> Result<Counters> {
         Ok(Counters {
             metrics: self.windlass.metrics().await?,
@@ -434,11 +416,4 @@ async fn newest_version(api: &Api) -> Result<u64> {
     let list = api.once(&Call::get(&format!("{}?limit=1", workload::config_maps(TARGET)))).await?;
     let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     version.parse().with_context(|| format!("the resource version {version:?} is no number"))
-}
-
-/// Removes what a measurement left.
-async fn clear(api: &Api) -> Result<()> {
-    api.once(&Call::delete(&workload::applications(CONTROL_PLANE))).await?;
-    api.once(&Call::delete(&workload::config_maps(TARGET))).await?;
-    Ok(())
 }
