@@ -51,9 +51,24 @@ pub(crate) struct Arguments {
     /// How long one measurement may take before it is given up, in seconds.
     #[arg(long, default_value_t = 600)]
     pub(crate) timeout_seconds: u64,
-    /// Keep the embedded API's state on disk instead of in memory.
+    /// Keep the embedded API's state on disk instead of in memory; for `api`, make etcd wait for its disk too.
     #[arg(long)]
     pub(crate) on_disk: bool,
+    /// How many objects are applied and read by `api`.
+    #[arg(long = "applies", value_name = "COUNT", default_value_t = 5000)]
+    pub(crate) n_applies: usize,
+    /// How many watchers of one kind `api` opens.
+    #[arg(long = "watchers", value_name = "COUNT", default_value_t = 1000)]
+    pub(crate) n_watchers: usize,
+    /// How many changes a second they see.
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    pub(crate) events_a_second: usize,
+    /// For how long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) event_seconds: usize,
+    /// How many objects `api` stores before it starts the server again; 0 leaves that out.
+    #[arg(long = "stored", value_name = "COUNT", default_value_t = 100_000)]
+    pub(crate) n_stored: usize,
     /// Folders with charts of others, measured beside our own by `helm`.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub(crate) charts: Vec<PathBuf>,
@@ -79,6 +94,9 @@ pub(crate) enum What {
     Micro,
     /// Building kustomizations, against kustomize. Not part of everything: it takes minutes of kustomize's.
     Kustomize,
+    /// The embedded API against kube-apiserver and etcd: calls, watches, starts. Not part of everything: filling takes
+    /// minutes of kube-apiserver's.
+    Api,
     /// Rendering charts, against Helm. Not part of everything: it takes minutes of Helm's.
     Helm,
 }

@@ -64,6 +64,12 @@ impl Row {
         self
     }
 
+    /// A ratio that was worked out elsewhere.
+    pub(crate) fn times(mut self, ratio: f64) -> Self {
+        self.ratio = Some(ratio);
+        self
+    }
+
     /// What we hold ourselves to.
     pub(crate) fn target(mut self, target: impl Into<String>) -> Self {
         self.target = target.into();

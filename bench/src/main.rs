@@ -3,10 +3,12 @@
 //! `spine` measures what a user waits for (Units created, commits that arrive) on the embedded and on the real API
 //! server, each next to the *floor* of the same run: a bare client that makes only the writes that cannot be left
 //! out. `monorepo` measures one repository of thousands of folders,
-//! `extremes` what large, slow and sick Units cost. `micro` measures single operations in process. Nothing is asserted but that the work was done.
+//! `extremes` what large, slow and sick Units cost, `api` the embedded API against kube-apiserver. `micro` measures
+//! single operations in process. Nothing is asserted but that the work was done.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures go to stdout, progress to stderr")]
 
+mod api;
 mod arguments;
 mod client;
 mod extremes;
@@ -58,6 +60,10 @@ fn main() -> Result<()> {
     if matches!(arguments.what, What::All | What::Extremes) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(extremes::run(&arguments, &mut report))?;
+    }
+    if arguments.what == What::Api {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(api::run(&arguments, &mut report))?;
     }
     if arguments.what == What::Repositories {
         repositories::run(&arguments, &mut report)?;
