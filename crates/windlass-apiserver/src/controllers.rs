@@ -9,6 +9,7 @@ mod endpoints;
 pub(crate) mod follow;
 mod garbage;
 mod namespaces;
+mod policies;
 mod protection;
 pub(crate) mod runner;
 mod service_accounts;
@@ -59,6 +60,8 @@ impl Controllers {
         tasks.spawn(runner::run(endpoints, feed()));
         let protection = Arc::new(protection::Protection::new(api.clone()));
         tasks.spawn(runner::run(protection, feed()));
+        let policies = Arc::new(policies::Policies::new(api.clone()));
+        tasks.spawn(runner::run(policies, feed()));
         if options.simulate_workloads {
             let simulator = Arc::new(crate::simulator::Simulator::new(api.clone()));
             tasks.spawn(runner::run(simulator, feed()));

@@ -7,6 +7,7 @@
 //! The API knows nothing of GitOps. In process, an [`Api`] is used directly, or as a `tower` service of
 //! HTTP requests ([`Api::service`]) on which a Kubernetes client can be built without a socket.
 
+mod admission;
 mod api;
 mod authorize;
 pub mod controllers;

@@ -46,6 +46,8 @@ pub struct Details {
     pub causes: Vec<Cause>,
     /// When to try again, in seconds; 0 for never.
     pub retry_after_seconds: u32,
+    /// What the caller should know besides; said beside the status, not in it.
+    pub warnings: Vec<String>,
 }
 
 /// One thing that is wrong with an object.
@@ -256,6 +258,13 @@ impl Status {
         let mut status = Self::new(500, "InternalError", format!("Internal error occurred: {what}"));
         status.details.causes = vec![Cause { reason: "", message: what.to_string(), field: String::new() }];
         status
+    }
+
+    /// With more that the caller should know, before what is known already.
+    #[must_use]
+    pub(crate) fn warned(mut self, warnings: Vec<String>) -> Self {
+        self.details.warnings.splice(0..0, warnings);
+        self
     }
 
     /// As the JSON the client gets.

@@ -8,6 +8,7 @@ mod errors;
 mod metadata;
 mod network;
 mod pods;
+mod policies;
 mod resources;
 mod selectors;
 mod services;
@@ -90,6 +91,12 @@ fn content(gvk: &Gvk, object: &Value, errors: &mut Errors) {
             config::role_binding(object, &["ClusterRole"], errors);
         }
         ("scheduling.k8s.io", "PriorityClass") => config::priority_class(object, errors),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            policies::validating_policy(object, errors);
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => {
+            policies::validating_binding(object, errors);
+        }
         ("coordination.k8s.io", "Lease") => config::lease(object, errors),
         _ => {}
     }

@@ -188,7 +188,7 @@ impl Checker<'_> {
         if let Some(ty) = self.environment.variable(name) {
             return Some(Name::Variable(ty.clone()));
         }
-        if self.environment.declaration(name).is_some() {
+        if self.environment.declaration(name).is_some() || self.environment.is_patch_type(name) {
             return Some(Name::OfType(Type::Struct(name.into())));
         }
         Type::named(name).map(Name::OfType)
@@ -253,6 +253,13 @@ impl Checker<'_> {
         };
         let result = match &target {
             Type::Map(pair) => pair.1.clone(),
+            Type::Struct(name) if self.environment.is_patch_type(name) => match patch_field(name, field) {
+                Some(ty) => ty,
+                None => {
+                    self.report(id, format!("undefined field '{field}'"));
+                    Type::Error
+                }
+            },
             Type::Struct(name) => match self.environment.declaration(name) {
                 None => {
                     self.report(id, format!("unexpected failed resolution of '{name}'"));
@@ -296,8 +303,12 @@ impl Checker<'_> {
         for argument in arguments {
             self.check(*argument);
         }
+        let known = |function: &str| {
+            overloads(function)
+                .filter(|_| function != "jsonpatch.escapeKey" || self.environment.has_patches())
+        };
         let Some(target) = target else {
-            match overloads(function) {
+            match known(function) {
                 Some(found) => self.resolve_overload(id, function, found, None, arguments),
                 None => self.undeclared(id, function),
             }
@@ -307,7 +318,7 @@ impl Checker<'_> {
         if let Some(prefix) = self.checked.tree.qualified_name(target) {
             let name = format!("{prefix}.{function}");
             let name = name.strip_prefix('.').unwrap_or(&name);
-            if let Some(found) = overloads(name) {
+            if let Some(found) = known(name) {
                 self.checked.tree.nodes[id as usize].kind =
                     Kind::Call { target: None, function: name.into(), arguments: arguments.to_vec() };
                 self.resolve_overload(id, name, found, None, arguments);
@@ -399,7 +410,12 @@ impl Checker<'_> {
         self.set(id, ty);
         for field in fields {
             self.check(field.value);
+            let is_patch = self.environment.is_patch_type(plain);
             let declared = match self.environment.declaration(plain) {
+                None if is_patch => patch_field(plain, &field.name).unwrap_or_else(|| {
+                    self.problems.report(field.at, format!("undefined field '{}'", field.name));
+                    Type::Error
+                }),
                 None => {
                     self.problems.report(field.at, format!("unexpected failed resolution of '{plain}'"));
                     Type::Error
@@ -470,6 +486,16 @@ impl Checker<'_> {
         if !self.bindings.assignable(expected, &found) {
             self.mismatch(id, expected, &found);
         }
+    }
+}
+
+/// The type of a field of what patches are made of.
+fn patch_field(name: &str, field: &str) -> Option<Type> {
+    match (name, field) {
+        ("JSONPatch", "op" | "from" | "path") => Some(Type::String),
+        ("JSONPatch", "value") => Some(Type::Dyn),
+        ("JSONPatch", _) => None,
+        _ => Some(Type::Dyn),
     }
 }
 

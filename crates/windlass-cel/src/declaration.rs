@@ -89,14 +89,13 @@ impl Declaration {
         Self::build(schema, name, is_root).map(Arc::new)
     }
 
-    /// A type with fields of these types, for variables that no schema describes.
+    /// A type with fields of these types, for variables that no schema describes; their names stay as they are, also
+    /// where a schema's would be escaped.
     #[must_use]
     pub fn object(name: &str, fields: Vec<(&str, Arc<Self>)>) -> Arc<Self> {
         let fields = fields
             .into_iter()
-            .filter_map(|(field, declaration)| {
-                Some((escape(field)?.into(), Member { name: field.into(), declaration }))
-            })
+            .map(|(field, declaration)| (field.into(), Member { name: field.into(), declaration }))
             .collect();
         Arc::new(Self::new(Type::Struct(name.into()), Shape::Object(fields), 0, 2))
     }

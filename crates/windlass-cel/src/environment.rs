@@ -19,6 +19,8 @@ pub struct Environment {
     roots: BTreeMap<Arc<str>, Arc<Declaration>>,
     /// Whether any name may be read, and types are found out while evaluating.
     is_open: bool,
+    /// Whether patches may be made.
+    has_patches: bool,
 }
 
 /// Why an expression was not compiled.
@@ -58,6 +60,22 @@ impl Environment {
     pub fn with_variable(mut self, name: &str, ty: Type) -> Self {
         self.variables.insert(name.into(), ty);
         self
+    }
+
+    /// Adds the types of which patches are made, `Object`, its fields and `JSONPatch`, and `jsonpatch.escapeKey`.
+    #[must_use]
+    pub fn with_patches(mut self) -> Self {
+        self.has_patches = true;
+        self
+    }
+
+    /// Whether a type is one that patches are made of.
+    pub(crate) fn is_patch_type(&self, name: &str) -> bool {
+        self.has_patches && (matches!(name, "Object" | "JSONPatch") || name.starts_with("Object."))
+    }
+
+    pub(crate) fn has_patches(&self) -> bool {
+        self.has_patches
     }
 
     /// Adds a variable that a schema describes.

@@ -5,7 +5,7 @@ use crate::check::Checked;
 use crate::functions;
 use crate::syntax::ast::{ACCUMULATOR, Fold, Kind, NodeId};
 use crate::types::Type;
-use crate::value::{Key, Map, Value};
+use crate::value::{Key, Map, Struct, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use windlass_go::re2::Regex;
@@ -173,6 +173,12 @@ fn insert_entry(
     Ok(())
 }
 
+/// Whether objects of a type are made without a schema; no schema's type is named so.
+fn is_patch_type(name: &str) -> bool {
+    let name = name.strip_prefix('.').unwrap_or(name);
+    matches!(name, "Object" | "JSONPatch") || name.starts_with("Object.")
+}
+
 /// Evaluates a checked expression.
 pub(crate) fn evaluate(
     checked: &Checked,
@@ -300,6 +306,29 @@ impl<'e> Evaluator<'e> {
                 }
                 self.spend(30)?;
                 Ok(Value::Map(Map::Made(Arc::new(map))))
+            }
+            Kind::Struct { name, fields } if is_patch_type(name) => {
+                let mut made = BTreeMap::new();
+                for field in fields {
+                    match (field.optional, self.eval(field.value)?) {
+                        (true, Value::Optional(None)) => {}
+                        (true, Value::Optional(Some(value))) => {
+                            made.insert(Arc::clone(&field.name), (*value).clone());
+                        }
+                        (true, value) => {
+                            return Err(Fault::new(format!(
+                                "cannot initialize optional entry '{}' from non-optional value {value}",
+                                field.name
+                            )));
+                        }
+                        (false, value) => {
+                            made.insert(Arc::clone(&field.name), value);
+                        }
+                    }
+                }
+                self.spend(40)?;
+                let name = name.strip_prefix('.').unwrap_or(name).into();
+                Ok(Value::Struct(Arc::new(Struct { name, fields: made })))
             }
             Kind::Struct { fields, .. } => {
                 let mut map = BTreeMap::new();

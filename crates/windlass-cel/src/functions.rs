@@ -199,6 +199,19 @@ pub(crate) fn index(value: &Value, key: &Value, may_be_absent: bool) -> Result<O
                 None => Err(Fault::new(format!("index out of bounds: {idx}"))),
             }
         }
+        Value::Foreign(foreign) if matches!(key, Value::String(_)) => {
+            let Value::String(name) = key else { return Err(missing_key(key)) };
+            match foreign.field(name) {
+                Some(found) => found.map(Some),
+                None if may_be_absent => Ok(None),
+                None => Err(missing_key(key)),
+            }
+        }
+        Value::Struct(made) => match key {
+            Value::String(name) if made.fields.contains_key(&**name) => Ok(made.fields.get(&**name).cloned()),
+            _ if may_be_absent => Ok(None),
+            _ => Err(missing_key(key)),
+        },
         _ if may_be_absent => Ok(None),
         _ => Err(missing_key(key)),
     }
@@ -274,7 +287,9 @@ pub(crate) fn call(
             (_, Err(error)) => Err(Fault::new(error.to_string())),
         },
         (_, [Value::Quantity(quantity), rest @ ..]) => on_quantity(function, quantity, rest),
-        (_, [Value::String(_), ..]) | ("strings.quote" | "lists.range" | "format.named", _) => {
+        (_, [Value::String(_), ..]) | ("strings.quote" | "lists.range" | "format.named", _)
+            if function != "jsonpatch.escapeKey" =>
+        {
             text_function(function, &arguments, room)
         }
         (_, [Value::List(list), rest @ ..]) => lists::call(function, list, rest),
@@ -283,6 +298,13 @@ pub(crate) fn call(
         (_, [Value::Url(url)]) => url::call(function, url),
         (_, [Value::Semver(version), rest @ ..]) => semver::call(function, version, rest),
         ("validate", [Value::Format(format), Value::String(text)]) => Ok(format.validate(text)),
+        (_, [Value::Foreign(foreign), rest @ ..]) => match foreign.call(function, rest) {
+            Some(result) => result,
+            None => Err(no_overload(function, &arguments)),
+        },
+        ("jsonpatch.escapeKey", [Value::String(key)]) => {
+            Ok(Value::String(key.replace('~', "~0").replace('/', "~1").into()))
+        }
         (name, []) => match name.strip_prefix("format.").and_then(format::named) {
             Some(format) => Ok(Value::Format(format)),
             None => Err(no_overload(function, &arguments)),

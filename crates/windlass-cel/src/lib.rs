@@ -35,7 +35,7 @@ pub use estimate::Estimate;
 pub use evaluate::{Fault, Outcome};
 pub use problem::{Problem, Problems};
 pub use types::Type;
-pub use value::{Key, List, Map, Value};
+pub use value::{Foreign, Key, List, Map, Struct, Value};
 
 /// The most that one evaluation may cost: kube-apiserver's limit per call, about a tenth of a second there.
 pub const PER_CALL_LIMIT: u64 = 1_000_000;

@@ -51,6 +51,78 @@ pub enum Value {
     Semver(Arc<crate::functions::semver::Semver>),
     /// A named format of strings.
     Format(&'static crate::functions::format::Format),
+    /// What the program around gives.
+    Foreign(Arc<dyn Foreign>),
+    /// An object that an expression makes of a type without a schema, as patches do.
+    Struct(Arc<Struct>),
+}
+
+/// A value that the program around gives, with methods and fields of its own.
+///
+/// The methods are those that kube-apiserver's environment declares for the type, such as `check` of
+/// `kubernetes.authorization.ResourceCheck`.
+pub trait Foreign: fmt::Debug + Send + Sync {
+    /// The name of its type, as `type()` prints it.
+    fn type_name(&self) -> &'static str;
+
+    /// Calls a method; nothing where it has none of that name for such arguments.
+    fn call(&self, _function: &str, _arguments: &[Value]) -> Option<Result<Value, crate::Fault>> {
+        None
+    }
+
+    /// Reads a field; nothing where it has none of that name.
+    fn field(&self, _name: &str) -> Option<Result<Value, crate::Fault>> {
+        None
+    }
+}
+
+/// An object that an expression made, such as `Object.spec{replicas: 1}`.
+#[derive(Debug)]
+pub struct Struct {
+    /// The name of its type.
+    pub name: Arc<str>,
+    /// Its fields.
+    pub fields: BTreeMap<Arc<str>, Value>,
+}
+
+impl Struct {
+    /// As JSON, where every field can be.
+    #[must_use]
+    pub fn to_json(&self) -> Option<windlass_yaml::Map> {
+        let mut object = windlass_yaml::Map::new();
+        for (name, value) in &self.fields {
+            object.insert(&**name, value.to_json()?);
+        }
+        Some(object)
+    }
+
+    /// The types within that are not named like the path to them: each with the name that it should have.
+    #[must_use]
+    pub fn misnamed(&self) -> Vec<(Arc<str>, String)> {
+        let mut found = Vec::new();
+        self.find_misnamed(&self.name, &mut found);
+        found
+    }
+
+    fn find_misnamed(&self, path: &str, found: &mut Vec<(Arc<str>, String)>) {
+        if *self.name != *path {
+            found.push((Arc::clone(&self.name), path.to_owned()));
+        }
+        for (field, value) in &self.fields {
+            misnamed_in(value, &format!("{path}.{field}"), found);
+        }
+    }
+}
+
+fn misnamed_in(value: &Value, path: &str, found: &mut Vec<(Arc<str>, String)>) {
+    match value {
+        Value::Struct(inner) => inner.find_misnamed(path, found),
+        Value::List(List::Made(items)) => items.iter().for_each(|item| misnamed_in(item, path, found)),
+        Value::Map(Map::Made(entries)) => {
+            entries.values().for_each(|(_, value)| misnamed_in(value, path, found));
+        }
+        _ => {}
+    }
 }
 
 /// A list: made by an expression, or part of an object.
@@ -170,6 +242,7 @@ impl Value {
             }
             Self::Optional(Some(inner)) => return inner.to_json(),
             Self::Quantity(quantity) => Json::String(quantity.to_string().into()),
+            Self::Struct(made) => Json::Object(made.to_json()?),
             _ => return None,
         })
     }
@@ -201,6 +274,8 @@ impl Value {
             Self::Cidr(..) => "net.CIDR",
             Self::Semver(_) => "kubernetes.Semver",
             Self::Format(_) => "kubernetes.NamedFormat",
+            Self::Foreign(foreign) => foreign.type_name(),
+            Self::Struct(made) => &made.name,
         }
     }
 

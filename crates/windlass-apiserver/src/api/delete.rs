@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use windlass_kube::{Object, Value};
+use windlass_kube::{Object, Value, value};
 
 use super::effects::DEFINITIONS;
 use super::read::{converted, presented};
 use super::write::may_go;
 use super::{Api, DeleteOptions, Deleted, ListOptions, Propagation};
+use crate::admission::{Attributes, Operation};
 use crate::custom::CLEANUP_FINALIZER;
 use crate::resource::{GroupResource, Resource};
 use crate::status::Status;
@@ -40,6 +41,11 @@ impl Api {
             let stored = self.stored(resource, namespace, name)?;
             let current = stored.object();
             check_preconditions(resource, &current, options)?;
+            if self.has_admission() {
+                let name = (!options.of_many).then_some(name);
+                let object = presented(resource, &stored);
+                self.admit_deletion(resource, namespace, name, &object, options)?;
+            }
             let mut object = current.clone();
             set_propagation(resource, &mut object, options);
             if resource.storage == DEFINITIONS && !object.is_terminating() {
@@ -78,6 +84,34 @@ impl Api {
         }
     }
 
+    /// Asks those who may refuse a deletion; one of many has no name there.
+    fn admit_deletion(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: Option<&str>,
+        object: &Object,
+        options: &DeleteOptions,
+    ) -> Result<(), Status> {
+        let mut warnings = Vec::new();
+        let attributes = Attributes {
+            resource,
+            subresource: "",
+            operation: Operation::Delete,
+            kind: resource.gvk(),
+            namespace: match name {
+                Some(name) if resource.storage == "/namespaces" => name,
+                _ => namespace,
+            },
+            name: name.unwrap_or_default(),
+            object: None,
+            old: Some(object.to_value()),
+            dry_run: options.dry_run,
+            options: said(options),
+        };
+        self.admit(&attributes, &mut warnings).map_err(|status| status.warned(warnings))
+    }
+
     pub(crate) async fn delete_collection_on(
         &self,
         resource: &Arc<Resource>,
@@ -86,6 +120,7 @@ impl Api {
         options: &DeleteOptions,
     ) -> Result<Vec<Object>, Status> {
         let page = self.page(resource, namespace, which)?;
+        let options = &DeleteOptions { of_many: true, ..options.clone() };
         let mut objects = Vec::with_capacity(page.objects.len());
         for stored in page.objects {
             let listed = presented(resource, &stored);
@@ -97,6 +132,26 @@ impl Api {
         }
         Ok(objects)
     }
+}
+
+/// The options as the client could have sent them.
+fn said(options: &DeleteOptions) -> Value {
+    let mut said = value!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"});
+    if options.dry_run {
+        said.set_at(&["dryRun"], value!(["All"]));
+    }
+    if let Some(propagation) = options.propagation {
+        said.set_at(&["propagationPolicy"], format!("{propagation:?}"));
+    }
+    if let Some(seconds) = options.grace_period_seconds {
+        said.set_at(&["gracePeriodSeconds"], seconds);
+    }
+    for (key, text) in [("uid", &options.uid), ("resourceVersion", &options.resource_version)] {
+        if let Some(text) = text {
+            said.set_at(&["preconditions", key], text.clone());
+        }
+    }
+    said
 }
 
 fn check_preconditions(resource: &Resource, object: &Object, options: &DeleteOptions) -> Result<(), Status> {

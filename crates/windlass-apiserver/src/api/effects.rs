@@ -88,6 +88,7 @@ impl Api {
 
     /// What follows from a deletion that has happened.
     pub(super) fn after_delete(&self, resource: &Resource, stored: &Arc<Stored>) {
+        self.compiled().forget(&resource.storage, &stored.key().name);
         match resource.storage.as_str() {
             DEFINITIONS => self.withdraw_definition(&stored.object()),
             SERVICES => self.release(resource, &stored.object()),

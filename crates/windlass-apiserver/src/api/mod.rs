@@ -8,7 +8,7 @@ mod options;
 mod patch;
 pub(crate) mod read;
 mod rules;
-mod scale;
+pub(crate) mod scale;
 mod selection;
 pub(crate) mod watch;
 pub(crate) mod write;
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use windlass_kube::{Gvk, Object, Str, Value};
 
+use crate::admission::Compiled;
 use crate::defaults::ServiceAllocator;
 use crate::http::ApiService;
 use crate::registry::Registry;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     tokens: Tokens,
+    /// The policies that writes are admitted by.
+    compiled: Compiled,
     services: Mutex<ServiceAllocator>,
     /// Of each definition that is served, its spec.
     served: Mutex<HashMap<Str, Value>>,
@@ -64,6 +67,7 @@ impl Api {
             store,
             registry: Registry::new(),
             tokens: Tokens::default(),
+            compiled: Compiled::default(),
             services: Mutex::new(ServiceAllocator::new()),
             served: Mutex::default(),
             cleaning: Mutex::default(),
@@ -128,6 +132,10 @@ impl Api {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.shared.tokens
+    }
+
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.shared.compiled
     }
 
     pub(crate) fn registry(&self) -> &Registry {

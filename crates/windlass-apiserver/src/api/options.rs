@@ -56,6 +56,8 @@ pub struct WriteOptions {
     /// Of JSON and merge patches etc.: nothing but a namesake of this subresource (`status`, `scale`) is
     /// written. Empty for the object itself.
     pub subresource: Str,
+    /// What to do with unknown fields in the client's own word, for those who admit the write.
+    pub said_field_validation: Str,
 }
 
 impl WriteOptions {
@@ -110,6 +112,8 @@ pub struct DeleteOptions {
     pub uid: Option<Str>,
     /// Delete only the object at this resource version.
     pub resource_version: Option<Str>,
+    /// Whether the client asked for the deletion of many objects, of which this is one.
+    pub of_many: bool,
 }
 
 /// Which objects to list.

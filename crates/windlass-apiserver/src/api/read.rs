@@ -201,6 +201,14 @@ pub(crate) fn to_storage(resource: &Resource, object: Object) -> Object {
     convert_to(object, &resource.storage_gvk, resource.custom.is_some())
 }
 
+/// An object at another version of its kind.
+pub(crate) fn at_kind(object: &Value, kind: &windlass_kube::Gvk, custom: bool) -> Value {
+    match Object::try_new(object.clone()) {
+        Ok(object) => convert_to(object, kind, custom).into_value(),
+        Err(_) => object.clone(),
+    }
+}
+
 fn convert_to(mut object: Object, to: &windlass_kube::Gvk, custom: bool) -> Object {
     let from = object.gvk();
     if from == *to {

@@ -135,7 +135,7 @@ fn borrowed(path: &[Str]) -> Vec<&str> {
     path.iter().map(Str::as_str).collect()
 }
 
-fn scale_of(resource: &Resource, object: &Object) -> Value {
+pub(super) fn scale_of(resource: &Resource, object: &Object) -> Value {
     let (status_replicas, selector) = match resource.custom.as_ref().and_then(|custom| custom.scale.as_ref())
     {
         Some(scale) => {

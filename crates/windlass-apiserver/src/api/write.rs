@@ -10,8 +10,10 @@ use windlass_kube::{Map, Object, Str, Value};
 use super::effects::admit;
 use super::patch::check_name;
 use super::read::{converted, json_of, presented, presented_json, to_storage};
+use super::scale::scale_of;
 use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
-use crate::authorize::{Attributes, is_allowed, not_held, role_rules};
+use crate::admission::Attributes;
+use crate::authorize::{Attributes as Asked, is_allowed, not_held, role_rules};
 use crate::defaults::{self, CreateContext};
 use crate::resource::Resource;
 use crate::status::{Cause, Status};
@@ -67,6 +69,20 @@ impl Api {
         options: &WriteOptions,
         mut warnings: Vec<String>,
     ) -> Result<Written, Status> {
+        match self.create_warning(resource, namespace, made, options, &mut warnings).await {
+            Ok(written) => Ok(Written { warnings, ..written }),
+            Err(status) => Err(status.warned(warnings)),
+        }
+    }
+
+    async fn create_warning(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        made: Made,
+        options: &WriteOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<Written, Status> {
         let (mut object, tracked) = match made {
             Made::Tracked(object) => (object, true),
             Made::Owned(object) => (object, false),
@@ -104,6 +120,14 @@ impl Api {
         self.check_limits(resource, &object)?;
         self.allocate(resource, &mut object, None)?;
         let name: Str = object.name().into();
+        if self.has_admission() {
+            let named = if generated { "" } else { &*name };
+            let attributes = Attributes::create(resource, &object, named, namespace, options);
+            if let Err(status) = self.admit(&attributes, warnings) {
+                self.release(resource, &object);
+                return Err(status);
+            }
+        }
         let object = admit(resource, None, to_storage(resource, object))?;
         if options.dry_run {
             self.release(resource, &object);
@@ -111,7 +135,7 @@ impl Api {
             if self.shared.store.table(&resource.storage).get(&key).is_some() {
                 return Err(Status::already_exists(&name_of_group, &name));
             }
-            return Ok(unwritten(resource, object, true, warnings));
+            return Ok(unwritten(resource, object, true));
         }
         let key = Key::new(object.namespace(), name.clone());
         let change = Change::Put(object.clone());
@@ -122,7 +146,7 @@ impl Api {
         match outcome {
             Ok(stored) => {
                 self.after_write(resource, &stored);
-                Ok(written(resource, &stored, true, warnings))
+                Ok(written(resource, &stored, true))
             }
             Err(WriteError::Conflict { .. }) if generated => {
                 let mut status = Status::already_exists(&name_of_group, &name);
@@ -161,7 +185,7 @@ impl Api {
                 (role_rules(self, object), "bind", roles, object.str_at(&["roleRef", "name"]))
             }
         };
-        let asked = Attributes {
+        let asked = Asked {
             verb,
             group: GROUP,
             resource: resource_name,
@@ -286,8 +310,10 @@ impl Api {
                 message: "Invalid value: 0: must be specified for an update".into(),
                 field: "metadata.resourceVersion".into(),
             };
-            // Custom resources are named here by their resource, not their kind.
-            let kind = if resource.custom.is_some() { &resource.gvr.resource } else { &resource.kind };
+            // Custom resources and policies are named here by their resource, not their kind.
+            let by_resource =
+                resource.custom.is_some() || resource.gvr.group == "admissionregistration.k8s.io";
+            let kind = if by_resource { &resource.gvr.resource } else { &resource.kind };
             return Err(Status::invalid(&resource.gvr.group, kind, name, vec![cause]));
         }
         self.change(resource, namespace, name, options, warnings, |old, _| {
@@ -317,6 +343,21 @@ impl Api {
         name: &str,
         options: &WriteOptions,
         mut warnings: Vec<String>,
+        make: impl FnMut(&Object, &mut Vec<String>) -> Result<Made, Status>,
+    ) -> Result<Written, Status> {
+        match self.change_warning(resource, namespace, name, options, &mut warnings, make).await {
+            Ok(written) => Ok(Written { warnings, ..written }),
+            Err(status) => Err(status.warned(warnings)),
+        }
+    }
+
+    async fn change_warning(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        options: &WriteOptions,
+        warnings: &mut Vec<String>,
         mut make: impl FnMut(&Object, &mut Vec<String>) -> Result<Made, Status>,
     ) -> Result<Written, Status> {
         let group_resource = resource.group_resource();
@@ -325,7 +366,7 @@ impl Api {
             warnings.truncate(given);
             let stored = self.stored(resource, namespace, name)?;
             let old = presented(resource, &stored);
-            let (mut new, tracked) = match make(&old, &mut warnings)? {
+            let (mut new, tracked) = match make(&old, warnings)? {
                 Made::Tracked(object) => (object, true),
                 Made::Owned(object) => (object, false),
             };
@@ -360,13 +401,14 @@ impl Api {
             if options.subresource.is_empty() || options.subresource == "scale" {
                 self.allocate(resource, &mut new, Some(&old))?;
             }
+            self.admit_change(resource, namespace, (&old, &new), options, warnings)?;
             if same_but_for_times(&old, &new) {
-                return Ok(written(resource, &stored, false, warnings));
+                return Ok(written(resource, &stored, false));
             }
             let finished = may_go(&new);
             let new = admit(resource, Some(&old), to_storage(resource, new))?;
             if options.dry_run {
-                return Ok(unwritten(resource, new, false, warnings));
+                return Ok(unwritten(resource, new, false));
             }
             let change = if finished { Change::Delete(new) } else { Change::Put(new) };
             let key = stored.key().clone();
@@ -378,11 +420,11 @@ impl Api {
                     let mut object = presented(resource, &stored);
                     object.set_at(&["metadata", "resourceVersion"], old.resource_version());
                     let json = json_of(&object);
-                    return Ok(Written { object, json, created: false, warnings });
+                    return Ok(Written { object, json, created: false, warnings: Vec::new() });
                 }
                 Ok(stored) => {
                     self.after_write(resource, &stored);
-                    return Ok(written(resource, &stored, false, warnings));
+                    return Ok(written(resource, &stored, false));
                 }
                 Err(WriteError::Conflict { .. }) if conditional => {
                     return Err(Status::modified(&group_resource, name));
@@ -392,6 +434,28 @@ impl Api {
             }
         }
         Err(Status::modified(&group_resource, name))
+    }
+
+    /// Asks those who may refuse a change.
+    fn admit_change(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        (old, new): (&Object, &Object),
+        options: &WriteOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Status> {
+        // That a pod gets its node is the creation of a binding, not a change of the pod.
+        if !self.has_admission() || options.subresource == "binding" {
+            return Ok(());
+        }
+        let mut attributes = Attributes::update(resource, old, new, new.name(), namespace, options);
+        if options.subresource == "scale" {
+            attributes.kind = windlass_kube::Gvk::new("autoscaling", "v1", "Scale");
+            attributes.object = Some(scale_of(resource, new));
+            attributes.old = Some(scale_of(resource, old));
+        }
+        self.admit(&attributes, warnings)
     }
 
     /// What a kind's strategy does to a changed object.
@@ -724,12 +788,13 @@ pub(super) fn may_go(object: &Object) -> bool {
                 .is_none_or(|list| list.is_empty()))
 }
 
-fn written(resource: &Resource, stored: &Stored, created: bool, warnings: Vec<String>) -> Written {
-    Written { object: presented(resource, stored), json: presented_json(resource, stored), created, warnings }
+fn written(resource: &Resource, stored: &Stored, created: bool) -> Written {
+    let (object, json) = (presented(resource, stored), presented_json(resource, stored));
+    Written { object, json, created, warnings: Vec::new() }
 }
 
-fn unwritten(resource: &Resource, object: Object, created: bool, warnings: Vec<String>) -> Written {
+fn unwritten(resource: &Resource, object: Object, created: bool) -> Written {
     let object = converted(resource, object);
     let json: Bytes = json_of(&object);
-    Written { object, json, created, warnings }
+    Written { object, json, created, warnings: Vec::new() }
 }

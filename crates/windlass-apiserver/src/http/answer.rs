@@ -53,7 +53,7 @@ pub(super) fn status(status: &Status) -> Response<Body> {
         let seconds = HeaderValue::from(status.details.retry_after_seconds);
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
-    response
+    warn(response, &status.details.warnings)
 }
 
 /// Adds warnings as RFC 7234 writes them.

@@ -103,15 +103,15 @@ impl Call {
             ("create", None) => {
                 let (body, options) = (self.read_new(&resource)?, self.write_options("")?);
                 let twice = self.duplicate_fields(&resource, &options)?;
-                let mut written = self.api.create_on(&resource, &namespace, body, &options).await?;
-                written.warnings.splice(0..0, twice);
+                let written = self.api.create_on(&resource, &namespace, body, &options).await;
+                let written = also_warned(written, twice)?;
                 self.written(&resource, &written)
             }
             ("update", Some(name)) => {
                 let (body, options) = (self.read_value()?, self.write_options("")?);
                 let twice = self.duplicate_fields(&resource, &options)?;
-                let mut written = self.api.update_on(&resource, &namespace, name, body, &options).await?;
-                written.warnings.splice(0..0, twice);
+                let written = self.api.update_on(&resource, &namespace, name, body, &options).await;
+                let written = also_warned(written, twice)?;
                 self.written(&resource, &written)
             }
             ("patch", Some(name)) => {
@@ -524,6 +524,7 @@ impl Call {
             field_validation,
             force: self.query.flag("force"),
             subresource: subresource.into(),
+            said_field_validation: self.query.get("fieldValidation").into(),
         })
     }
 
@@ -579,6 +580,7 @@ impl Call {
             grace_period_seconds: grace.or_else(|| self.query.get("gracePeriodSeconds").parse().ok()),
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
+            of_many: false,
         })
     }
 
@@ -724,6 +726,17 @@ impl Call {
             return Ok(answer::nothing());
         }
         Ok(answer::text(200, "This pod is simulated: no container runs, and there is no log.\n"))
+    }
+}
+
+/// What a write did, or why it was refused, with warnings that come before all others.
+fn also_warned(written: Result<Written, Status>, warnings: Vec<String>) -> Result<Written, Status> {
+    match written {
+        Ok(mut written) => {
+            written.warnings.splice(0..0, warnings);
+            Ok(written)
+        }
+        Err(status) => Err(status.warned(warnings)),
     }
 }
 

@@ -169,6 +169,11 @@ pub(super) fn has(object: &Value, key: &str) -> bool {
 }
 
 impl Errors {
+    pub(super) fn too_many(&mut self, field: &str, n_items: usize, most: usize) {
+        let message = format!("Too many: {n_items}: must have at most {most} items");
+        self.add("FieldValueTooMany", field, message);
+    }
+
     pub(super) fn too_long(&mut self, field: &str, detail: &str) {
         self.add("FieldValueTooLong", field, format!("Too long: {detail}"));
     }

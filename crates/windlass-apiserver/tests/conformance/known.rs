@@ -6,7 +6,6 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("access/aggregated-cluster-roles", "an empty list that is created has no owner here"),
     ("access/default-cluster-roles", "who made a default role is not told the same way"),
     ("access/forbidden-in-words", "the version is said to be that of Windlass"),
-    ("admission/admission-policy", "there is no CEL, so policies are kept and not acted on"),
     ("admission/service-account-of-pods", "pods get no token volume: nothing runs in them"),
     ("apply/apply-scale-subresource", "an apply through `scale` is an update here, without conflicts"),
     ("apply/apply-status-subresource", "an apply to `status` that says only labels leaves another entry"),

@@ -8,7 +8,7 @@ use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{Scenario, prepare};
+use crate::scenario::{Prepared, Scenario, prepare};
 use crate::server::{Body, Server};
 
 /// How long the body of an answer may take that is no watch.
@@ -70,7 +70,33 @@ async fn one(
         })
         .await;
     }
-    let mut asked = request(prepared.method, &prepared.path, &prepared.content_type, prepared.body);
+    if let Some(code) = step.get("insist").and_then(Value::as_u64) {
+        let give_up = tokio::time::Instant::now() + server.patience();
+        loop {
+            let answer = answer(server.send(ask(step, &prepared, namespace)).await).await;
+            if answer["code"] == code {
+                return answer;
+            }
+            if tokio::time::Instant::now() > give_up {
+                return json!({"overdue": answer});
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+    let asked = ask(step, &prepared, namespace);
+    let response = server.send(asked).await;
+    if prepared.verb == "watch" && response.status().is_success() {
+        let name = step["watch"].as_str().expect("a watch's name").to_owned();
+        let answer = json!({"code": (response.status().as_u16())});
+        watches.insert(name, Stream { body: response.into_body(), arrived: Vec::new() });
+        return answer;
+    }
+    answer(response).await
+}
+
+/// The request of a step, with its headers.
+fn ask(step: &Value, prepared: &Prepared, namespace: &str) -> Request<Full<Bytes>> {
+    let mut asked = request(prepared.method, &prepared.path, &prepared.content_type, prepared.body.clone());
     let text = |key: &str| step.get(key).and_then(Value::as_str);
     let headers = asked.headers_mut();
     if let Some(accept) = text("accept") {
@@ -86,14 +112,7 @@ async fn one(
         let group = group.as_str().expect("a group");
         headers.append("impersonate-group", group.replace("$ns", namespace).parse().expect("a header"));
     }
-    let response = server.send(asked).await;
-    if prepared.verb == "watch" && response.status().is_success() {
-        let name = step["watch"].as_str().expect("a watch's name").to_owned();
-        let answer = json!({"code": (response.status().as_u16())});
-        watches.insert(name, Stream { body: response.into_body(), arrived: Vec::new() });
-        return answer;
-    }
-    answer(response).await
+    asked
 }
 
 async fn patiently(server: &Server, path: &str, is_it: impl Fn(&Value) -> bool) -> Value {

@@ -13,7 +13,8 @@
 //!
 //! A path begins with `/`, or with a resource of the table below, in the scenario's namespace. Beside it
 //! stand `body` (its `apiVersion` and `kind` are filled in) or `text` (as it is), `type` and `accept`,
-//! `as` and `groups` (whom to act as), `setup` (its answer is not compared), and `save`, a name by which later steps say `${NAME.metadata.uid}`.
+//! `as` and `groups` (whom to act as), `setup` (its answer is not compared), `insist` (the request is sent until it is
+//! answered with that code), and `save`, a name by which later steps say `${NAME.metadata.uid}`.
 
 use serde_json::{Map, Value};
 use windlass_yaml::{Dialect, LoadOptions};
@@ -86,6 +87,30 @@ const RESOURCES: &[(&str, &str, &str, &str)] = &[
         "/apis/admissionregistration.k8s.io/v1!validatingadmissionpolicybindings",
         "admissionregistration.k8s.io/v1",
         "ValidatingAdmissionPolicyBinding",
+    ),
+    (
+        "mutators",
+        "/apis/admissionregistration.k8s.io/v1!mutatingadmissionpolicies",
+        "admissionregistration.k8s.io/v1",
+        "MutatingAdmissionPolicy",
+    ),
+    (
+        "mutatorbindings",
+        "/apis/admissionregistration.k8s.io/v1!mutatingadmissionpolicybindings",
+        "admissionregistration.k8s.io/v1",
+        "MutatingAdmissionPolicyBinding",
+    ),
+    (
+        "validatinghooks",
+        "/apis/admissionregistration.k8s.io/v1!validatingwebhookconfigurations",
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+    ),
+    (
+        "mutatinghooks",
+        "/apis/admissionregistration.k8s.io/v1!mutatingwebhookconfigurations",
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
     ),
 ];
 

@@ -4,6 +4,9 @@ use crate::types::Type;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+/// What only mutating policies may call; kube-apiserver's environment for everything else does not declare it.
+const ESCAPE_KEY: &str = "jsonpatch.escapeKey\tstring_jsonpatch_escapeKey_string\tfunction\tstring\tstring";
+
 /// One way of calling a function.
 #[derive(Debug)]
 pub(crate) struct Overload {
@@ -21,7 +24,7 @@ pub(crate) struct Overload {
 pub(crate) fn overloads(function: &str) -> Option<&'static [Overload]> {
     static TABLE: LazyLock<HashMap<&'static str, Vec<Overload>>> = LazyLock::new(|| {
         let mut table: HashMap<&str, Vec<Overload>> = HashMap::new();
-        for line in include_str!("declarations.tsv").lines() {
+        for line in include_str!("declarations.tsv").lines().chain([ESCAPE_KEY]) {
             let mut columns = line.split('\t');
             let mut column = || columns.next().expect("a recorded line has five columns");
             let (function, id, style, arguments, result) = (column(), column(), column(), column(), column());

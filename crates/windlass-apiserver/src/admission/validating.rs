@@ -1,0 +1,351 @@
+//! `ValidatingAdmissionPolicy`: rules in CEL that a write must keep.
+
+use std::sync::Arc;
+
+use windlass_cel::{Type, Value as Cel};
+use windlass_kube::{Gvk, Object, Value};
+
+use super::activation::{Activation, BUDGET, CONDITIONS_BUDGET, Variables, namespace_object};
+use super::expressions::{Compiler, Outcome, Scope};
+use super::matching::{Matched, Matcher};
+use super::{Attributes, params};
+use crate::api::Api;
+use crate::api::read::at_kind;
+use crate::status::{Cause, Status};
+use crate::store::Key;
+
+/// Where the policies are stored.
+pub(super) const POLICIES: &str = "admissionregistration.k8s.io/validatingadmissionpolicies";
+
+/// Where what puts them into force is stored.
+pub(super) const BINDINGS: &str = "admissionregistration.k8s.io/validatingadmissionpolicybindings";
+
+/// The longest message that an expression may make, in bytes: `MaxEvaluatedMessageExpressionSizeBytes`.
+const LONGEST_MESSAGE: usize = 5 * 1024;
+
+/// A policy, compiled.
+#[derive(Debug)]
+pub(super) struct Policy {
+    name: String,
+    /// Whether what goes wrong in the policy itself lets requests pass.
+    ignores_faults: bool,
+    constraints: Matcher,
+    param_kind: Option<Gvk>,
+    variables: Variables,
+    conditions: Vec<Condition>,
+    validations: Vec<Validation>,
+}
+
+/// What must hold of a request for a policy to look at it.
+#[derive(Debug)]
+struct Condition {
+    text: String,
+    program: Outcome,
+}
+
+#[derive(Debug)]
+struct Validation {
+    text: String,
+    program: Outcome,
+    message: String,
+    message_expression: Option<(String, Outcome)>,
+    reason: String,
+}
+
+/// Why a policy refuses.
+struct Denial {
+    message: String,
+    reason: String,
+}
+
+impl Policy {
+    pub(super) fn compile(policy: &Value) -> Self {
+        let spec = policy.get("spec").cloned().unwrap_or_default();
+        let kind = spec.get("paramKind").map(|kind| {
+            Gvk::from_api_version(
+                kind.str_at(&["apiVersion"]).unwrap_or_default(),
+                kind.str_at(&["kind"]).unwrap_or_default(),
+            )
+        });
+        let params = kind.is_some();
+        let mut compiler = Compiler::composing();
+        let text = |value: &Value, key: &str| value.str_at(&[key]).unwrap_or_default().to_owned();
+        let variables: Vec<(Arc<str>, Outcome)> = spec
+            .items_at(&["variables"])
+            .iter()
+            .map(|variable| {
+                let name = text(variable, "name");
+                let program = compiler.variable(&name, &text(variable, "expression"), params);
+                (name.into(), program)
+            })
+            .collect();
+        let scope = Scope { params, authorizer: true };
+        let conditions = spec
+            .items_at(&["matchConditions"])
+            .iter()
+            .map(|condition| {
+                let text = text(condition, "expression");
+                let program = compiler.compile(&text, scope, &[Type::Bool]);
+                Condition { text, program }
+            })
+            .collect();
+        let validations = spec
+            .items_at(&["validations"])
+            .iter()
+            .map(|validation| {
+                let expression = text(validation, "expression");
+                let program = compiler.compile(&expression, scope, &[Type::Bool]);
+                let message_expression = text(validation, "messageExpression");
+                let message_expression = (!message_expression.is_empty()).then(|| {
+                    let scope = Scope { params, authorizer: false };
+                    let program = compiler.compile(&message_expression, scope, &[Type::String]);
+                    (message_expression, program)
+                });
+                let reason = text(validation, "reason");
+                Validation {
+                    text: expression,
+                    program,
+                    message: text(validation, "message"),
+                    message_expression,
+                    reason: if reason.is_empty() { "Invalid".to_owned() } else { reason },
+                }
+            })
+            .collect();
+        Self {
+            name: policy.str_at(&["metadata", "name"]).unwrap_or_default().to_owned(),
+            ignores_faults: spec.str_at(&["failurePolicy"]) == Some("Ignore"),
+            constraints: Matcher::new(spec.get("matchConstraints").unwrap_or(&Value::Null)),
+            param_kind: kind,
+            variables: variables.into(),
+            conditions,
+            validations,
+        }
+    }
+
+    /// What went wrong in the policy itself, which counts as a refusal or not.
+    fn fault(&self, message: String) -> Vec<Denial> {
+        if self.ignores_faults { Vec::new() } else { vec![Denial { message, reason: String::new() }] }
+    }
+
+    /// Whether all conditions hold.
+    fn is_meant(&self, activation: &Activation) -> Result<bool, String> {
+        // Conditions do not see the namespace.
+        let activation = Activation { namespace: Cel::Null, ..activation.clone() };
+        let mut evaluation = activation.evaluation(&self.variables, CONDITIONS_BUDGET);
+        let mut faults = Vec::new();
+        for condition in &self.conditions {
+            match evaluation.run(&condition.text, &condition.program)? {
+                Ok(Cel::Bool(false)) => return Ok(false),
+                Ok(_) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match faults.as_slice() {
+            [] => Ok(true),
+            [only] => Err(only.clone()),
+            several => Err(format!("[{}]", several.join(", "))),
+        }
+    }
+
+    /// Why a request is refused.
+    fn check(&self, activation: &Activation) -> Vec<Denial> {
+        match self.is_meant(activation) {
+            Ok(true) => {}
+            Ok(false) => return Vec::new(),
+            Err(fault) => return self.fault(fault),
+        }
+        let mut evaluation = activation.evaluation(&self.variables, BUDGET);
+        let mut results = Vec::with_capacity(self.validations.len());
+        for validation in &self.validations {
+            match evaluation.run(&validation.text, &validation.program) {
+                Ok(result) => results.push(result),
+                Err(fatal) => return self.fault(fatal),
+            }
+        }
+        let messages = self.messages(activation, evaluation.left());
+        let mut denials = Vec::new();
+        for ((validation, result), idx) in self.validations.iter().zip(results).zip(0..) {
+            match (result, &messages) {
+                (Err(fault), _) => denials.extend(self.fault(fault)),
+                (Ok(_), Err(fatal)) => {
+                    denials.extend(self.fault(format!("failed messageExpression: {fatal}")));
+                }
+                (Ok(Cel::Bool(true)), _) => {}
+                (Ok(_), Ok(messages)) => {
+                    let made = messages.get(idx).cloned().flatten().unwrap_or_default();
+                    let message = [made, validation.message.trim().to_owned()]
+                        .into_iter()
+                        .find(|message| !message.is_empty())
+                        .unwrap_or_else(|| format!("failed expression: {}", validation.text.trim()));
+                    denials.push(Denial { message, reason: validation.reason.clone() });
+                }
+            }
+        }
+        denials
+    }
+
+    /// The messages that expressions make, where they make one that is fit.
+    fn messages(&self, activation: &Activation, budget: u64) -> Result<Vec<Option<String>>, String> {
+        let mut evaluation = activation.evaluation(&self.variables, budget);
+        let mut messages = Vec::with_capacity(self.validations.len());
+        for validation in &self.validations {
+            let Some((text, program)) = &validation.message_expression else {
+                messages.push(None);
+                continue;
+            };
+            messages.push(match evaluation.run(text, program)? {
+                Ok(Cel::String(message)) => {
+                    let message = message.trim();
+                    (message.len() <= LONGEST_MESSAGE && !message.contains('\n')).then(|| message.to_owned())
+                }
+                _ => None,
+            });
+        }
+        Ok(messages)
+    }
+}
+
+/// Asks every policy that is in force.
+///
+/// # Errors
+///
+/// The first refusal.
+pub(super) fn dispatch(
+    api: &Api,
+    attributes: &Attributes<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Status> {
+    let bindings = api.store().table(BINDINGS);
+    if bindings.is_empty() {
+        return Ok(());
+    }
+    let bindings: Vec<Object> = bindings.list(None).objects.iter().map(|stored| stored.object()).collect();
+    let mut denied = None;
+    for stored in api.store().table(POLICIES).list(None).objects {
+        let bound =
+            bindings.iter().filter(|it| it.str_at(&["spec", "policyName"]) == stored.key().name.as_str());
+        let mut bound = bound.peekable();
+        if bound.peek().is_none() {
+            continue;
+        }
+        let policy = api.compiled().validating(&stored);
+        let mut refuse = |binding: Option<&str>, denial: Denial| {
+            denied.get_or_insert_with(|| refusal(attributes, &policy.name, binding, &denial));
+        };
+        let matched = match policy.constraints.matches(api, attributes) {
+            Ok(None) => continue,
+            Ok(Some(matched)) => matched,
+            Err(status) => {
+                let why = format!("failed to configure policy: {}", status.message);
+                policy.fault(why).into_iter().for_each(|denial| refuse(None, denial));
+                continue;
+            }
+        };
+        let param_resource = match policy.param_kind.as_ref().map(|kind| params::resource_of(api, kind)) {
+            None => None,
+            Some(Ok(resource)) => Some(resource),
+            Some(Err(why)) => {
+                let why = format!("failed to configure policy: {why}");
+                policy.fault(why).into_iter().for_each(|denial| refuse(None, denial));
+                continue;
+            }
+        };
+        for binding in bound {
+            let in_force = match binding.at(&["spec", "matchResources"]) {
+                None => Ok(true),
+                Some(meant) => Matcher::new(meant).matches(api, attributes).map(|matched| matched.is_some()),
+            };
+            let params = match in_force {
+                Ok(false) => continue,
+                Err(status) => Err(status.message),
+                Ok(true) => params::collect(
+                    api,
+                    param_resource.as_deref(),
+                    binding.at(&["spec", "paramRef"]),
+                    attributes.namespace,
+                ),
+            };
+            let params = match params {
+                Ok(params) => params,
+                Err(why) => {
+                    let why = format!("failed to configure binding: {why}");
+                    policy.fault(why).into_iter().for_each(|denial| refuse(Some(binding.name()), denial));
+                    continue;
+                }
+            };
+            let namespace = namespace_of(api, attributes)?;
+            for param in params {
+                let activation = activation(api, attributes, &matched, namespace.as_ref(), param.as_ref());
+                for denial in policy.check(&activation) {
+                    let actions = binding.at(&["spec", "validationActions"]).and_then(Value::as_array);
+                    for action in actions.into_iter().flat_map(|actions| actions.iter()) {
+                        match action.as_str() {
+                            Some("Deny") => refuse(
+                                Some(binding.name()),
+                                Denial { message: denial.message.clone(), reason: denial.reason.clone() },
+                            ),
+                            Some("Warn") => warnings.push(format!(
+                                "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",
+                                policy.name,
+                                binding.name(),
+                                denial.message
+                            )),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+    denied.map_or(Ok(()), Err)
+}
+
+/// The values of a request, at the version that a policy asked for.
+fn activation(
+    api: &Api,
+    attributes: &Attributes<'_>,
+    matched: &Matched,
+    namespace: Option<&Value>,
+    params: Option<&Value>,
+) -> Activation {
+    let own = attributes.kind == matched.kind;
+    if own {
+        return Activation::new(api, attributes, &matched.resource, &matched.kind, namespace, params);
+    }
+    let custom = attributes.resource.custom.is_some();
+    let at = |value: &Option<Value>| value.as_ref().map(|value| at_kind(value, &matched.kind, custom));
+    let attributes =
+        Attributes { object: at(&attributes.object), old: at(&attributes.old), ..attributes.clone() };
+    Activation::new(api, &attributes, &matched.resource, &matched.kind, namespace, params)
+}
+
+/// The namespace of a request; a namespace is in none.
+fn namespace_of(api: &Api, attributes: &Attributes<'_>) -> Result<Option<Value>, Status> {
+    if attributes.namespace.is_empty() || attributes.resource.storage == "/namespaces" {
+        return Ok(None);
+    }
+    let namespaces = crate::resource::GroupResource::new("", "namespaces");
+    let stored = api.store().table("/namespaces").get(&Key::new("", attributes.namespace));
+    let stored = stored.ok_or_else(|| Status::not_found(&namespaces, attributes.namespace))?;
+    Ok(Some(namespace_object(&stored.object().to_value())))
+}
+
+fn refusal(attributes: &Attributes<'_>, policy: &str, binding: Option<&str>, denial: &Denial) -> Status {
+    let message = match binding {
+        Some(binding) => format!(
+            "ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request: {}",
+            denial.message
+        ),
+        None => format!("ValidatingAdmissionPolicy '{policy}' denied request: {}", denial.message),
+    };
+    let mut status =
+        Status::forbidden(&attributes.resource.group_resource(), attributes.shown_name(), &message);
+    (status.reason, status.code) = match denial.reason.as_str() {
+        "Forbidden" => ("Forbidden", 403),
+        "Unauthorized" => ("Unauthorized", 401),
+        "RequestEntityTooLarge" => ("RequestEntityTooLarge", 413),
+        _ => ("Invalid", 422),
+    };
+    status.details.causes.push(Cause { reason: "", message, field: String::new() });
+    status
+}

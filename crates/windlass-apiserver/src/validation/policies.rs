@@ -1,0 +1,385 @@
+//! Admission policies, their bindings, and the requests that they and webhooks are about.
+
+use std::collections::HashSet;
+
+use windlass_cel::Type;
+use windlass_kube::{Value, validation};
+
+use super::errors::{Errors, text};
+use super::selectors;
+use crate::admission::expressions::{Compiler, Outcome, Scope};
+
+/// How many conditions a policy or a webhook may have.
+const MAX_CONDITIONS: usize = 64;
+
+/// How many annotations a policy may make.
+const MAX_ANNOTATIONS: usize = 20;
+
+/// How long the expression of an annotation may be, in bytes.
+const LONGEST_ANNOTATION: usize = 5 * 1024;
+
+const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];
+const MATCH_POLICIES: [&str; 2] = ["Equivalent", "Exact"];
+const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
+
+pub(super) fn validating_policy(object: &Value, errors: &mut Errors) {
+    let empty = Value::object();
+    let spec = object.get("spec").unwrap_or(&empty);
+    let params = policy(spec, errors);
+    let variables = spec.items_at(&["variables"]);
+    let mut compiler = if variables.is_empty() { Compiler::plain() } else { Compiler::composing() };
+    self::variables(variables, params, &mut compiler, errors);
+    let (validations, annotations) = (spec.items_at(&["validations"]), spec.items_at(&["auditAnnotations"]));
+    if validations.is_empty() && annotations.is_empty() {
+        for field in ["spec.validations", "spec.auditAnnotations"] {
+            errors.required(field, "validations or auditAnnotations must contain at least one item");
+        }
+    }
+    for (one, idx) in validations.iter().zip(0..) {
+        validation(one, params, &compiler, &format!("spec.validations[{idx}]"), errors);
+    }
+    if annotations.len() > MAX_ANNOTATIONS {
+        let detail = format!("must not have more than {MAX_ANNOTATIONS} auditAnnotations");
+        errors.invalid("spec.auditAnnotations", annotations.to_vec(), &detail);
+    }
+    let name = object.str_at(&["metadata", "name"]).unwrap_or_default();
+    let mut keys = HashSet::new();
+    for (one, idx) in annotations.iter().zip(0..) {
+        let field = format!("spec.auditAnnotations[{idx}]");
+        annotation(one, name, params, &compiler, &field, errors);
+        if !keys.insert(text(one, "key")) {
+            errors.duplicate(&format!("{field}.key"), text(one, "key"));
+        }
+    }
+}
+
+/// What every kind of policy has; whether it has parameters.
+fn policy(spec: &Value, errors: &mut Errors) -> bool {
+    match text(spec, "failurePolicy") {
+        "" => errors.required("spec.failurePolicy", ""),
+        given => errors.one_of("spec.failurePolicy", given, &FAILURE_POLICIES),
+    }
+    let kind = spec.get("paramKind");
+    if let Some(kind) = kind {
+        param_kind(kind, errors);
+    }
+    match spec.get("matchConstraints") {
+        None => errors.required("spec.matchConstraints", ""),
+        Some(constraints) => {
+            match_resources(constraints, "spec.matchConstraints", errors);
+            if constraints.items_at(&["resourceRules"]).is_empty() {
+                errors.required("spec.matchConstraints.resourceRules", "");
+            }
+        }
+    }
+    conditions(spec.items_at(&["matchConditions"]), kind.is_some(), "spec.matchConditions", errors);
+    kind.is_some()
+}
+
+fn param_kind(kind: &Value, errors: &mut Errors) {
+    let field = "spec.paramKind.apiVersion";
+    let version = text(kind, "apiVersion");
+    match version.split('/').collect::<Vec<_>>().as_slice() {
+        _ if version.is_empty() => errors.required(field, ""),
+        [version] => version_label(version, version, errors),
+        [group, short] => {
+            let wrong = validation::dns1123_subdomain(group);
+            if !group.is_empty() && !wrong.is_empty() {
+                errors.invalid(field, *group, &wrong.join(","));
+            }
+            version_label(short, version, errors);
+        }
+        _ => errors.invalid(field, version, &format!("unexpected GroupVersion string: {version}")),
+    }
+    let field = "spec.paramKind.kind";
+    let kind = text(kind, "kind");
+    let wrong = validation::dns1035_label(&kind.to_lowercase());
+    if kind.is_empty() {
+        errors.required(field, "");
+    } else if !wrong.is_empty() {
+        let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
+        errors.invalid(field, kind, &detail);
+    }
+}
+
+fn version_label(version: &str, whole: &str, errors: &mut Errors) {
+    let field = "spec.paramKind.apiVersion";
+    let wrong = validation::dns1035_label(version);
+    if version.is_empty() {
+        errors.invalid(field, whole, "version must be specified");
+    } else if !wrong.is_empty() {
+        errors.invalid(field, version, &wrong.join(","));
+    }
+}
+
+fn variables(variables: &[Value], params: bool, compiler: &mut Compiler, errors: &mut Errors) {
+    for (variable, idx) in variables.iter().zip(0..) {
+        let field = format!("spec.variables[{idx}]");
+        let name = text(variable, "name");
+        if name.trim().is_empty() {
+            errors.required(&format!("{field}.name"), "name is not specified");
+        } else if !is_identifier(name) {
+            errors.invalid(&format!("{field}.name"), name, "must be a valid CEL identifier");
+        }
+        let expression = text(variable, "expression");
+        if expression.trim().is_empty() {
+            errors.required(&format!("{field}.expression"), "expression is not specified");
+        } else if let Err(why) = compiler.variable(name, expression, params) {
+            errors.invalid(&format!("{field}.expression"), expression, &why);
+        }
+    }
+}
+
+/// Whether a name is one that expressions can say as it is.
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
+        // A reserved word gets another name.
+        && windlass_cel::escape(name).is_some_and(|escaped| escaped == name.replace("__", "__underscores__"))
+}
+
+fn compiled(outcome: Outcome, field: &str, expression: &str, errors: &mut Errors) {
+    if let Err(why) = outcome {
+        errors.invalid(field, expression, &why);
+    }
+}
+
+fn validation(one: &Value, params: bool, compiler: &Compiler, path: &str, errors: &mut Errors) {
+    let expression = text(one, "expression");
+    let field = format!("{path}.expression");
+    if expression.trim().is_empty() {
+        errors.required(&field, "expression is not specified");
+    } else {
+        let scope = Scope { params, authorizer: true };
+        compiled(compiler.compile(expression, scope, &[Type::Bool]), &field, expression, errors);
+    }
+    let expression = text(one, "messageExpression");
+    let field = format!("{path}.messageExpression");
+    if !expression.is_empty() && expression.trim().is_empty() {
+        errors.invalid(&field, expression, "must be non-empty if specified");
+    } else if !expression.is_empty() {
+        let scope = Scope { params, authorizer: false };
+        compiled(compiler.compile(expression, scope, &[Type::String]), &field, expression, errors);
+    }
+    let message = text(one, "message");
+    let field = format!("{path}.message");
+    if !message.is_empty() && message.trim().is_empty() {
+        errors.invalid(&field, message, "must be non-empty if specified");
+    } else if message.trim().contains(['\n', '\r']) {
+        errors.invalid(&field, message, "must not contain line breaks");
+    }
+    if let Some(reason) = one.str_at(&["reason"]) {
+        errors.one_of(&format!("{path}.reason"), reason, &["Forbidden", "Invalid", "RequestEntityTooLarge"]);
+    }
+}
+
+fn annotation(one: &Value, name: &str, params: bool, compiler: &Compiler, path: &str, errors: &mut Errors) {
+    let key = format!("{name}/{}", text(one, "key"));
+    errors.invalid_each(&format!("{path}.key"), &key, validation::label_key(&key));
+    let (field, given) = (format!("{path}.valueExpression"), text(one, "valueExpression"));
+    let expression = given.trim();
+    if expression.is_empty() {
+        errors.required(&field, "valueExpression is not specified");
+    } else if expression.len() > LONGEST_ANNOTATION {
+        errors.required(&field, &format!("must not exceed {LONGEST_ANNOTATION} bytes in length"));
+    } else {
+        let scope = Scope { params, authorizer: true };
+        let outcome = compiler.compile(expression, scope, &[Type::String, Type::Null]);
+        compiled(outcome, &field, given, errors);
+    }
+}
+
+pub(super) fn conditions(conditions: &[Value], params: bool, path: &str, errors: &mut Errors) {
+    if conditions.len() > MAX_CONDITIONS {
+        errors.too_many(path, conditions.len(), MAX_CONDITIONS);
+    }
+    let mut names = HashSet::new();
+    for (condition, idx) in conditions.iter().zip(0..) {
+        let expression = text(condition, "expression").trim();
+        let field = format!("{path}[{idx}].expression");
+        if expression.is_empty() {
+            errors.required(&field, "");
+        } else {
+            let scope = Scope { params, authorizer: true };
+            let outcome = Compiler::plain().compile(expression, scope, &[Type::Bool]);
+            compiled(outcome, &field, expression, errors);
+        }
+        let (field, name) = (format!("{path}[{idx}].name"), text(condition, "name"));
+        if name.is_empty() {
+            errors.required(&field, "");
+            continue;
+        }
+        errors.invalid_each(&field, name, validation::label_key(name));
+        if !names.insert(name) {
+            errors.duplicate(&field, name);
+        }
+    }
+}
+
+fn match_resources(resources: &Value, path: &str, errors: &mut Errors) {
+    match text(resources, "matchPolicy") {
+        "" => errors.required(&format!("{path}.matchPolicy"), ""),
+        given => errors.one_of(&format!("{path}.matchPolicy"), given, &MATCH_POLICIES),
+    }
+    for key in ["namespaceSelector", "objectSelector"] {
+        let field = format!("{path}.{key}");
+        match resources.get(key) {
+            None => errors.required(&field, ""),
+            Some(selector) => {
+                selectors::check(selector, &field, errors);
+            }
+        }
+    }
+    for key in ["resourceRules", "excludeResourceRules"] {
+        for (rule, idx) in resources.items_at(&[key]).iter().zip(0..) {
+            let field = format!("{path}.{key}[{idx}]");
+            let mut names = HashSet::new();
+            for (name, idx) in rule.items_at(&["resourceNames"]).iter().filter_map(Value::as_str).zip(0..) {
+                let field = format!("{field}.resourceNames[{idx}]");
+                errors.invalid_each(&field, name, validation::path_segment_name(name));
+                if !names.insert(name) {
+                    errors.duplicate(&field, name);
+                }
+            }
+            self::rule(rule, &field, errors);
+        }
+    }
+}
+
+/// Operations on resources, of a policy or of a webhook.
+pub(super) fn rule(rule: &Value, path: &str, errors: &mut Errors) {
+    let field = format!("{path}.operations");
+    let operations = rule.items_at(&["operations"]);
+    wildcard_alone(operations, &field, "operations", errors);
+    for (operation, idx) in operations.iter().filter_map(Value::as_str).zip(0..) {
+        errors.one_of(&format!("{field}[{idx}]"), operation, &OPERATIONS);
+    }
+    wildcard_alone(rule.items_at(&["apiGroups"]), &format!("{path}.apiGroups"), "API groups", errors);
+    let field = format!("{path}.apiVersions");
+    let versions = rule.items_at(&["apiVersions"]);
+    wildcard_alone(versions, &field, "API versions", errors);
+    for (version, idx) in versions.iter().zip(0..) {
+        if version.as_str() == Some("") {
+            errors.required(&format!("{field}[{idx}]"), "");
+        }
+    }
+    resources(rule.items_at(&["resources"]), &format!("{path}.resources"), errors);
+    if let Some(scope) = rule.str_at(&["scope"]) {
+        errors.one_of(&format!("{path}.scope"), scope, &SCOPES);
+    }
+}
+
+/// A list that must have something, and nothing beside `*`.
+fn wildcard_alone(list: &[Value], field: &str, what: &str, errors: &mut Errors) {
+    if list.is_empty() {
+        errors.required(field, "");
+    }
+    if list.len() > 1 && list.iter().any(|one| one.as_str() == Some("*")) {
+        let detail = format!("if '*' is present, must not specify other {what}");
+        errors.invalid(field, list.to_vec(), &detail);
+    }
+}
+
+fn resources(list: &[Value], field: &str, errors: &mut Errors) {
+    if list.is_empty() {
+        errors.required(field, "");
+    }
+    let (mut with_any_part, mut part_of_any) = (HashSet::new(), HashSet::new());
+    let mut is_last_plain = false;
+    for (full, idx) in list.iter().filter_map(Value::as_str).zip(0..) {
+        let field = format!("{field}[{idx}]");
+        if full.is_empty() {
+            errors.required(&field, "");
+            continue;
+        }
+        let Some((resource, part)) = full.split_once('/') else {
+            is_last_plain = full != "*";
+            continue;
+        };
+        if with_any_part.contains(resource) {
+            let detail = format!("if '{resource}/*' is present, must not specify {full}");
+            errors.invalid(&field, full, &detail);
+        }
+        if part_of_any.contains(part) {
+            let detail = format!("if '*/{part}' is present, must not specify {full}");
+            errors.invalid(&field, full, &detail);
+        }
+        if part == "*" {
+            with_any_part.insert(resource);
+        }
+        if resource == "*" {
+            part_of_any.insert(part);
+        }
+    }
+    let has = |word: &str| list.iter().any(|one| one.as_str() == Some(word));
+    if list.len() > 1 && has("*/*") {
+        errors.invalid(field, list.to_vec(), "if '*/*' is present, must not specify other resources");
+    }
+    if has("*") && is_last_plain {
+        let detail = "if '*' is present, must not specify other resources without subresources";
+        errors.invalid(field, list.to_vec(), detail);
+    }
+}
+
+pub(super) fn validating_binding(object: &Value, errors: &mut Errors) {
+    binding(object, errors);
+    let field = "spec.validationActions";
+    let actions = object.items_at(&["spec", "validationActions"]);
+    let mut seen = HashSet::new();
+    for (action, idx) in actions.iter().filter_map(Value::as_str).zip(0..) {
+        errors.one_of(&format!("{field}[{idx}]"), action, &["Audit", "Deny", "Warn"]);
+        if !seen.insert(action) {
+            errors.duplicate(&format!("{field}[{idx}]"), action);
+        }
+    }
+    if seen.contains("Deny") && seen.contains("Warn") {
+        let detail = "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)";
+        errors.invalid(field, actions.to_vec(), detail);
+    }
+    if seen.is_empty() {
+        errors.required(field, "at least one validation action is required");
+    }
+}
+
+/// What every kind of binding has.
+fn binding(object: &Value, errors: &mut Errors) {
+    match object.str_at(&["spec", "policyName"]).unwrap_or_default() {
+        "" => errors.required("spec.policyName", ""),
+        name => errors.invalid_each("spec.policyName", name, validation::dns1123_subdomain(name)),
+    }
+    if let Some(reference) = object.at(&["spec", "paramRef"]) {
+        param_reference(reference, errors);
+    }
+    if let Some(resources) = object.at(&["spec", "matchResources"]) {
+        match_resources(resources, "spec.matchResources", errors);
+    }
+}
+
+fn param_reference(reference: &Value, errors: &mut Errors) {
+    let (name, selector) = (text(reference, "name"), reference.get("selector"));
+    let exclusive = "name and selector are mutually exclusive";
+    if !name.is_empty() {
+        errors.invalid_each("spec.paramRef.name", name, validation::path_segment_name(name));
+        if selector.is_some() {
+            errors.forbidden("spec.paramRef.name", exclusive);
+        }
+    }
+    match selector {
+        Some(selector) => {
+            selectors::check(selector, "spec.paramRef.selector", errors);
+            if !name.is_empty() {
+                errors.forbidden("spec.paramRef.selector", exclusive);
+            }
+        }
+        None if name.is_empty() => {
+            errors.required("spec.paramRef", "one of name or selector must be specified");
+        }
+        None => {}
+    }
+    let field = "spec.paramRef.parameterNotFoundAction";
+    match text(reference, "parameterNotFoundAction") {
+        "" => errors.required(field, ""),
+        given => errors.one_of(field, given, &["Deny", "Allow"]),
+    }
+}
