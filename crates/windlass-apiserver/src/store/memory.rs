@@ -1,16 +1,22 @@
 //! The backend that keeps nothing.
 
-use super::{Backend, BackendError, Record, Revision};
+use std::path::Path;
+
+use super::{Backend, BackendError, Batch, Loaded, Revision};
 
 /// Makes nothing durable.
 pub(super) struct Memory;
 
 impl Backend for Memory {
-    fn load(&mut self, _each: &mut dyn FnMut(Record)) -> Result<Revision, BackendError> {
+    fn load(&mut self, _each: &mut dyn FnMut(Loaded)) -> Result<Revision, BackendError> {
         Ok(1)
     }
 
-    fn commit(&mut self, _records: &[Record]) -> Result<(), BackendError> {
+    fn commit(&mut self, _batch: &Batch<'_>) -> Result<(), BackendError> {
         Ok(())
+    }
+
+    fn copy_to(&mut self, _path: &Path) -> Result<Revision, BackendError> {
+        Err(BackendError::NothingOnDisk)
     }
 }

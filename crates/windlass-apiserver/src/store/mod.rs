@@ -3,7 +3,7 @@
 //! Every committed change gets the next revision, as in etcd. The newest state of every object is in
 //! memory; a [`Backend`] makes changes durable before anybody sees them, many in one transaction when
 //! many are waiting (group commit), one at once when the store is idle. Recent changes stay in a ring per
-//! resource, from which a watch may start at any retained revision.
+//! resource, and on disk as long as there, so that a watch may start at any retained revision, after a restart too.
 
 mod memory;
 mod object;
@@ -14,7 +14,7 @@ mod table;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -75,14 +75,43 @@ pub enum BackendError {
         #[source]
         source: rusqlite::Error,
     },
-    /// An object in the file is no object.
-    #[error("the stored {resource} {key} is damaged")]
+    /// The file does not say what was written to it.
+    #[error(
+        "the store {} is damaged: {what}; nothing was changed in it: restore a backup, or move it away to begin anew",
+        path.display()
+    )]
     Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Another process has the file open.
+    #[error("the store {} is in use by another process", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An object in the file is no object.
+    #[error("the stored {resource} {key} is no object")]
+    NoObject {
         /// The resource.
         resource: Str,
         /// The object.
         key: Key,
     },
+    /// A copy of the store could not be made.
+    #[error("copying the store to {} failed", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store keeps nothing on disk.
+    #[error("the store is in memory only: there is nothing to copy")]
+    NothingOnDisk,
     /// The file was written by a later version of the program.
     #[error("the store's database has layout {found}, this program knows up to {known}")]
     Layout {
@@ -105,25 +134,56 @@ pub struct Record {
     pub key: Key,
     /// The revision of the change.
     pub revision: Revision,
-    /// The object's JSON; `None` deletes it.
-    pub json: Option<bytes::Bytes>,
+    /// What happened to the object.
+    pub kind: EventKind,
+    /// The object's JSON; of a deletion its last state.
+    pub json: bytes::Bytes,
+}
+
+/// What becomes durable together.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The changes, in the order of their revisions.
+    pub records: &'a [Record],
+    /// Revisions that nobody can ask for any more.
+    pub forgotten: &'a [Revision],
+    /// Of these resources, changes up to these revisions are no longer known.
+    pub horizons: &'a [(Str, Revision)],
+}
+
+/// What a backend reads back.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    /// Changes up to here are unknown, whatever the resource. Comes first.
+    Floor(Revision),
+    /// Of this resource, changes up to here are no longer known. Comes before the versions.
+    Horizon(Str, Revision),
+    /// A change, in the order of the revisions: the newest of each object, and those that are remembered.
+    Version(Record),
 }
 
 /// Where changes become durable.
 pub trait Backend: Send {
-    /// Hands every object to `each` and returns the last revision.
+    /// Hands everything to `each` and returns the last revision.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or holds what is not an object.
-    fn load(&mut self, each: &mut dyn FnMut(Record)) -> Result<Revision, BackendError>;
+    /// When the file cannot be read or does not hold what was written to it.
+    fn load(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Revision, BackendError>;
 
     /// Makes the changes durable, all or none.
     ///
     /// # Errors
     ///
     /// When they are not durable; then none of them may appear after a restart.
-    fn commit(&mut self, records: &[Record]) -> Result<(), BackendError>;
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), BackendError>;
+
+    /// Makes a copy, which is a store of its own, in a new file; and returns its last revision.
+    ///
+    /// # Errors
+    ///
+    /// When there is such a file, it cannot be written, or there is nothing to copy.
+    fn copy_to(&mut self, path: &Path) -> Result<Revision, BackendError>;
 }
 
 /// The store. Clones share it.
@@ -140,16 +200,24 @@ struct Shared {
     tables: RwLock<HashMap<Str, Arc<Table>>>,
     /// Everything up to here is in the tables.
     published: Arc<AtomicU64>,
+    /// Changes up to here are unknown, whatever the resource.
+    floor: AtomicU64,
 }
 
 impl Shared {
+    fn new() -> Self {
+        let published = Arc::new(AtomicU64::new(1));
+        Self { tables: RwLock::default(), published, floor: AtomicU64::new(0) }
+    }
+
     fn table(&self, resource: &str) -> Arc<Table> {
         if let Some(table) = self.tables.read().expect("no panic under this lock").get(resource) {
             return table.clone();
         }
         let mut tables = self.tables.write().expect("no panic under this lock");
         let published = self.published.clone();
-        tables.entry(resource.into()).or_insert_with(|| Arc::new(Table::new(published))).clone()
+        let floor = self.floor.load(Ordering::Acquire);
+        tables.entry(resource.into()).or_insert_with(|| Arc::new(Table::new(published, floor))).clone()
     }
 }
 
@@ -157,7 +225,7 @@ impl Store {
     /// A store that ends with the process.
     #[must_use]
     pub fn in_memory() -> Self {
-        let shared = Arc::new(Shared { tables: RwLock::default(), published: Arc::new(AtomicU64::new(1)) });
+        let shared = Arc::new(Shared::new());
         let writer = writer::Writer::inline(shared.clone(), Box::new(memory::Memory));
         Self(Arc::new(Inner { shared, writer }))
     }
@@ -180,23 +248,39 @@ impl Store {
     ///
     /// When the backend cannot be loaded.
     pub fn with_backend(mut backend: Box<dyn Backend>) -> Result<Self, BackendError> {
-        let shared = Arc::new(Shared { tables: RwLock::default(), published: Arc::new(AtomicU64::new(1)) });
-        let mut damaged = None;
-        let revision = backend.load(&mut |record| {
-            let json = record.json.unwrap_or_default();
-            match Stored::from_json(record.key.clone(), record.revision, json) {
-                Some(stored) => shared.table(&record.resource).load(stored),
-                None => damaged = Some(BackendError::Damaged { resource: record.resource, key: record.key }),
+        let shared = Arc::new(Shared::new());
+        let mut broken = None;
+        let mut garbage = Vec::new();
+        let mut last: Option<(Str, Arc<Table>)> = None;
+        let mut table = |resource: &Str| match &last {
+            Some((same, table)) if same == resource => table.clone(),
+            _ => last.insert((resource.clone(), shared.table(resource))).1.clone(),
+        };
+        let revision = backend.load(&mut |loaded| match loaded {
+            Loaded::Floor(revision) => shared.floor.store(revision, Ordering::Release),
+            Loaded::Horizon(resource, revision) => table(&resource).compact(revision),
+            Loaded::Version(Record { resource, key, revision, kind, json }) => {
+                match Stored::from_json(key.clone(), revision, json) {
+                    Some(stored) => garbage.extend(table(&resource).load(kind, stored)),
+                    None => broken = Some(BackendError::NoObject { resource, key }),
+                }
             }
         })?;
-        if let Some(damaged) = damaged {
-            return Err(damaged);
+        if let Some(broken) = broken {
+            return Err(broken);
         }
         shared.published.store(revision.max(1), Ordering::Release);
-        let writer = writer::Writer::thread(shared.clone(), backend).map_err(BackendError::Thread)?;
-        for table in shared.tables.read().expect("no panic under this lock").values() {
-            table.forget_history(revision);
-        }
+        // What is forgotten and how far that goes has to become durable together.
+        let horizons = shared
+            .tables
+            .read()
+            .expect("no panic under this lock")
+            .iter()
+            .filter_map(|(resource, table)| Some((resource.clone(), table.loaded(revision)?)))
+            .collect();
+        let forgetting = writer::Forgetting { versions: garbage, horizons };
+        let writer =
+            writer::Writer::thread(shared.clone(), backend, forgetting).map_err(BackendError::Thread)?;
         Ok(Self(Arc::new(Inner { shared, writer })))
     }
 
@@ -242,6 +326,38 @@ impl Store {
     ) -> Result<Arc<Stored>, WriteError> {
         let table = self.0.shared.table(resource);
         self.0.writer.write(writer::Write::new(resource.clone(), table, key, expect, change)).await
+    }
+
+    /// Makes a copy of the store in a new file while it is in use: everything up to the revision that is
+    /// returned, with its history. Writes wait for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is such a file, it cannot be written, or the store is in memory only.
+    pub async fn copy_to(&self, path: &Path) -> Result<Revision, BackendError> {
+        self.0.writer.copy_to(path.to_owned()).await
+    }
+
+    /// Checks every byte of a store that nobody uses, and returns its last revision and the number of its objects.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, is in use or damaged.
+    pub fn verify(path: &Path) -> Result<(Revision, usize), BackendError> {
+        if !path.is_file() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(BackendError::Copy { path: path.to_owned(), source });
+        }
+        let mut present = std::collections::HashSet::new();
+        let revision = sqlite::Sqlite::open(path)?.load(&mut |loaded| {
+            if let Loaded::Version(Record { resource, key, kind, .. }) = loaded {
+                match kind {
+                    EventKind::Deleted => present.remove(&(resource, key)),
+                    EventKind::Added | EventKind::Modified => present.insert((resource, key)),
+                };
+            }
+        })?;
+        Ok((revision, present.len()))
     }
 
     /// Waits until everything accepted so far is durable, and closes the backend. Later writes fail.

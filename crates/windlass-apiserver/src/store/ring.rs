@@ -66,6 +66,11 @@ impl Event {
         Self { kind, object, previous, line: Mutex::new(Some(line)) }
     }
 
+    /// A change that is not recent.
+    pub(super) fn settled(kind: EventKind, object: Arc<Stored>, previous: Option<Arc<Stored>>) -> Self {
+        Self { kind, object, previous, line: Mutex::new(None) }
+    }
+
     /// The revision of the change.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -113,6 +118,10 @@ pub(super) struct Ring {
     packer: Packer,
     /// Changes up to here are no longer known.
     compacted: Revision,
+    /// Whether that changed since somebody asked.
+    moved: bool,
+    /// Versions that nobody can ask for any more, and nobody was told of yet.
+    garbage: Vec<Revision>,
 }
 
 impl Ring {
@@ -132,7 +141,22 @@ impl Ring {
             event.settle(&mut self.packer);
             self.n_bytes -= event.object.json_len();
             self.compacted = event.revision();
+            self.moved = true;
+            self.garbage.extend(event.previous.as_ref().map(|previous| previous.revision()));
+            if event.kind == EventKind::Deleted {
+                self.garbage.push(event.revision());
+            }
         }
+    }
+
+    /// The versions that became useless since the last call.
+    pub(super) fn take_garbage(&mut self) -> Vec<Revision> {
+        std::mem::take(&mut self.garbage)
+    }
+
+    /// Whether changes ceased to be known since the last call.
+    pub(super) fn moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Packs an object that is not recent.
@@ -144,6 +168,7 @@ impl Ring {
         while self.events.front().is_some_and(|event| event.revision() <= revision) {
             self.drop_oldest();
         }
+        self.moved |= revision > self.compacted;
         self.compacted = self.compacted.max(revision);
     }
 

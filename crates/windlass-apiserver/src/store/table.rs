@@ -46,9 +46,11 @@ pub struct Snapshot {
 }
 
 impl Table {
-    pub(super) fn new(published: Arc<AtomicU64>) -> Self {
+    /// A table of which nothing is known up to the revision `floor`.
+    pub(super) fn new(published: Arc<AtomicU64>, floor: Revision) -> Self {
         let revision = published.load(Ordering::Acquire);
-        let state = State { last: revision, ..State::default() };
+        let mut state = State { last: revision, ..State::default() };
+        state.ring.compact(floor);
         Self { state: RwLock::new(state), published, wake: watch::Sender::new(revision) }
     }
 
@@ -144,22 +146,43 @@ impl Table {
         self.wake.send_modify(|_| {});
     }
 
-    pub(super) fn load(&self, stored: Stored) {
+    /// Takes a version that was stored, in the order of the revisions; and says which versions nobody needs.
+    pub(super) fn load(&self, kind: EventKind, stored: Stored) -> Vec<Revision> {
         let mut state = self.state.write().expect("no panic under this lock");
         state.ring.pack(&stored);
-        state.objects.insert(stored.key().clone(), Arc::new(stored));
+        let revision = stored.revision();
+        let key = stored.key().clone();
+        let object = Arc::new(stored);
+        let previous = match kind {
+            EventKind::Deleted => state.objects.remove(&key),
+            EventKind::Added | EventKind::Modified => state.objects.insert(key, object.clone()),
+        };
+        if revision > state.ring.compacted() {
+            state.ring.push(Arc::new(Event::settled(kind, object, previous)));
+            return state.ring.take_garbage();
+        }
+        let tombstone = (kind == EventKind::Deleted).then_some(revision);
+        previous.map(|previous| previous.revision()).into_iter().chain(tombstone).collect()
     }
 
-    pub(super) fn forget_history(&self, revision: Revision) {
+    /// Everything has been loaded, up to this revision. Says up to where changes are not known, if that has moved.
+    pub(super) fn loaded(&self, revision: Revision) -> Option<Revision> {
         let mut state = self.state.write().expect("no panic under this lock");
         state.last = revision;
-        state.ring.compact(revision);
+        let horizon = state.ring.moved().then(|| state.ring.compacted());
+        drop(state);
+        self.wake.send_replace(revision);
+        horizon
     }
 
-    /// Makes changes visible, in the order of their revisions.
-    pub(super) fn publish(&self, events: impl IntoIterator<Item = Arc<Event>>) {
+    /// Makes changes visible, in the order of their revisions; and says which versions nobody can ask for any
+    /// more, and up to where changes are no longer known if that has moved.
+    pub(super) fn publish(
+        &self,
+        events: impl IntoIterator<Item = Arc<Event>>,
+    ) -> (Vec<Revision>, Option<Revision>) {
         let mut last = 0;
-        {
+        let forgotten = {
             let mut state = self.state.write().expect("no panic under this lock");
             for event in events {
                 last = event.revision();
@@ -171,8 +194,12 @@ impl Table {
                 state.ring.push(event);
             }
             state.last = state.last.max(last);
-        }
+            let garbage = state.ring.take_garbage();
+            let horizon = state.ring.moved().then(|| state.ring.compacted());
+            (garbage, horizon)
+        };
         self.wake.send_replace(last);
+        forgotten
     }
 }
 

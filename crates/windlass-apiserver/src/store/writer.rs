@@ -1,6 +1,7 @@
 //! The one writer: orders writes, makes them durable in groups, publishes them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -10,7 +11,8 @@ use windlass_kube::{Object, Str};
 
 use super::object::Encoded;
 use super::{
-    Backend, Change, Event, EventKind, Expect, Key, Record, Revision, Shared, Stored, Table, WriteError,
+    Backend, BackendError, Batch, Change, Event, EventKind, Expect, Key, Record, Revision, Shared, Stored,
+    Table, WriteError,
 };
 
 /// How many writes go into one transaction at most. More would only make the first of them wait longer.
@@ -42,6 +44,7 @@ type Outcome = Result<Arc<Stored>, WriteError>;
 
 pub(super) enum Message {
     Write(Box<Write>, oneshot::Sender<Outcome>),
+    Copy(PathBuf, oneshot::Sender<Result<Revision, BackendError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -55,12 +58,17 @@ pub(super) enum Writer {
 
 impl Writer {
     pub(super) fn inline(shared: Arc<Shared>, backend: Box<dyn Backend>) -> Self {
-        Self::Inline(Mutex::new(Sequencer { shared, backend }))
+        Self::Inline(Mutex::new(Sequencer::new(shared, backend, Forgetting::default())))
     }
 
-    pub(super) fn thread(shared: Arc<Shared>, backend: Box<dyn Backend>) -> std::io::Result<Self> {
+    /// `forgetting` is what of the loaded versions nobody needs.
+    pub(super) fn thread(
+        shared: Arc<Shared>,
+        backend: Box<dyn Backend>,
+        forgetting: Forgetting,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let sequencer = Sequencer { shared, backend };
+        let sequencer = Sequencer::new(shared, backend, forgetting);
         std::thread::Builder::new().name("windlass-store".into()).spawn(move || run(sequencer, &receiver))?;
         Ok(Self::Thread(sender))
     }
@@ -79,6 +87,20 @@ impl Writer {
         }
     }
 
+    pub(super) async fn copy_to(&self, path: PathBuf) -> Result<Revision, BackendError> {
+        match self {
+            Self::Inline(sequencer) => {
+                sequencer.lock().expect("no panic under this lock").backend.copy_to(&path)
+            }
+            Self::Thread(sender) => {
+                let (reply, outcome) = oneshot::channel();
+                let closed = || BackendError::Thread(std::io::Error::other("the store is closed"));
+                sender.send(Message::Copy(path, reply)).map_err(|_| closed())?;
+                outcome.await.unwrap_or_else(|_| Err(closed()))
+            }
+        }
+    }
+
     pub(super) async fn close(&self) {
         if let Self::Thread(sender) = self {
             let (reply, closed) = oneshot::channel();
@@ -93,6 +115,7 @@ impl Writer {
 fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
     while let Ok(first) = receiver.recv() {
         let mut closing = None;
+        let mut copying = None;
         let mut writes = Vec::new();
         let mut replies = Vec::new();
         let mut next = Some(first);
@@ -101,6 +124,10 @@ fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
                 Message::Write(write, reply) => {
                     writes.push(*write);
                     replies.push(reply);
+                }
+                Message::Copy(path, reply) => {
+                    copying = Some((path, reply));
+                    break;
                 }
                 Message::Close(reply) => {
                     closing = Some(reply);
@@ -115,6 +142,9 @@ fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
             // Whoever asked may have gone away; the write stands.
             let _ = reply.send(outcome);
         }
+        if let Some((path, reply)) = copying {
+            let _ = reply.send(sequencer.backend.copy_to(&path));
+        }
         if let Some(reply) = closing {
             drop(sequencer);
             let _ = reply.send(());
@@ -127,6 +157,17 @@ fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
 pub(super) struct Sequencer {
     shared: Arc<Shared>,
     backend: Box<dyn Backend>,
+    /// To be written with the next commit.
+    forgetting: Forgetting,
+}
+
+/// What nobody can ask for any more, and is still in the backend.
+#[derive(Default)]
+pub(super) struct Forgetting {
+    /// Versions that nobody needs.
+    pub(super) versions: Vec<Revision>,
+    /// Up to where changes are no longer known.
+    pub(super) horizons: HashMap<Str, Revision>,
 }
 
 /// A write that passed its expectation, not yet durable.
@@ -137,6 +178,10 @@ struct Accepted {
 }
 
 impl Sequencer {
+    fn new(shared: Arc<Shared>, backend: Box<dyn Backend>, forgetting: Forgetting) -> Self {
+        Self { shared, backend, forgetting }
+    }
+
     fn commit(&mut self, writes: Vec<Write>) -> Vec<Outcome> {
         let mut revision = self.shared.published.load(Ordering::Acquire);
         let mut pending: HashMap<(Str, Key), Option<Arc<Stored>>> = HashMap::new();
@@ -172,7 +217,14 @@ impl Sequencer {
             return outcomes;
         }
         let records: Vec<Record> = accepted.iter().map(record).collect();
-        if let Err(error) = self.backend.commit(&records) {
+        let horizons: Vec<(Str, Revision)> = self
+            .forgetting
+            .horizons
+            .iter()
+            .map(|(resource, revision)| (resource.clone(), *revision))
+            .collect();
+        let batch = Batch { records: &records, forgotten: &self.forgetting.versions, horizons: &horizons };
+        if let Err(error) = self.backend.commit(&batch) {
             tracing::error!(%error, n_writes = records.len(), "the store could not make changes durable");
             let error = Arc::new(error);
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
@@ -180,9 +232,26 @@ impl Sequencer {
             }
             return outcomes;
         }
-        publish(accepted);
+        self.forgetting = Forgetting::default();
+        self.publish(accepted);
         self.shared.published.store(revision, Ordering::Release);
         outcomes
+    }
+
+    /// Publishes table by table; each takes its lock once.
+    fn publish(&mut self, accepted: Vec<Accepted>) {
+        let mut by_table: Vec<(Str, Arc<Table>, Vec<Arc<Event>>)> = Vec::new();
+        for Accepted { resource, table, event } in accepted {
+            match by_table.iter_mut().find(|(have, ..)| *have == resource) {
+                Some((.., events)) => events.push(event),
+                None => by_table.push((resource, table, vec![event])),
+            }
+        }
+        for (resource, table, events) in by_table {
+            let (forgotten, horizon) = table.publish(events);
+            self.forgetting.versions.extend(forgotten);
+            self.forgetting.horizons.extend(horizon.map(|horizon| (resource, horizon)));
+        }
     }
 }
 
@@ -197,20 +266,7 @@ fn record(accepted: &Accepted) -> Record {
         resource: accepted.resource.clone(),
         key: object.key().clone(),
         revision: object.revision(),
-        json: (accepted.event.kind != EventKind::Deleted).then(|| object.json()),
-    }
-}
-
-/// Publishes table by table; each takes its lock once.
-fn publish(accepted: Vec<Accepted>) {
-    let mut by_table: Vec<(Str, Arc<Table>, Vec<Arc<Event>>)> = Vec::new();
-    for Accepted { resource, table, event } in accepted {
-        match by_table.iter_mut().find(|(have, ..)| *have == resource) {
-            Some((.., events)) => events.push(event),
-            None => by_table.push((resource, table, vec![event])),
-        }
-    }
-    for (_, table, events) in by_table {
-        table.publish(events);
+        kind: accepted.event.kind,
+        json: object.json(),
     }
 }
