@@ -97,6 +97,12 @@ fn content(gvk: &Gvk, object: &Value, errors: &mut Errors) {
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => {
             policies::validating_binding(object, errors);
         }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => {
+            policies::mutating_policy(object, errors);
+        }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding") => {
+            policies::mutating_binding(object, errors);
+        }
         ("coordination.k8s.io", "Lease") => config::lease(object, errors),
         _ => {}
     }

@@ -253,13 +253,7 @@ impl Checker<'_> {
         };
         let result = match &target {
             Type::Map(pair) => pair.1.clone(),
-            Type::Struct(name) if self.environment.is_patch_type(name) => match patch_field(name, field) {
-                Some(ty) => ty,
-                None => {
-                    self.report(id, format!("undefined field '{field}'"));
-                    Type::Error
-                }
-            },
+            Type::Struct(name) if self.environment.is_patch_type(name) => patch_field(name, field),
             Type::Struct(name) => match self.environment.declaration(name) {
                 None => {
                     self.report(id, format!("unexpected failed resolution of '{name}'"));
@@ -412,10 +406,7 @@ impl Checker<'_> {
             self.check(field.value);
             let is_patch = self.environment.is_patch_type(plain);
             let declared = match self.environment.declaration(plain) {
-                None if is_patch => patch_field(plain, &field.name).unwrap_or_else(|| {
-                    self.problems.report(field.at, format!("undefined field '{}'", field.name));
-                    Type::Error
-                }),
+                None if is_patch => patch_field(plain, &field.name),
                 None => {
                     self.problems.report(field.at, format!("unexpected failed resolution of '{plain}'"));
                     Type::Error
@@ -490,12 +481,13 @@ impl Checker<'_> {
 }
 
 /// The type of a field of what patches are made of.
-fn patch_field(name: &str, field: &str) -> Option<Type> {
+fn patch_field(name: &str, field: &str) -> Type {
     match (name, field) {
-        ("JSONPatch", "op" | "from" | "path") => Some(Type::String),
-        ("JSONPatch", "value") => Some(Type::Dyn),
-        ("JSONPatch", _) => None,
-        _ => Some(Type::Dyn),
+        ("JSONPatch", "op" | "from" | "path") => Type::String,
+        ("JSONPatch", "value") => Type::Dyn,
+        // kube-apiserver knows of every field, but of these no type; nothing fits one without a name.
+        ("JSONPatch", _) => Type::Opaque("".into(), [].into()),
+        _ => Type::Dyn,
     }
 }
 

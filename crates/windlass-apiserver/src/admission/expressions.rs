@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use windlass_cel::{CompileError, Declaration, Environment, Program, Type};
+use windlass_kube::Value;
 
 /// A compiled expression, or why it could not be compiled.
 pub(crate) type Outcome = Result<Program, String>;
@@ -12,6 +13,8 @@ pub(crate) type Outcome = Result<Program, String>;
 pub(crate) struct Scope {
     pub(crate) params: bool,
     pub(crate) authorizer: bool,
+    /// Whether patches may be made.
+    pub(crate) patches: bool,
 }
 
 /// Compiles the expressions of one policy, in their order: later ones may use the variables of earlier ones.
@@ -54,13 +57,24 @@ impl Compiler {
 
     /// Compiles a variable, which the expressions after it may use.
     pub(crate) fn variable(&mut self, name: &str, text: &str, params: bool) -> Outcome {
-        let outcome = self.compile(text, Scope { params, authorizer: true }, &[]);
+        let outcome = self.compile(text, Scope { params, authorizer: true, patches: false }, &[]);
         let declared = match &outcome {
             Ok(program) => declaration(program.ty()),
             Err(_) => Declaration::simple(Type::Dyn),
         };
         self.variables.push((name.into(), declared));
         outcome
+    }
+
+    /// Compiles all variables of a policy.
+    pub(super) fn variables(&mut self, variables: &[Value], params: bool) -> Arc<[(Arc<str>, Outcome)]> {
+        let text = |variable: &Value, key: &str| variable.str_at(&[key]).unwrap_or_default().to_owned();
+        let compiled = variables.iter().map(|variable| {
+            let name = text(variable, "name");
+            let program = self.variable(&name, &text(variable, "expression"), params);
+            (name.into(), program)
+        });
+        compiled.collect()
     }
 
     fn environment(&self, scope: Scope) -> Environment {
@@ -80,6 +94,9 @@ impl Compiler {
                     "authorizer.requestResource",
                     opaque("kubernetes.authorization.ResourceCheck"),
                 );
+        }
+        if scope.patches {
+            environment = environment.with_patches();
         }
         if self.composes {
             let fields = self.variables.iter().map(|(name, declared)| (&**name, declared.clone())).collect();

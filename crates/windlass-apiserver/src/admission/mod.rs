@@ -6,15 +6,17 @@ mod activation;
 mod authority;
 pub(crate) mod expressions;
 mod matching;
+pub(crate) mod mutating;
 mod params;
 mod validating;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use windlass_kube::{Gvk, Object, Str, Value, value};
 
-use crate::api::{Api, WriteOptions};
+use crate::api::write::intake;
+use crate::api::{Api, FieldValidation, WriteOptions};
 use crate::resource::Resource;
 use crate::status::Status;
 use crate::store::{Revision, Stored};
@@ -144,31 +146,123 @@ fn said(kind: &str, options: &WriteOptions) -> Value {
 #[derive(Default)]
 pub(crate) struct Compiled {
     validating: Mutex<HashMap<Str, (Revision, Arc<validating::Policy>)>>,
+    mutating: Mutex<HashMap<Str, (Revision, Arc<mutating::Policy>)>>,
+}
+
+/// The compiled form of something that is stored, made when it is first asked or has changed.
+fn current<T>(
+    known: &Mutex<HashMap<Str, (Revision, Arc<T>)>>,
+    stored: &Stored,
+    compile: impl Fn(&Value) -> T,
+) -> Arc<T> {
+    let mut known = known.lock().expect("no panic under this lock");
+    match known.get(&stored.key().name) {
+        Some((revision, compiled)) if *revision == stored.revision() => compiled.clone(),
+        _ => {
+            let compiled = Arc::new(compile(&stored.object().to_value()));
+            known.insert(stored.key().name.clone(), (stored.revision(), compiled.clone()));
+            compiled
+        }
+    }
 }
 
 impl Compiled {
-    /// The compiled form of a stored policy, made when the policy is first asked or has changed.
     fn validating(&self, stored: &Stored) -> Arc<validating::Policy> {
-        let mut known = self.validating.lock().expect("no panic under this lock");
-        match known.get(&stored.key().name) {
-            Some((revision, policy)) if *revision == stored.revision() => policy.clone(),
-            _ => {
-                let policy = Arc::new(validating::Policy::compile(&stored.object().to_value()));
-                known.insert(stored.key().name.clone(), (stored.revision(), policy.clone()));
-                policy
-            }
-        }
+        current(&self.validating, stored, validating::Policy::compile)
+    }
+
+    fn mutating(&self, stored: &Stored) -> Arc<mutating::Policy> {
+        current(&self.mutating, stored, mutating::Policy::compile)
     }
 
     /// Forgets a policy that is gone.
     pub(crate) fn forget(&self, storage: &str, name: &str) {
-        if storage == validating::POLICIES {
-            self.validating.lock().expect("no panic under this lock").remove(name);
+        match storage {
+            validating::POLICIES => {
+                self.validating.lock().expect("no panic under this lock").remove(name);
+            }
+            mutating::POLICIES => {
+                self.mutating.lock().expect("no panic under this lock").remove(name);
+            }
+            _ => {}
         }
     }
 }
 
+/// Who changed what in which order, so that those who want to may look again at what others changed after them.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    /// Whether this is the second round.
+    is_again: bool,
+    /// Whether anything was changed.
+    is_changed: bool,
+    /// Those who were asked before the last change and want to look again.
+    asked: BTreeSet<String>,
+    due: BTreeSet<String>,
+    last: Option<Value>,
+}
+
+impl Rounds {
+    /// Before anybody is asked.
+    fn begin(&mut self, object: Option<&Value>) {
+        if self.is_again && self.last.as_ref() != object {
+            self.due.append(&mut self.asked);
+        }
+    }
+
+    /// Somebody has changed the object.
+    fn changed(&mut self) {
+        self.is_changed = true;
+        self.due.append(&mut self.asked);
+    }
+
+    /// Somebody was asked who wants to look again.
+    fn looks_again(&mut self, key: String) {
+        self.asked.insert(key);
+    }
+
+    fn is_due(&self, key: &str) -> bool {
+        self.due.contains(key)
+    }
+
+    /// Everybody has been asked; what was patched was changed for whoever patched it, too.
+    fn end(&mut self, object: Option<&Value>, is_patched: bool) {
+        if is_patched {
+            self.changed();
+        }
+        self.last = object.cloned();
+    }
+}
+
 impl Api {
+    /// Whether anything could change a write.
+    pub(crate) fn has_mutation(&self) -> bool {
+        !self.store().table(mutating::BINDINGS).is_empty()
+    }
+
+    /// Lets everybody change a write who may, twice where somebody wants to see what others did.
+    ///
+    /// # Errors
+    ///
+    /// When somebody refuses, or fails and may not.
+    pub(crate) fn mutate(&self, mut attributes: Attributes<'_>) -> Result<Option<Value>, Status> {
+        let before = attributes.object.clone();
+        if !attributes.is_exempt() {
+            let mut policies = Rounds::default();
+            mutating::dispatch(self, &mut attributes, &mut policies)?;
+            if policies.is_changed {
+                policies.is_again = true;
+                mutating::dispatch(self, &mut attributes, &mut policies)?;
+            }
+        }
+        Ok(attributes.object.filter(|object| before.as_ref() != Some(object)))
+    }
+
+    /// An object that was changed by others, read again as if a client had sent it.
+    pub(crate) fn reread(&self, resource: &Resource, value: Value) -> Result<Value, Status> {
+        intake(resource, value, FieldValidation::Ignore, &mut Vec::new()).map(Object::into_value)
+    }
+
     /// Whether anything could refuse a write.
     pub(crate) fn has_admission(&self) -> bool {
         !self.store().table(validating::BINDINGS).is_empty()

@@ -6,7 +6,14 @@ use windlass_kube::{Gvk, Value};
 use crate::api::{Api, ListOptions};
 use crate::resource::Resource;
 
-/// The kind of a policy's parameters.
+/// The kind of a policy's parameters, where it has some.
+pub(super) fn kind(spec: &Value) -> Option<Gvk> {
+    let kind = spec.get("paramKind")?;
+    let text = |key: &str| kind.str_at(&[key]).unwrap_or_default();
+    Some(Gvk::from_api_version(text("apiVersion"), text("kind")))
+}
+
+/// The resource of a policy's parameters.
 ///
 /// # Errors
 ///

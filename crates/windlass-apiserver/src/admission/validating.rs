@@ -1,7 +1,5 @@
 //! `ValidatingAdmissionPolicy`: rules in CEL that a write must keep.
 
-use std::sync::Arc;
-
 use windlass_cel::{Type, Value as Cel};
 use windlass_kube::{Gvk, Object, Value};
 
@@ -36,11 +34,52 @@ pub(super) struct Policy {
     validations: Vec<Validation>,
 }
 
-/// What must hold of a request for a policy to look at it.
+/// What must hold of a request for a policy or a webhook to look at it.
 #[derive(Debug)]
-struct Condition {
+pub(super) struct Condition {
     text: String,
     program: Outcome,
+}
+
+impl Condition {
+    pub(super) fn compile_all(conditions: &[Value], compiler: &Compiler, scope: Scope) -> Vec<Self> {
+        let text = |condition: &Value| condition.str_at(&["expression"]).unwrap_or_default().to_owned();
+        conditions
+            .iter()
+            .map(|condition| {
+                let text = text(condition);
+                let program = compiler.compile(&text, scope, &[Type::Bool]);
+                Self { text, program }
+            })
+            .collect()
+    }
+}
+
+/// Whether all conditions hold.
+pub(super) fn are_met(
+    conditions: &[Condition],
+    variables: &Variables,
+    activation: &Activation,
+) -> Result<bool, String> {
+    if conditions.is_empty() {
+        return Ok(true);
+    }
+    // Conditions do not see the namespace.
+    let activation = Activation { namespace: Cel::Null, ..activation.clone() };
+    let mut evaluation = activation.evaluation(variables, CONDITIONS_BUDGET);
+    let mut faults = Vec::new();
+    for condition in conditions {
+        match evaluation.run(&condition.text, &condition.program)? {
+            Ok(Cel::Bool(false)) => return Ok(false),
+            Ok(_) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match faults.as_slice() {
+        [] => Ok(true),
+        [only] => Err(only.clone()),
+        several => Err(format!("[{}]", several.join(", "))),
+    }
 }
 
 #[derive(Debug)]
@@ -61,34 +100,13 @@ struct Denial {
 impl Policy {
     pub(super) fn compile(policy: &Value) -> Self {
         let spec = policy.get("spec").cloned().unwrap_or_default();
-        let kind = spec.get("paramKind").map(|kind| {
-            Gvk::from_api_version(
-                kind.str_at(&["apiVersion"]).unwrap_or_default(),
-                kind.str_at(&["kind"]).unwrap_or_default(),
-            )
-        });
+        let kind = params::kind(&spec);
         let params = kind.is_some();
         let mut compiler = Compiler::composing();
         let text = |value: &Value, key: &str| value.str_at(&[key]).unwrap_or_default().to_owned();
-        let variables: Vec<(Arc<str>, Outcome)> = spec
-            .items_at(&["variables"])
-            .iter()
-            .map(|variable| {
-                let name = text(variable, "name");
-                let program = compiler.variable(&name, &text(variable, "expression"), params);
-                (name.into(), program)
-            })
-            .collect();
-        let scope = Scope { params, authorizer: true };
-        let conditions = spec
-            .items_at(&["matchConditions"])
-            .iter()
-            .map(|condition| {
-                let text = text(condition, "expression");
-                let program = compiler.compile(&text, scope, &[Type::Bool]);
-                Condition { text, program }
-            })
-            .collect();
+        let variables = compiler.variables(spec.items_at(&["variables"]), params);
+        let scope = Scope { params, authorizer: true, patches: false };
+        let conditions = Condition::compile_all(spec.items_at(&["matchConditions"]), &compiler, scope);
         let validations = spec
             .items_at(&["validations"])
             .iter()
@@ -97,7 +115,7 @@ impl Policy {
                 let program = compiler.compile(&expression, scope, &[Type::Bool]);
                 let message_expression = text(validation, "messageExpression");
                 let message_expression = (!message_expression.is_empty()).then(|| {
-                    let scope = Scope { params, authorizer: false };
+                    let scope = Scope { params, authorizer: false, patches: false };
                     let program = compiler.compile(&message_expression, scope, &[Type::String]);
                     (message_expression, program)
                 });
@@ -116,7 +134,7 @@ impl Policy {
             ignores_faults: spec.str_at(&["failurePolicy"]) == Some("Ignore"),
             constraints: Matcher::new(spec.get("matchConstraints").unwrap_or(&Value::Null)),
             param_kind: kind,
-            variables: variables.into(),
+            variables,
             conditions,
             validations,
         }
@@ -127,29 +145,9 @@ impl Policy {
         if self.ignores_faults { Vec::new() } else { vec![Denial { message, reason: String::new() }] }
     }
 
-    /// Whether all conditions hold.
-    fn is_meant(&self, activation: &Activation) -> Result<bool, String> {
-        // Conditions do not see the namespace.
-        let activation = Activation { namespace: Cel::Null, ..activation.clone() };
-        let mut evaluation = activation.evaluation(&self.variables, CONDITIONS_BUDGET);
-        let mut faults = Vec::new();
-        for condition in &self.conditions {
-            match evaluation.run(&condition.text, &condition.program)? {
-                Ok(Cel::Bool(false)) => return Ok(false),
-                Ok(_) => {}
-                Err(fault) => faults.push(fault),
-            }
-        }
-        match faults.as_slice() {
-            [] => Ok(true),
-            [only] => Err(only.clone()),
-            several => Err(format!("[{}]", several.join(", "))),
-        }
-    }
-
     /// Why a request is refused.
     fn check(&self, activation: &Activation) -> Vec<Denial> {
-        match self.is_meant(activation) {
+        match are_met(&self.conditions, &self.variables, activation) {
             Ok(true) => {}
             Ok(false) => return Vec::new(),
             Err(fault) => return self.fault(fault),
@@ -301,7 +299,7 @@ pub(super) fn dispatch(
 }
 
 /// The values of a request, at the version that a policy asked for.
-fn activation(
+pub(super) fn activation(
     api: &Api,
     attributes: &Attributes<'_>,
     matched: &Matched,
@@ -320,7 +318,7 @@ fn activation(
 }
 
 /// The namespace of a request; a namespace is in none.
-fn namespace_of(api: &Api, attributes: &Attributes<'_>) -> Result<Option<Value>, Status> {
+pub(super) fn namespace_of(api: &Api, attributes: &Attributes<'_>) -> Result<Option<Value>, Status> {
     if attributes.namespace.is_empty() || attributes.resource.storage == "/namespaces" {
         return Ok(None);
     }

@@ -33,6 +33,14 @@ pub(super) fn object_type(resource: &Resource) -> ObjectType {
     }
 }
 
+/// How the fields of a resource's objects merge, at another of its versions, too.
+pub(crate) fn field_types(api: &Api, resource: &Resource, kind: &windlass_kube::Gvk) -> ObjectType {
+    match api.resource_for(kind) {
+        Some(at) => object_type(&at),
+        None => object_type(resource),
+    }
+}
+
 /// The fields that nobody can own through an endpoint, because it resets them.
 fn reset_fields(resource: &Resource, subresource: &str) -> Option<FieldSet> {
     let paths: &[&str] = match (subresource, resource.custom.is_some()) {

@@ -33,6 +33,8 @@ pub use options::{
 };
 pub use watch::{Watch, WatchEvent};
 
+pub(crate) use managed::field_types;
+
 /// The API, as one user. Clones share everything; cloning costs a reference count.
 #[derive(Clone)]
 pub struct Api {

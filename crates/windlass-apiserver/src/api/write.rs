@@ -104,9 +104,12 @@ impl Api {
         if tracked {
             managed::track(resource, None, &mut object, &self.manager(options), &options.subresource);
         }
+        self.default_limits(resource, namespace, &mut object);
+        if self.has_mutation() {
+            object = self.mutate_new(resource, namespace, object, generated, options)?;
+        }
         object.set_at(&["metadata", "uid"], new_uid());
         object.set_at(&["metadata", "creationTimestamp"], time::now());
-        self.default_limits(resource, namespace, &mut object);
         let mut object = self.prepare_create(resource, object)?;
         self.check_escalation(resource, &object)?;
         let causes = match &resource.custom {
@@ -384,6 +387,16 @@ impl Api {
             if tracked {
                 managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
             }
+            if let Some(changed) = self.mutate_change(resource, namespace, (&old, &new), options)? {
+                let fields = new.at(&["metadata", "managedFields"]).cloned();
+                let mut changed =
+                    Object::try_new(changed).map_err(|error| Status::bad_request(error.to_string()))?;
+                keep_identity(&old, &mut changed);
+                new = self.prepare_update(resource, &old, changed, &options.subresource)?;
+                if let Some(fields) = fields {
+                    new.set_at(&["metadata", "managedFields"], fields);
+                }
+            }
             self.check_escalation(resource, &new)?;
             let causes = match &resource.custom {
                 Some(custom) => custom.validate_update(&new, &old),
@@ -434,6 +447,47 @@ impl Api {
             }
         }
         Err(Status::modified(&group_resource, name))
+    }
+
+    /// Lets those change a new object who may; they do not see a name that is made up.
+    fn mutate_new(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        object: Object,
+        generated: bool,
+        options: &WriteOptions,
+    ) -> Result<Object, Status> {
+        let name: Str = object.name().into();
+        let mut bare = object.clone();
+        for field in ["uid", "creationTimestamp", "generation"] {
+            bare.remove_at(&["metadata", field]);
+        }
+        if generated {
+            bare.remove_at(&["metadata", "name"]);
+        }
+        let named = if generated { "" } else { &*name };
+        let changed = self.mutate(Attributes::create(resource, &bare, named, namespace, options))?;
+        let Some(changed) = changed else { return Ok(object) };
+        let mut changed = Object::try_new(changed).map_err(|error| Status::bad_request(error.to_string()))?;
+        if changed.name().is_empty() {
+            changed.set_at(&["metadata", "name"], name);
+        }
+        Ok(changed)
+    }
+
+    /// Lets those change a change who may; what is written through `scale` is nobody's.
+    fn mutate_change(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        (old, new): (&Object, &Object),
+        options: &WriteOptions,
+    ) -> Result<Option<Value>, Status> {
+        if !self.has_mutation() || matches!(options.subresource.as_str(), "binding" | "scale") {
+            return Ok(None);
+        }
+        self.mutate(Attributes::update(resource, old, new, new.name(), namespace, options))
     }
 
     /// Asks those who may refuse a change.
@@ -529,7 +583,7 @@ pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> St
 /// # Errors
 ///
 /// `BadRequest` in the words of the server's decoder.
-pub(super) fn intake(
+pub(crate) fn intake(
     resource: &Resource,
     mut value: Value,
     validation: FieldValidation,

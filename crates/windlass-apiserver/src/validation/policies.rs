@@ -8,6 +8,7 @@ use windlass_kube::{Value, validation};
 use super::errors::{Errors, text};
 use super::selectors;
 use crate::admission::expressions::{Compiler, Outcome, Scope};
+use crate::admission::mutating;
 
 /// How many conditions a policy or a webhook may have.
 const MAX_CONDITIONS: usize = 64;
@@ -151,7 +152,7 @@ fn validation(one: &Value, params: bool, compiler: &Compiler, path: &str, errors
     if expression.trim().is_empty() {
         errors.required(&field, "expression is not specified");
     } else {
-        let scope = Scope { params, authorizer: true };
+        let scope = Scope { params, authorizer: true, patches: false };
         compiled(compiler.compile(expression, scope, &[Type::Bool]), &field, expression, errors);
     }
     let expression = text(one, "messageExpression");
@@ -159,7 +160,7 @@ fn validation(one: &Value, params: bool, compiler: &Compiler, path: &str, errors
     if !expression.is_empty() && expression.trim().is_empty() {
         errors.invalid(&field, expression, "must be non-empty if specified");
     } else if !expression.is_empty() {
-        let scope = Scope { params, authorizer: false };
+        let scope = Scope { params, authorizer: false, patches: false };
         compiled(compiler.compile(expression, scope, &[Type::String]), &field, expression, errors);
     }
     let message = text(one, "message");
@@ -184,7 +185,7 @@ fn annotation(one: &Value, name: &str, params: bool, compiler: &Compiler, path: 
     } else if expression.len() > LONGEST_ANNOTATION {
         errors.required(&field, &format!("must not exceed {LONGEST_ANNOTATION} bytes in length"));
     } else {
-        let scope = Scope { params, authorizer: true };
+        let scope = Scope { params, authorizer: true, patches: false };
         let outcome = compiler.compile(expression, scope, &[Type::String, Type::Null]);
         compiled(outcome, &field, given, errors);
     }
@@ -201,7 +202,7 @@ pub(super) fn conditions(conditions: &[Value], params: bool, path: &str, errors:
         if expression.is_empty() {
             errors.required(&field, "");
         } else {
-            let scope = Scope { params, authorizer: true };
+            let scope = Scope { params, authorizer: true, patches: false };
             let outcome = Compiler::plain().compile(expression, scope, &[Type::Bool]);
             compiled(outcome, &field, expression, errors);
         }
@@ -320,6 +321,81 @@ fn resources(list: &[Value], field: &str, errors: &mut Errors) {
         let detail = "if '*' is present, must not specify other resources without subresources";
         errors.invalid(field, list.to_vec(), detail);
     }
+}
+
+pub(super) fn mutating_policy(object: &Value, errors: &mut Errors) {
+    let empty = Value::object();
+    let spec = object.get("spec").unwrap_or(&empty);
+    let params = policy(spec, errors);
+    only_mutable(spec.get("matchConstraints"), "spec.matchConstraints", errors);
+    let mut compiler = Compiler::composing();
+    variables(spec.items_at(&["variables"]), params, &mut compiler, errors);
+    let mutations = spec.items_at(&["mutations"]);
+    if mutations.is_empty() {
+        errors.required("spec.mutations", "mutations must contain at least one item");
+    }
+    for (one, idx) in mutations.iter().zip(0..) {
+        mutation(one, params, &compiler, &format!("spec.mutations[{idx}]"), errors);
+    }
+    match text(spec, "reinvocationPolicy") {
+        "" => errors.required("spec.reinvocationPolicy", ""),
+        given => errors.one_of("spec.reinvocationPolicy", given, &["IfNeeded", "Never"]),
+    }
+}
+
+/// What is deleted cannot be changed.
+fn only_mutable(resources: Option<&Value>, path: &str, errors: &mut Errors) {
+    for rule in resources.map_or(&[][..], |resources| resources.items_at(&["resourceRules"])) {
+        for operation in rule.items_at(&["operations"]).iter().filter_map(Value::as_str) {
+            errors.one_of(
+                &format!("{path}.resourceRules.operations"),
+                operation,
+                &["*", "CONNECT", "CREATE", "UPDATE"],
+            );
+        }
+    }
+}
+
+fn mutation(one: &Value, params: bool, compiler: &Compiler, path: &str, errors: &mut Errors) {
+    let field = format!("{path}.patchType");
+    let (own, other) = match text(one, "patchType") {
+        "" => {
+            errors.required(&field, "");
+            return;
+        }
+        "JSONPatch" => ("jsonPatch", "applyConfiguration"),
+        "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
+        given => {
+            errors.one_of(&field, given, &["ApplyConfiguration", "JSONPatch"]);
+            return;
+        }
+    };
+    let given = text(one, "patchType");
+    match one.get(own) {
+        None => {
+            let detail = format!("must be specified when patchType is {given}");
+            errors.required(&format!("{path}.{own}"), &detail);
+        }
+        Some(patch) => {
+            let field = format!("{path}.{own}.expression");
+            let expression = text(patch, "expression").trim();
+            if expression.is_empty() {
+                errors.required(&field, "");
+            } else {
+                let outcome = mutating::compile(compiler, expression, own == "jsonPatch", params);
+                compiled(outcome, &field, expression, errors);
+            }
+        }
+    }
+    if one.get(other).is_some() {
+        let detail = format!("must not be specified when patchType is {given}");
+        errors.invalid(&format!("{path}.{other}"), format!("{{{other}}}"), &detail);
+    }
+}
+
+pub(super) fn mutating_binding(object: &Value, errors: &mut Errors) {
+    binding(object, errors);
+    only_mutable(object.at(&["spec", "matchResources"]), "spec.matchResources", errors);
 }
 
 pub(super) fn validating_binding(object: &Value, errors: &mut Errors) {

@@ -70,11 +70,15 @@ async fn one(
         })
         .await;
     }
-    if let Some(code) = step.get("insist").and_then(Value::as_u64) {
+    let code = step.get("insist").and_then(Value::as_u64);
+    let pointer =
+        step.get("insist-at").and_then(Value::as_str).map(|at| format!("/{}", at.replace('.', "/")));
+    if code.is_some() || pointer.is_some() {
         let give_up = tokio::time::Instant::now() + server.patience();
         loop {
             let answer = answer(server.send(ask(step, &prepared, namespace)).await).await;
-            if answer["code"] == code {
+            let is_there = pointer.as_ref().is_none_or(|at| answer["body"].pointer(at).is_some());
+            if code.is_none_or(|code| answer["code"] == code) && is_there {
                 return answer;
             }
             if tokio::time::Instant::now() > give_up {

@@ -13,8 +13,8 @@
 //!
 //! A path begins with `/`, or with a resource of the table below, in the scenario's namespace. Beside it
 //! stand `body` (its `apiVersion` and `kind` are filled in) or `text` (as it is), `type` and `accept`,
-//! `as` and `groups` (whom to act as), `setup` (its answer is not compared), `insist` (the request is sent until it is
-//! answered with that code), and `save`, a name by which later steps say `${NAME.metadata.uid}`.
+//! `as` and `groups` (whom to act as), `setup` (its answer is not compared), `insist` and `insist-at` (the request is sent until
+//! it is answered with that code, or with something at that path), and `save`, a name by which later steps say `${NAME.metadata.uid}`.
 
 use serde_json::{Map, Value};
 use windlass_yaml::{Dialect, LoadOptions};
