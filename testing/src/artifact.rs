@@ -2,7 +2,7 @@
 
 mod files;
 mod registry;
-mod web;
+pub(crate) mod web;
 
 pub use files::{FileServer, FileServerBuilder};
 pub use registry::{OciRegistry, OciRegistryBuilder, RegistryAuth};

@@ -14,6 +14,7 @@
 //! | [`FileServer`] | a web server of files with ETags, for Helm repositories and archives |
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
 //! | [`WebhookReceiver`] | records the requests it gets, and waits for the n-th |
+//! | [`ReviewServer`] | a webhook for admission and conversion, over HTTPS |
 //! | [`Proxy`] | an HTTP proxy that remembers where it was asked to go |
 //! | [`FaultProxy`] | an API server behind a bad network: late, busy, cut, lost, black holes ([`ApiFaults`]) |
 //! | [`Seeded`] | numbers that look random and follow from a seed |
@@ -49,6 +50,7 @@ mod kubectl;
 mod port;
 mod process;
 mod proxy;
+mod review;
 mod seeded;
 mod small_disk;
 mod tools;
@@ -71,6 +73,7 @@ pub use kubectl::Kubectl;
 pub use port::free_port;
 pub use process::{Process, ProcessBuilder};
 pub use proxy::Proxy;
+pub use review::ReviewServer;
 pub use seeded::Seeded;
 pub use small_disk::SmallDisk;
 pub use tools::{tool, workspace_root};

@@ -48,6 +48,8 @@ pub struct Details {
     pub retry_after_seconds: u32,
     /// What the caller should know besides; said beside the status, not in it.
     pub warnings: Vec<String>,
+    /// The status as a webhook gave it, of which all is said but its code and message.
+    pub given: Option<Value>,
 }
 
 /// One thing that is wrong with an object.
@@ -270,6 +272,25 @@ impl Status {
     /// As the JSON the client gets.
     #[must_use]
     pub fn to_value(&self) -> Value {
+        if let Some(given) = &self.details.given {
+            let mut status = given.clone();
+            let code = i64::from(self.code);
+            for (key, value) in [
+                ("kind", Value::from("Status")),
+                ("apiVersion", Value::from("v1")),
+                ("message", Value::from(self.message.as_str())),
+                ("code", Value::from(code)),
+            ] {
+                status.set_at(&[key], value);
+            }
+            if given.get("metadata").is_none() {
+                status.set_at(&["metadata"], Map::new());
+            }
+            if matches!(given.str_at(&["status"]), None | Some("" | "Success")) {
+                status.set_at(&["status"], "Failure");
+            }
+            return status;
+        }
         let mut details = Map::new();
         for (key, text) in [
             ("name", &self.details.name),

@@ -103,6 +103,12 @@ fn content(gvk: &Gvk, object: &Value, errors: &mut Errors) {
         ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding") => {
             policies::mutating_binding(object, errors);
         }
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
+            policies::webhooks(object, false, errors);
+        }
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => {
+            policies::webhooks(object, true, errors);
+        }
         ("coordination.k8s.io", "Lease") => config::lease(object, errors),
         _ => {}
     }

@@ -4,6 +4,8 @@
 //! `conformance/recorded`; `cargo xtask conformance --record` renews it, and is needed after a scenario has
 //! changed. What differs and may is in [`DIFFERENT`], which must not hold what agrees.
 
+#[path = "conformance/hook.rs"]
+mod hook;
 #[path = "conformance/known.rs"]
 mod known;
 #[path = "conformance/normal.rs"]

@@ -79,42 +79,42 @@ impl WebRequest {
 }
 
 /// What a handler answers.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Bytes,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16) -> Self {
+    pub(crate) fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    pub(super) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub(super) fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
 }
 
 /// Answers one request, whose body has arrived.
-pub(super) trait Handler: Send + Sync + 'static {
+pub(crate) trait Handler: Send + Sync + 'static {
     fn answer(&self, request: &WebRequest, headers: &HeaderMap, body: Bytes) -> Answer;
 }
 
 /// A server on a loopback port.
-pub(super) struct Server<H> {
+pub(crate) struct Server<H> {
     address: SocketAddr,
     pub(super) state: Arc<State<H>>,
     client: Option<Identity>,
     acceptor: AbortHandle,
 }
 
-pub(super) struct State<H> {
+pub(crate) struct State<H> {
     pub(super) handler: H,
     tls: Option<(TlsAcceptor, Authority)>,
     log: Mutex<Vec<WebRequest>>,
@@ -130,7 +130,7 @@ struct Trouble {
 
 impl<H: Handler> Server<H> {
     /// Starts a server; the handler is told the address that it will be reached at.
-    pub(super) fn start(
+    pub(crate) fn start(
         tls: bool,
         client_certificates: bool,
         handler: impl FnOnce(String) -> H,
@@ -150,7 +150,7 @@ impl<H: Handler> Server<H> {
         Ok(Self { address, state, client, acceptor })
     }
 
-    pub(super) fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         base_url(self.address, self.state.tls.is_some())
     }
 
@@ -158,7 +158,7 @@ impl<H: Handler> Server<H> {
         self.address
     }
 
-    pub(super) fn authority_pem(&self) -> Option<&str> {
+    pub(crate) fn authority_pem(&self) -> Option<&str> {
         self.state.tls.as_ref().map(|(_, authority)| authority.certificate_pem())
     }
 
@@ -166,7 +166,7 @@ impl<H: Handler> Server<H> {
         self.client.as_ref()
     }
 
-    pub(super) fn requests(&self) -> Vec<WebRequest> {
+    pub(crate) fn requests(&self) -> Vec<WebRequest> {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -174,7 +174,7 @@ impl<H: Handler> Server<H> {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    pub(super) fn fault(&self, part_of_path: &str, left: usize, fault: WebFault) {
+    pub(crate) fn fault(&self, part_of_path: &str, left: usize, fault: WebFault) {
         let mut faults = self.state.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.push(Trouble { part_of_path: part_of_path.to_owned(), fault, left });
     }

@@ -51,7 +51,7 @@ impl Activation {
         Self {
             object: cel(attributes.object.as_ref()),
             old_object: cel(attributes.old.as_ref()),
-            request: Cel::from_json(&request(api, attributes, resource, kind)),
+            request: Cel::from_json(&shown_request(api, attributes, resource, kind)),
             namespace: cel(namespace),
             params: cel(params),
             authorizer: super::authority::authorizer(api),
@@ -86,7 +86,14 @@ impl Activation {
 }
 
 /// The request as expressions see it: `kubernetes.AdmissionRequest`.
-fn request(api: &Api, attributes: &Attributes<'_>, resource: &Gvr, kind: &Gvk) -> Value {
+fn shown_request(api: &Api, attributes: &Attributes<'_>, resource: &Gvr, kind: &Gvk) -> Value {
+    let mut request = request_of(api, attributes, resource, kind);
+    request.set_at(&["uid"], "");
+    request
+}
+
+/// The request as others are told it, but for its uid and the objects.
+pub(super) fn request_of(api: &Api, attributes: &Attributes<'_>, resource: &Gvr, kind: &Gvk) -> Value {
     let user = api.user();
     let groups: Vec<Value> = user.groups.iter().map(|group| Value::String(group.clone())).collect();
     let mut info = value!({"username": (user.name.clone()), "groups": groups});
@@ -96,7 +103,6 @@ fn request(api: &Api, attributes: &Attributes<'_>, resource: &Gvr, kind: &Gvk) -
     let of_kind = |kind: &Gvk| value!({"group": (kind.group.clone()), "version": (kind.version.clone()), "kind": (kind.kind.clone())});
     let of_resource = |gvr: &Gvr| value!({"group": (gvr.group.clone()), "version": (gvr.version.clone()), "resource": (gvr.resource.clone())});
     let mut request = value!({
-        "uid": "",
         "kind": (of_kind(kind)),
         "resource": (of_resource(resource)),
         "requestKind": (of_kind(&attributes.kind)),

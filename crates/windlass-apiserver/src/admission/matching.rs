@@ -18,6 +18,8 @@ pub(super) struct Matcher {
     excluded: Vec<Rule>,
     /// Whether another version of the resource counts.
     is_equivalent: bool,
+    /// Whether everything is meant where no rules say what.
+    means_all: bool,
 }
 
 /// Some operations on some resources.
@@ -53,7 +55,14 @@ impl Matcher {
             rules: rules("resourceRules"),
             excluded: rules("excludeResourceRules"),
             is_equivalent: spec.str_at(&["matchPolicy"]) != Some("Exact"),
+            means_all: true,
         }
+    }
+
+    /// The requests that a webhook is about.
+    pub(super) fn of_webhook(hook: &Value) -> Self {
+        let rules = hook.items_at(&["rules"]).iter().map(Rule::new).collect();
+        Self { rules, means_all: false, ..Self::new(hook) }
     }
 
     /// What the request is, if it is meant.
@@ -69,7 +78,7 @@ impl Matcher {
         if self.by_rules(&self.excluded, api, attributes).is_some() {
             return Ok(None);
         }
-        let matched = if self.rules.is_empty() {
+        let matched = if self.rules.is_empty() && self.means_all {
             Some(Matched { resource: attributes.resource.gvr.clone(), kind: attributes.kind.clone() })
         } else {
             self.by_rules(&self.rules, api, attributes)

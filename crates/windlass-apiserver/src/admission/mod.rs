@@ -8,7 +8,9 @@ pub(crate) mod expressions;
 mod matching;
 pub(crate) mod mutating;
 mod params;
+mod review;
 mod validating;
+mod webhooks;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -147,6 +149,8 @@ fn said(kind: &str, options: &WriteOptions) -> Value {
 pub(crate) struct Compiled {
     validating: Mutex<HashMap<Str, (Revision, Arc<validating::Policy>)>>,
     mutating: Mutex<HashMap<Str, (Revision, Arc<mutating::Policy>)>>,
+    mutating_hooks: webhooks::Known,
+    validating_hooks: webhooks::Known,
 }
 
 /// The compiled form of something that is stored, made when it is first asked or has changed.
@@ -175,6 +179,11 @@ impl Compiled {
         current(&self.mutating, stored, mutating::Policy::compile)
     }
 
+    fn hooks(&self, storage: &str, stored: &Stored) -> webhooks::Hooks {
+        let known = if storage == webhooks::MUTATING { &self.mutating_hooks } else { &self.validating_hooks };
+        current(known, stored, webhooks::compile)
+    }
+
     /// Forgets a policy that is gone.
     pub(crate) fn forget(&self, storage: &str, name: &str) {
         match storage {
@@ -183,6 +192,12 @@ impl Compiled {
             }
             mutating::POLICIES => {
                 self.mutating.lock().expect("no panic under this lock").remove(name);
+            }
+            webhooks::MUTATING => {
+                self.mutating_hooks.lock().expect("no panic under this lock").remove(name);
+            }
+            webhooks::VALIDATING => {
+                self.validating_hooks.lock().expect("no panic under this lock").remove(name);
             }
             _ => {}
         }
@@ -238,6 +253,7 @@ impl Api {
     /// Whether anything could change a write.
     pub(crate) fn has_mutation(&self) -> bool {
         !self.store().table(mutating::BINDINGS).is_empty()
+            || !self.store().table(webhooks::MUTATING).is_empty()
     }
 
     /// Lets everybody change a write who may, twice where somebody wants to see what others did.
@@ -245,14 +261,20 @@ impl Api {
     /// # Errors
     ///
     /// When somebody refuses, or fails and may not.
-    pub(crate) fn mutate(&self, mut attributes: Attributes<'_>) -> Result<Option<Value>, Status> {
+    pub(crate) async fn mutate(
+        &self,
+        mut attributes: Attributes<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Value>, Status> {
         let before = attributes.object.clone();
         if !attributes.is_exempt() {
-            let mut policies = Rounds::default();
+            let (mut policies, mut hooks) = (Rounds::default(), Rounds::default());
             mutating::dispatch(self, &mut attributes, &mut policies)?;
-            if policies.is_changed {
-                policies.is_again = true;
+            webhooks::mutate(self, &mut attributes, &mut hooks, warnings).await?;
+            if policies.is_changed || hooks.is_changed {
+                (policies.is_again, hooks.is_again) = (true, true);
                 mutating::dispatch(self, &mut attributes, &mut policies)?;
+                webhooks::mutate(self, &mut attributes, &mut hooks, warnings).await?;
             }
         }
         Ok(attributes.object.filter(|object| before.as_ref() != Some(object)))
@@ -266,6 +288,7 @@ impl Api {
     /// Whether anything could refuse a write.
     pub(crate) fn has_admission(&self) -> bool {
         !self.store().table(validating::BINDINGS).is_empty()
+            || !self.store().table(webhooks::VALIDATING).is_empty()
     }
 
     /// Asks everybody who may refuse a write that is otherwise in order.
@@ -273,7 +296,7 @@ impl Api {
     /// # Errors
     ///
     /// The refusal, in the words of who refuses.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         &self,
         attributes: &Attributes<'_>,
         warnings: &mut Vec<String>,
@@ -281,6 +304,7 @@ impl Api {
         if attributes.is_exempt() {
             return Ok(());
         }
-        validating::dispatch(self, attributes, warnings)
+        validating::dispatch(self, attributes, warnings)?;
+        webhooks::validate(self, attributes, warnings).await
     }
 }

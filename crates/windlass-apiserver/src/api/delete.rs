@@ -41,10 +41,10 @@ impl Api {
             let stored = self.stored(resource, namespace, name)?;
             let current = stored.object();
             check_preconditions(resource, &current, options)?;
-            if self.has_admission() {
+            if self.has_admission() || self.has_mutation() {
                 let name = (!options.of_many).then_some(name);
                 let object = presented(resource, &stored);
-                self.admit_deletion(resource, namespace, name, &object, options)?;
+                self.admit_deletion(resource, namespace, name, &object, options).await?;
             }
             let mut object = current.clone();
             set_propagation(resource, &mut object, options);
@@ -85,7 +85,7 @@ impl Api {
     }
 
     /// Asks those who may refuse a deletion; one of many has no name there.
-    fn admit_deletion(
+    async fn admit_deletion(
         &self,
         resource: &Arc<Resource>,
         namespace: &str,
@@ -109,7 +109,11 @@ impl Api {
             dry_run: options.dry_run,
             options: said(options),
         };
-        self.admit(&attributes, &mut warnings).map_err(|status| status.warned(warnings))
+        let asked = match self.mutate(attributes.clone(), &mut warnings).await {
+            Ok(_) => self.admit(&attributes, &mut warnings).await,
+            Err(status) => Err(status),
+        };
+        asked.map_err(|status| status.warned(warnings))
     }
 
     pub(crate) async fn delete_collection_on(

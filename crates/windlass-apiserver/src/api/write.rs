@@ -106,7 +106,7 @@ impl Api {
         }
         self.default_limits(resource, namespace, &mut object);
         if self.has_mutation() {
-            object = self.mutate_new(resource, namespace, object, generated, options)?;
+            object = self.mutate_new(resource, namespace, object, generated, options, warnings).await?;
         }
         object.set_at(&["metadata", "uid"], new_uid());
         object.set_at(&["metadata", "creationTimestamp"], time::now());
@@ -126,7 +126,7 @@ impl Api {
         if self.has_admission() {
             let named = if generated { "" } else { &*name };
             let attributes = Attributes::create(resource, &object, named, namespace, options);
-            if let Err(status) = self.admit(&attributes, warnings) {
+            if let Err(status) = self.admit(&attributes, warnings).await {
                 self.release(resource, &object);
                 return Err(status);
             }
@@ -387,7 +387,8 @@ impl Api {
             if tracked {
                 managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
             }
-            if let Some(changed) = self.mutate_change(resource, namespace, (&old, &new), options)? {
+            let changed = self.mutate_change(resource, namespace, (&old, &new), options, warnings).await?;
+            if let Some(changed) = changed {
                 let fields = new.at(&["metadata", "managedFields"]).cloned();
                 let mut changed =
                     Object::try_new(changed).map_err(|error| Status::bad_request(error.to_string()))?;
@@ -414,7 +415,7 @@ impl Api {
             if options.subresource.is_empty() || options.subresource == "scale" {
                 self.allocate(resource, &mut new, Some(&old))?;
             }
-            self.admit_change(resource, namespace, (&old, &new), options, warnings)?;
+            self.admit_change(resource, namespace, (&old, &new), options, warnings).await?;
             if same_but_for_times(&old, &new) {
                 return Ok(written(resource, &stored, false));
             }
@@ -450,13 +451,14 @@ impl Api {
     }
 
     /// Lets those change a new object who may; they do not see a name that is made up.
-    fn mutate_new(
+    async fn mutate_new(
         &self,
         resource: &Arc<Resource>,
         namespace: &str,
         object: Object,
         generated: bool,
         options: &WriteOptions,
+        warnings: &mut Vec<String>,
     ) -> Result<Object, Status> {
         let name: Str = object.name().into();
         let mut bare = object.clone();
@@ -467,7 +469,8 @@ impl Api {
             bare.remove_at(&["metadata", "name"]);
         }
         let named = if generated { "" } else { &*name };
-        let changed = self.mutate(Attributes::create(resource, &bare, named, namespace, options))?;
+        let attributes = Attributes::create(resource, &bare, named, namespace, options);
+        let changed = self.mutate(attributes, warnings).await?;
         let Some(changed) = changed else { return Ok(object) };
         let mut changed = Object::try_new(changed).map_err(|error| Status::bad_request(error.to_string()))?;
         if changed.name().is_empty() {
@@ -477,21 +480,22 @@ impl Api {
     }
 
     /// Lets those change a change who may; what is written through `scale` is nobody's.
-    fn mutate_change(
+    async fn mutate_change(
         &self,
         resource: &Arc<Resource>,
         namespace: &str,
         (old, new): (&Object, &Object),
         options: &WriteOptions,
+        warnings: &mut Vec<String>,
     ) -> Result<Option<Value>, Status> {
         if !self.has_mutation() || matches!(options.subresource.as_str(), "binding" | "scale") {
             return Ok(None);
         }
-        self.mutate(Attributes::update(resource, old, new, new.name(), namespace, options))
+        self.mutate(Attributes::update(resource, old, new, new.name(), namespace, options), warnings).await
     }
 
     /// Asks those who may refuse a change.
-    fn admit_change(
+    async fn admit_change(
         &self,
         resource: &Arc<Resource>,
         namespace: &str,
@@ -509,7 +513,7 @@ impl Api {
             attributes.object = Some(scale_of(resource, new));
             attributes.old = Some(scale_of(resource, old));
         }
-        self.admit(&attributes, warnings)
+        self.admit(&attributes, warnings).await
     }
 
     /// What a kind's strategy does to a changed object.

@@ -1,7 +1,7 @@
 //! What is wrong with JSON, in the words of Go's `encoding/json` (1.26).
 
 /// Says what `error`, which reading `bytes` gave, would be in Go.
-pub(super) fn in_go(bytes: &[u8], error: &serde_json::Error) -> String {
+pub(crate) fn in_go(bytes: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_owned();
     }

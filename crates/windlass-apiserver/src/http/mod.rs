@@ -27,6 +27,8 @@ use windlass_kube::Str;
 
 pub use body::Body;
 
+pub(crate) use json_error::in_go as go_json_error;
+
 use crate::api::{Api, UserInfo};
 use crate::authorize::{Attributes, authorize, authorize_path};
 use crate::status::Status;

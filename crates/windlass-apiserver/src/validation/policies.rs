@@ -459,3 +459,148 @@ fn param_reference(reference: &Value, errors: &mut Errors) {
         given => errors.one_of(field, given, &["Deny", "Allow"]),
     }
 }
+
+/// The webhooks of a configuration. What was stored under looser rules may stay.
+pub(super) fn webhooks(object: &Value, is_mutating: bool, errors: &mut Errors) {
+    let mut names = HashSet::new();
+    for (hook, idx) in object.items_at(&["webhooks"]).iter().zip(0..) {
+        let field = format!("webhooks[{idx}]");
+        webhook(hook, is_mutating, &field, errors);
+        review_versions(hook, &format!("{field}.admissionReviewVersions"), errors);
+        let name = text(hook, "name");
+        if !name.is_empty() && !names.insert(name) {
+            errors.duplicate(&format!("{field}.name"), name);
+        }
+    }
+}
+
+fn webhook(hook: &Value, is_mutating: bool, path: &str, errors: &mut Errors) {
+    let name = text(hook, "name");
+    let field = format!("{path}.name");
+    let wrong = validation::dns1123_subdomain(name);
+    if name.is_empty() {
+        errors.required(&field, "");
+    } else if !wrong.is_empty() {
+        errors.invalid_each(&field, name, wrong);
+    } else if name.split('.').count() < 3 {
+        errors.invalid(&field, name, "should be a domain with at least three segments separated by dots");
+    }
+    for (one, idx) in hook.items_at(&["rules"]).iter().zip(0..) {
+        rule(one, &format!("{path}.rules[{idx}]"), errors);
+    }
+    if let Some(given) = hook.str_at(&["failurePolicy"]) {
+        errors.one_of(&format!("{path}.failurePolicy"), given, &FAILURE_POLICIES);
+    }
+    if let Some(given) = hook.str_at(&["matchPolicy"]) {
+        errors.one_of(&format!("{path}.matchPolicy"), given, &MATCH_POLICIES);
+    }
+    match hook.str_at(&["sideEffects"]) {
+        None => errors.required(&format!("{path}.sideEffects"), "must specify one of None, NoneOnDryRun"),
+        Some(given) => errors.one_of(&format!("{path}.sideEffects"), given, &["None", "NoneOnDryRun"]),
+    }
+    if let Some(seconds) = hook.int_at(&["timeoutSeconds"]).filter(|seconds| !(1..=30).contains(seconds)) {
+        let detail = "the timeout value must be between 1 and 30 seconds";
+        errors.invalid(&format!("{path}.timeoutSeconds"), seconds, detail);
+    }
+    for key in ["namespaceSelector", "objectSelector"] {
+        if let Some(selector) = hook.get(key) {
+            selectors::check(selector, &format!("{path}.{key}"), errors);
+        }
+    }
+    if let Some(given) = hook.str_at(&["reinvocationPolicy"]).filter(|_| is_mutating) {
+        errors.one_of(&format!("{path}.reinvocationPolicy"), given, &["IfNeeded", "Never"]);
+    }
+    let empty = Value::object();
+    let client = hook.get("clientConfig").unwrap_or(&empty);
+    let field = format!("{path}.clientConfig");
+    match (client.str_at(&["url"]), client.get("service")) {
+        (Some(url), None) => webhook_url(url, &format!("{field}.url"), errors),
+        (None, Some(service)) => webhook_service(service, &format!("{field}.service"), errors),
+        _ => errors.required(&field, "exactly one of url or service is required"),
+    }
+    conditions(hook.items_at(&["matchConditions"]), false, &format!("{path}.matchConditions"), errors);
+}
+
+fn review_versions(hook: &Value, field: &str, errors: &mut Errors) {
+    let versions = hook.items_at(&["admissionReviewVersions"]);
+    if versions.is_empty() {
+        errors.required(field, "must specify one of v1, v1beta1");
+        return;
+    }
+    let mut seen = HashSet::new();
+    for (version, idx) in versions.iter().filter_map(Value::as_str).zip(0..) {
+        let field = format!("{field}[{idx}]");
+        if seen.insert(version) {
+            errors.invalid_each(&field, version, validation::dns1035_label(version));
+        } else {
+            errors.invalid(&field, version, "duplicate version");
+        }
+    }
+    if !seen.contains("v1") && !seen.contains("v1beta1") {
+        errors.invalid(field, versions.to_vec(), "must include at least one of v1, v1beta1");
+    }
+}
+
+fn webhook_url(url: &str, field: &str, errors: &mut Errors) {
+    let form = "desired format: https://host[/path]";
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    if scheme != "https" {
+        errors.invalid(field, scheme, &format!("'https' is the only allowed URL scheme; {form}"));
+    }
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (user, host) = match rest.split('/').next().unwrap_or_default().rsplit_once('@') {
+        Some((user, host)) => (user, host),
+        None => ("", rest.split('/').next().unwrap_or_default()),
+    };
+    if host.is_empty() {
+        errors.invalid(field, host, &format!("host must be specified; {form}"));
+    }
+    if !user.is_empty() {
+        errors.invalid(field, user, "user information is not permitted in the URL");
+    }
+    if !fragment.is_empty() {
+        errors.invalid(field, fragment, "fragments are not permitted in the URL");
+    }
+    if !query.is_empty() {
+        errors.invalid(field, query, "query parameters are not permitted in the URL");
+    }
+}
+
+fn webhook_service(service: &Value, field: &str, errors: &mut Errors) {
+    // kube-apiserver 1.36 takes one for the other.
+    for (key, named) in [("namespace", "name"), ("name", "namespace")] {
+        if text(service, key).is_empty() {
+            errors.required(&format!("{field}.{named}"), "");
+        }
+    }
+    if let Some(port) = service.int_at(&["port"]).filter(|port| !(1..=65_535).contains(port)) {
+        let detail = "port is not valid: must be between 1 and 65535, inclusive";
+        errors.invalid(&format!("{field}.port"), port, detail);
+    }
+    let Some(path) = service.str_at(&["path"]) else { return };
+    let field = format!("{field}.path");
+    if path == "/" || path.is_empty() {
+        return;
+    }
+    if path == "//" {
+        errors.invalid(&field, path, "segment[0] may not be empty");
+        return;
+    }
+    if !path.starts_with('/') {
+        errors.invalid(&field, path, "must start with a '/'");
+    }
+    let mut rest = path.chars();
+    rest.next();
+    let whole = rest.as_str();
+    let whole = whole.strip_suffix('/').unwrap_or(whole);
+    for (segment, idx) in whole.split('/').zip(0..) {
+        if segment.is_empty() {
+            errors.invalid(&field, path, &format!("segment[{idx}] may not be empty"));
+            continue;
+        }
+        for message in validation::dns1123_subdomain(segment) {
+            errors.invalid(&field, path, &format!("segment[{idx}]: {message}"));
+        }
+    }
+}

@@ -150,8 +150,8 @@ async fn answer(response: Response<Body>) -> Value {
     let collected = tokio::time::timeout(LONGEST_BODY, body.collect()).await;
     let Ok(collected) = collected else { return json!({"code": (parts.status.as_u16()), "body": "endless"}) };
     let bytes = collected.expect("a whole body").to_bytes();
-    let body: Value = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    let text = crate::hook::hide(&String::from_utf8_lossy(&bytes));
+    let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
     let warnings: Vec<Value> = parts
         .headers
         .get_all(header::WARNING)

@@ -1,5 +1,7 @@
 //! Scenarios: requests as data.
 //!
+//! `$hook` and `$ca` are where a webhook is and whom it is trusted by: see `hook.rs`.
+//!
 //! A file of scenarios is a YAML list of `name` and `steps`. Each scenario has a namespace of its own,
 //! `$ns` in paths and bodies. The first word of a step is what it does:
 //!
@@ -236,5 +238,5 @@ fn fill(text: &str, namespace: &str, saved: &Map<String, Value>) -> String {
         rest = after;
     }
     out.push_str(rest);
-    out.replace("$ns", namespace)
+    crate::hook::fill(&out).replace("$ns", namespace)
 }
