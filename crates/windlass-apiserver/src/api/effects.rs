@@ -18,8 +18,7 @@ pub(super) const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinit
 /// Where roles that hold everywhere are stored.
 const CLUSTER_ROLES: &str = "rbac.authorization.k8s.io/clusterroles";
 
-/// The roles and bindings that every cluster has, as kube-apiserver 1.36.3 makes them; those of its own
-/// parts are left out.
+/// The roles and bindings that every cluster has, as kube-apiserver 1.36.3 makes them.
 const DEFAULT_ROLES: &str = include_str!("../../assets/rbac-1.36.3.json");
 
 /// Where services are stored.
@@ -211,11 +210,18 @@ impl Api {
         let roles: Value = serde_json::from_str(DEFAULT_ROLES).map_err(Status::internal)?;
         // Those without a namespace do not wait for each other: they go into one commit.
         let roles = roles.as_array().into_iter().flat_map(|list| list.iter().cloned());
+        let (inside, everywhere): (Vec<_>, Vec<_>) =
+            roles.partition(|role| role.at(&["metadata", "namespace"]).is_some());
         let by_server = api.with_field_manager("kube-apiserver");
-        futures_util::future::try_join_all(roles.map(|role| by_server.create_if_absent(role))).await?;
+        let create = |roles: Vec<Value>| {
+            futures_util::future::try_join_all(roles.into_iter().map(|role| by_server.create_if_absent(role)))
+        };
+        create(everywhere).await?;
         for object in objects {
             api.create_if_absent(object).await?;
         }
+        // Their namespaces have to be there.
+        create(inside).await?;
         Ok(())
     }
 

@@ -33,6 +33,30 @@ pub fn convert(from: &Gvk, to: &Gvk, object: &mut Value) {
     let _ = super::normalize(to, object);
 }
 
+/// Addresses that are there as one and as a list: the one is the first of the list, and wins where they differ, as in
+/// Kubernetes' conversion of pods and nodes. Whoever follows pods reads the list; some kubelets write the one.
+pub(super) fn pair_addresses(gvk: &Gvk, object: &mut Value) {
+    let (of, one, list) = match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "Pod") => ("status", "podIP", "podIPs"),
+        ("", "Node") => ("spec", "podCIDR", "podCIDRs"),
+        _ => return,
+    };
+    let first_of = |object: &Value| {
+        let first = object.items_at(&[of, list]).first()?;
+        let text = if of == "status" { first.str_at(&["ip"]) } else { first.as_str() };
+        text.map(str::to_owned)
+    };
+    let (single, first) = (object.str_at(&[of, one]).unwrap_or_default().to_owned(), first_of(object));
+    if single.is_empty() {
+        if let Some(first) = first {
+            object.set_at(&[of, one], first);
+        }
+    } else if first.as_ref() != Some(&single) {
+        let item = if of == "status" { value!({"ip": single}) } else { single.into() };
+        object.set_at(&[of, list], vec![item]);
+    }
+}
+
 /// Fields of a core Event and their names in `events.k8s.io`.
 const EVENT_FIELDS: [(&str, &str); 7] = [
     ("involvedObject", "regarding"),

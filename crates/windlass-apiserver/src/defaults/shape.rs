@@ -62,6 +62,7 @@ pub fn normalize(gvk: &Gvk, object: &mut Value) -> Result<Vec<String>, DecodeErr
     let mut walk = Walk { shapes, unknown: Vec::new(), names: Vec::new() };
     let mut path = String::new();
     walk.structure(root, object, &mut path)?;
+    super::convert::pair_addresses(gvk, object);
     Ok(walk.unknown)
 }
 
