@@ -34,6 +34,7 @@ var recordings = []struct {
 	{"selectors", recordSelectors, false},
 	{"quantities", recordQuantities, false},
 	{"strategic", recordStrategic, false},
+	{"three-way", recordThreeWay, false},
 	{"names", recordNames, false},
 	{"take-over", recordTakeOver, false},
 	{"schema", recordSchema, true},

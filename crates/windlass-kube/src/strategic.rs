@@ -2,11 +2,15 @@
 //!
 //! All directives are read: `$patch: replace|delete|merge`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`
 //! and `$retainKeys`. Where the original leaves the order of processing to chance, members are taken in the
-//! order of their names, so items are deleted before others are added.
+//! order of their names, so items are deleted before others are added. [`three_way`] is what `kubectl apply` makes of
+//! what was applied, what is wanted and what is live.
 //!
 //! Facts and messages: `k8s.io/apimachinery` v0.36.3, package `util/strategicpatch`.
 
 mod list;
+mod three_way;
+
+pub use three_way::three_way;
 
 use crate::fields::MAX_DEPTH;
 use crate::go_print::{GoValue, quote};
