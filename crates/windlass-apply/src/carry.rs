@@ -1,7 +1,7 @@
 //! How one object is applied: server-side, or as it asks for itself.
 
 use windlass_kube::{Gvk, Object};
-use windlass_model::{ApplyMode, Plan, Propagation, Step};
+use windlass_model::{ApplyMode, Plan, Propagation, Step, Strict};
 
 use crate::{CallError, CallErrorKind, Target, owners};
 
@@ -56,6 +56,12 @@ pub(crate) async fn carry_out(
             }
             other => other.map(|live| (live, Way::ServerSide)),
         }
+    };
+    let result = match result {
+        Ok((live, way)) if mode.strict == Strict::Revert => {
+            target.remove_added(&step.gvk, live, manager).await.map(|live| (live, way))
+        }
+        other => other,
     };
     match result {
         Err(error) if mode.force && error.kind == CallErrorKind::Refused && may_be_recreated(step) => {

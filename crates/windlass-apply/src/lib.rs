@@ -20,11 +20,9 @@ mod carry;
 mod owners;
 mod run;
 mod target;
-mod three_way;
 mod verify;
 
 pub use carry::predict;
 pub use run::{StepResult, run_wave};
 pub use target::{CallError, CallErrorKind, Target};
-pub use three_way::{is_empty, three_way_patch};
 pub use verify::{Refusal, verify};

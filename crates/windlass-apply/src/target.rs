@@ -45,6 +45,15 @@ pub trait Target: Send + Sync {
         managed_fields: &Value,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 
+    /// Takes away what others added to an object that reads as `live`, beneath what `manager` applied; returns it as it
+    /// is then. A conflict when it has changed since.
+    fn remove_added(
+        &self,
+        gvk: &Gvk,
+        live: Object,
+        manager: &str,
+    ) -> impl Future<Output = Result<Object, CallError>> + Send;
+
     /// Deletes an object, if it still has this uid where one is named. An absent object is no error.
     fn delete(
         &self,

@@ -82,6 +82,10 @@ impl Target for ScriptedTarget {
         self.call("owners", live.name(), false).await
     }
 
+    async fn remove_added(&self, _gvk: &Gvk, live: Object, _manager: &str) -> Result<Object, CallError> {
+        Ok(live)
+    }
+
     async fn delete(
         &self,
         _gvk: &Gvk,

@@ -94,6 +94,10 @@ impl Target for Server {
         Ok(())
     }
 
+    async fn remove_added(&self, _gvk: &Gvk, live: Object, _manager: &str) -> Result<Object, CallError> {
+        Ok(live)
+    }
+
     async fn delete(
         &self,
         _: &Gvk,

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use windlass_kube::{Object, Str};
 use windlass_model::{
-    ClusterRef, Comparing, Diagnostic, DiagnosticKind, Identity, IgnoreRule, OperationPhase, Ownership,
-    Permissions, SyncRequest, TargetSpec, Time, Unit, UnitId,
+    ClusterRef, Comparing, Diagnostic, DiagnosticKind, Identity, IgnoreRule, OperationPhase, OrphanRules,
+    Ownership, Permissions, SyncRequest, TargetSpec, Time, Unit, UnitId,
 };
 
 pub use depends_on::DEPENDS_ON_ANNOTATION;
@@ -33,6 +33,9 @@ const COMPARE_OPTIONS_ANNOTATION: &str = "argocd.argoproj.io/compare-options";
 /// Comparing by the server's own answer, with what its webhooks do, is how Windlass always does it.
 const COMPARED_SO: [&str; 3] = ["ServerSideDiff=true", "IncludeMutationWebhook=true", ""];
 const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
+/// What is done about fields that others added to the objects of an Application: `off`, `report` or `revert`. The same
+/// on an object goes before it.
+const STRICT_ANNOTATION: &str = "windlass.dev/strict";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
 pub const FIELD_MANAGER: &str = "argocd-controller";
 
@@ -78,6 +81,8 @@ pub struct Lowered {
     pub cluster: Option<Cluster>,
     /// What it may deploy.
     pub permissions: Arc<Permissions>,
+    /// What of its target namespace counts as orphaned; `None` when its project does not ask.
+    pub orphans: Option<Arc<OrphanRules>>,
     /// Its sources as declared, one for each of the Unit's: what a repository's own files may change.
     pub sources: Box<[Source]>,
     /// What it may be made of.
@@ -128,8 +133,21 @@ pub fn lower(
     let sources = source::sources(synced_from, &declared, project, &mut |message| findings.invalid(message));
     let cluster = resolve_cluster(&read, project, known_clusters, settings, &mut findings);
     let identity = identity(application, &read, project, cluster.as_ref(), settings, &mut findings);
-    let policy = policy::policy(&read.spec, &mut findings);
+    let mut policy = policy::policy(&read.spec, &mut findings);
+    match application.annotation(STRICT_ANNOTATION).map(str::parse) {
+        Some(Ok(strict)) => policy.apply.strict = strict,
+        Some(Err(why)) => findings.invalid(format!("annotation {STRICT_ANNOTATION} {why}")),
+        None => {}
+    }
     let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
+    let asked = asked.map(|asked| {
+        asked.map(|mut request| {
+            if let Some(own) = &mut request.policy {
+                own.apply.strict = policy.apply.strict;
+            }
+            request
+        })
+    });
     if let Some(options) = application.annotation(COMPARE_OPTIONS_ANNOTATION) {
         for option in options.split(',').map(str::trim).filter(|option| !COMPARED_SO.contains(option)) {
             let message =
@@ -183,6 +201,7 @@ pub fn lower(
         approved: deletion::approved(application),
         cluster,
         permissions: project.map(|project| project.permissions.clone()).unwrap_or_default(),
+        orphans: project.and_then(|project| project.orphans.clone()),
         permitted_sources: project.map(|project| project.sources().clone()).unwrap_or_default(),
         kustomize_build_options: settings.kustomize_build_options.clone(),
         controller_namespace: settings.control_plane_namespace.clone(),

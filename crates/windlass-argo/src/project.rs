@@ -6,13 +6,14 @@ use windlass_go::glob::Gobwas;
 use windlass_go::re2::Regex;
 use windlass_kube::{Object, Str};
 use windlass_model::{
-    DestinationRule, Diagnostic, DiagnosticKind, KindRule, Permissions, SignatureRule, SyncWindow,
+    DestinationRule, Diagnostic, DiagnosticKind, IgnoredOrphans, KindRule, OrphanRules, Permissions,
+    SignatureRule, SyncWindow,
 };
 
 use crate::integrity::Integrity;
 use crate::types::{
     AppProject, ClusterKind, Destination, DestinationServiceAccount, FieldProblemKind, NamespacedKind,
-    ProjectSpec,
+    OrphanedResources, ProjectSpec,
 };
 use crate::window::WindowRule;
 use crate::{Cluster, git_url};
@@ -24,7 +25,9 @@ pub struct Project {
     pub name: Str,
     /// Destinations and kinds.
     pub permissions: Arc<Permissions>,
-    /// What there is to say about it: fields that are not acted on, rules that cannot hold.
+    /// What of the target namespaces of its Applications counts as orphaned; `None` when nobody asks.
+    pub orphans: Option<Arc<OrphanRules>>,
+    /// What there is to say about it: fields that are not known, rules that cannot hold.
     pub diagnostics: Vec<Diagnostic>,
     sources: SourceRules,
     namespaces: Box<[Str]>,
@@ -95,8 +98,7 @@ impl Project {
     pub fn parse(project: &Object) -> Self {
         let (AppProject { spec, .. }, problems) = AppProject::read(project);
         let name = Str::from(project.name());
-        let mut diagnostics = unsupported(&name, &spec);
-        diagnostics.extend(problems.iter().map(|problem| {
+        let diagnostics = problems.iter().map(|problem| {
             let (kind, what) = match problem.kind {
                 FieldProblemKind::Unknown => (DiagnosticKind::Unsupported, "is not known".to_owned()),
                 FieldProblemKind::WrongType { expected, found } => {
@@ -104,7 +106,8 @@ impl Project {
                 }
             };
             Diagnostic::new(kind, format!("AppProject {name}: field {} {what}", problem.path))
-        }));
+        });
+        let diagnostics = diagnostics.collect();
         Self::new(name, &spec, diagnostics)
     }
 
@@ -181,6 +184,7 @@ impl Project {
         Self {
             name,
             permissions: Arc::new(permissions),
+            orphans: spec.orphaned_resources.as_deref().map(|asked| Arc::new(orphan_rules(asked))),
             diagnostics,
             sources: SourceRules(spec.source_repos.iter().map(|pattern| SourceRule::new(pattern)).collect()),
             namespaces: spec.source_namespaces.clone(),
@@ -316,18 +320,10 @@ pub fn project_name(application: &Object) -> &str {
     }
 }
 
-/// Says which rules of a project do not hold yet. Roles are none of these: they are for an API that asks who
-/// somebody is, and Kubernetes' own access rules hold for everybody else.
-fn unsupported(name: &str, spec: &ProjectSpec) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let mut note = |set: bool, kind: DiagnosticKind, field: &str, what: &str| {
-        if set {
-            found.push(Diagnostic::new(kind, format!("AppProject {name}: field spec.{field} {what}")));
-        }
-    };
-    let ignored = "is set and not acted on yet";
-    note(spec.orphaned_resources.is_some(), DiagnosticKind::Unsupported, "orphanedResources", ignored);
-    found
+/// What counts as orphaned.
+fn orphan_rules(asked: &OrphanedResources) -> OrphanRules {
+    let ignored = asked.ignore.iter().map(|key| IgnoredOrphans::new(&key.group, &key.kind, &key.name));
+    OrphanRules { warn: asked.warn == Some(true), ignored: ignored.collect() }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use windlass_model::{Installation, SystemComparing, Tracking};
 
 use crate::customizations::Customizations;
 use crate::inherited::GlobalProject;
+use crate::kind_filter::KindFilter;
 
 /// The annotation that holds a tracking id.
 pub const TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
@@ -63,6 +64,8 @@ pub struct Settings {
     pub customizations: Arc<Customizations>,
     /// Flags for every `kustomize build`: `kustomize.buildOptions`.
     pub kustomize_build_options: Str,
+    /// Which kinds are looked at where nobody declared one: `resource.exclusions` and `resource.inclusions`.
+    pub kinds: Arc<KindFilter>,
 }
 
 impl Default for Settings {
@@ -79,6 +82,7 @@ impl Default for Settings {
             global_projects: Box::default(),
             customizations: Arc::default(),
             kustomize_build_options: Str::default(),
+            kinds: Arc::default(),
         }
     }
 }
@@ -97,6 +101,9 @@ impl Settings {
             customizations.problems.push(format!("globalProjects in argocd-cm cannot be used: {problem}"));
             Box::default()
         });
+        let (kinds, problems) =
+            KindFilter::read(said(config, "resource.exclusions"), said(config, "resource.inclusions"));
+        customizations.problems.extend(problems);
         let namespaces = said(parameters, "application.namespaces").unwrap_or_default();
         Self {
             control_plane_namespace: control_plane_namespace.into(),
@@ -126,6 +133,7 @@ impl Settings {
             comparing: Arc::new(customizations.comparing(said(config, "resource.compareoptions"))),
             customizations: Arc::new(customizations),
             kustomize_build_options: said(config, "kustomize.buildOptions").unwrap_or_default().into(),
+            kinds: Arc::new(kinds),
         }
     }
 

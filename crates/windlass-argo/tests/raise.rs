@@ -208,6 +208,7 @@ fn trouble_of_every_kind() {
         DiagnosticKind::SharedObject,
         DiagnosticKind::ExcludedObject,
         DiagnosticKind::Orphaned,
+        DiagnosticKind::Added,
         DiagnosticKind::Contested,
     ];
     troubled.diagnostics =

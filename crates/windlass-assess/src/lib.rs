@@ -8,6 +8,7 @@
 //! - [`Checks`] adds checks of one's own, which go before the built-in ones.
 //! - [`roll_up`] makes one health out of many and names the causes.
 //! - [`Forest`] arranges objects under their owners.
+//! - [`orphans`] finds what belongs to no Unit.
 //! - [`images`] and [`info`] give the columns that are shown beside an object.
 //!
 //! ```
@@ -38,11 +39,13 @@ mod condition;
 mod health;
 mod info;
 pub mod lua;
+mod orphans;
 mod roll_up;
 mod tree;
 
 pub use checks::{Check, Checks};
 pub use health::{health, known_kinds};
 pub use info::{Info, images, info};
+pub use orphans::{Resident, orphans};
 pub use roll_up::{MAX_CAUSES_SHOWN, Member, MemberState, ignores_health, roll_up};
 pub use tree::{Forest, Node};

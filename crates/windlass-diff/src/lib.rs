@@ -6,10 +6,12 @@
 //!   what is declared, for those who want it kept when they sync.
 //! - [`taken_over`] takes out of a prediction what goes when somebody's fields are taken over.
 //! - [`differences`] names what is left, field by field, with who set it last.
+//! - [`added`] names what others added beneath what we own, and [`removal`] takes it away.
 //! - [`jq`] is the language of those expressions, with a budget.
 //!
 //! Nothing here reads a clock, a file or the network. Every expression ends: [`jq::MAX_STEPS`].
 
+mod added;
 pub mod jq;
 mod known_types;
 mod normalise;
@@ -17,6 +19,7 @@ mod rules;
 mod taking_over;
 mod words;
 
+pub use added::{Added, added, added_digest, removal, without_added};
 pub use normalise::{Normalised, normalise, respected};
 pub use rules::{RuleProblem, Rules};
 pub use taking_over::taken_over;

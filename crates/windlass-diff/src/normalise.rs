@@ -85,7 +85,7 @@ fn is_aggregated(object: &Object) -> bool {
         && object.at(&["aggregationRule"]).is_some_and(|rule| !rule.is_null())
 }
 
-fn ignored_paths(
+pub(crate) fn ignored_paths(
     object: &Object,
     live: &Object,
     rules: &Rules,
@@ -138,7 +138,7 @@ fn without(object: &Object, mut paths: Vec<Vec<Step>>) -> Object {
 }
 
 /// The fields that managers named by the rules own in the live object, leaves alone.
-fn managed_paths(live: &Object, rules: &Rules) -> Vec<FieldPath> {
+pub(crate) fn managed_paths(live: &Object, rules: &Rules) -> Vec<FieldPath> {
     let key = live.object_ref();
     let applying = rules.rules.iter().filter(|rule| !rule.managers.is_empty() && rule.applies.to(&key));
     let managers: Vec<&str> = applying.flat_map(|rule| rule.managers.iter().map(|it| it.as_str())).collect();
@@ -178,7 +178,8 @@ pub(crate) fn locate(value: &Value, path: &FieldPath) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-fn find<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
+/// What stands at a path.
+pub(crate) fn find<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
     path.iter().try_fold(value, child)
 }
 

@@ -203,7 +203,8 @@ fn owner(live: &Object, path: &[Step], ours: &str) -> Option<(Str, Str)> {
         .map(|entry| (entry.manager.into(), entry.time.unwrap_or_default().into()))
 }
 
-fn shown(value: &Value) -> String {
+/// A value in a few characters.
+pub(crate) fn shown(value: &Value) -> String {
     /// Longer values are cut: the place matters here, the diff shows the rest.
     const LONGEST: usize = 60;
     match value {

@@ -1,5 +1,6 @@
 //! Digest on arrival: from an object's body to the little that is kept of it.
 
+use windlass_diff::added_digest;
 use windlass_kube::fields::extract_owned;
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{Digest, Installation, LiveRecord, Time, Tracking, tracking};
@@ -54,6 +55,7 @@ impl Lens {
             owners: owner_uids(object),
             instance: tracking::instance_of(object, &self.tracking, self.installation.as_ref()),
             owned,
+            added: added_digest(object, &self.field_manager),
             health: self.checks.health(object),
             health_ignored: windlass_assess::ignores_health(object),
             terminating: object.is_terminating(),
@@ -103,7 +105,8 @@ fn owned_part(owned: Value) -> Value {
     Object::try_new(shell).map(|object| owned_form(&object)).unwrap_or_default()
 }
 
-fn owner_uids(object: &Object) -> Box<[Str]> {
+/// The uids of an object's owners.
+pub(crate) fn owner_uids(object: &Object) -> Box<[Str]> {
     let owners = object.at(&["metadata", "ownerReferences"]).and_then(Value::as_array);
     owners.into_iter().flatten().filter_map(|owner| owner.str_at(&["uid"])).map(Str::from).collect()
 }

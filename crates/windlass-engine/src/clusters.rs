@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use windlass_cluster::{ClusterClient, ClusterSecret, Discovery, Resource, WatchEvent, WatchScope, watch};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
-use windlass_model::LiveRecord;
+use windlass_model::{LiveRecord, UnitId};
 use windlass_plan::Scope;
 
 use crate::arrival::Lens;
@@ -37,6 +37,8 @@ pub(crate) struct ClusterState {
     watches: HashMap<GroupKind, KindWatch>,
     /// Which Units declare an object, marked or not.
     pub(crate) wanted: Wanted,
+    /// Which Units want to know of orphans, by the namespace in which they look for them.
+    pub(crate) orphan_watchers: HashMap<Str, HashSet<Arc<UnitId>>>,
     /// Why it cannot be reached, if it cannot.
     pub(crate) problem: Option<String>,
     /// How many things are done there at once: a cluster that does not answer uses up its own share only.
@@ -113,6 +115,7 @@ impl ClusterState {
             live: LiveIndex::default(),
             watches: HashMap::new(),
             wanted: Wanted::default(),
+            orphan_watchers: HashMap::new(),
             problem: None,
             permits,
             extent,
@@ -161,6 +164,19 @@ impl ClusterState {
         let is_known = watch.unlisted.is_empty();
         self.watches.insert(kind.clone(), watch);
         is_known
+    }
+
+    /// Ends all watches of kinds that live in namespaces, to begin them anew: of what they have brought more is to be
+    /// kept now.
+    pub(crate) fn list_again(&mut self, events: &mpsc::Sender<Event>, metrics: &Metrics) {
+        let kinds: Vec<GroupKind> = self.watches.keys().cloned().collect();
+        for kind in kinds {
+            let served = self.target.discovery.preferred(&kind.group, &kind.kind);
+            if served.is_some_and(|resource| resource.namespaced) {
+                self.drop_watch(&kind);
+                self.ensure_watch(&kind, events, metrics);
+            }
+        }
     }
 
     /// Marks a kind's state in a namespace as known.

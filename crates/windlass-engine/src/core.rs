@@ -3,10 +3,11 @@
 mod advance;
 mod contest;
 mod declared;
-mod deletion;
+pub(crate) mod deletion;
 mod dependencies;
 mod hooks;
 pub(crate) mod jobs;
+pub(crate) mod orphans;
 mod reached;
 mod reporting;
 mod syncing;
@@ -265,6 +266,7 @@ impl Core {
             }
             self.fire_timers();
             if self.listed.all() {
+                self.hear_of_residents();
                 self.round = std::mem::take(&mut self.dirty);
                 while let Some(id) = self.round.pop_first() {
                     self.look_at(&id);

@@ -23,8 +23,54 @@ pub(crate) struct LiveIndex {
     /// Kinds that are being listed, by namespace (empty for all), with the names seen so far: what is missing at the
     /// end is gone.
     listing: HashMap<GroupKind, HashMap<Str, Seen>>,
+    /// All objects of the namespaces in which orphans are looked for.
+    residents: HashMap<Str, Residents>,
+    /// What [`LiveIndex::resident_news`] tells next.
+    resident_news: HashSet<(Str, Option<Str>)>,
     /// At which version objects went that were deleted last, by the hashes of their names; and those before them.
     removed: [HashMap<u64, u64>; 2],
+}
+
+/// An owner of an owner, as many times over, is far more than any controller makes; a circle ends here.
+const MAX_OWNERS: usize = 16;
+
+/// The objects of one namespace.
+#[derive(Default)]
+struct Residents {
+    objects: HashMap<ObjectRef, Resident>,
+    /// The same by their uids, for finding owners.
+    by_uid: HashMap<Str, ObjectRef>,
+}
+
+impl Residents {
+    /// Takes in what is there now; answers what was there before.
+    fn put(&mut self, key: &ObjectRef, now: Option<Resident>) -> Option<Resident> {
+        let before = match now {
+            Some(now) => {
+                self.by_uid.insert(now.uid.clone(), key.clone());
+                self.objects.insert(key.clone(), now)
+            }
+            None => self.objects.remove(key),
+        };
+        if let Some(before) = &before
+            && self.objects.get(key).is_none_or(|now| now.uid != before.uid)
+        {
+            self.by_uid.remove(&before.uid);
+        }
+        before
+    }
+
+    fn of_uid(&self, uid: &Str) -> Option<&Resident> {
+        self.objects.get(self.by_uid.get(uid)?)
+    }
+}
+
+/// What is kept of an object for telling orphans from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resident {
+    pub(crate) uid: Str,
+    pub(crate) owners: Box<[Str]>,
+    pub(crate) instance: Option<Str>,
 }
 
 /// How many deletions are remembered at least: many times what happens while the answer to a call is on its way.
@@ -95,6 +141,47 @@ impl LiveIndex {
         self.by_instance.get(instance).into_iter().flatten().map(|record| &**record)
     }
 
+    /// From now on all objects of a namespace are known; answers whether that is news. What was seen before has to
+    /// be listed again then.
+    pub(crate) fn keep_residents(&mut self, namespace: &Str) -> bool {
+        if self.residents.contains_key(namespace) {
+            return false;
+        }
+        self.residents.insert(namespace.clone(), Residents::default());
+        true
+    }
+
+    /// All objects of a namespace in which orphans are looked for.
+    pub(crate) fn residents(&self, namespace: &str) -> impl Iterator<Item = (&ObjectRef, &Resident)> {
+        self.residents.get(namespace).into_iter().flat_map(|residents| &residents.objects)
+    }
+
+    /// Where objects came or went since this was asked last, each with the instance that it belongs or belonged to: by
+    /// its own mark, or that of an owner.
+    pub(crate) fn resident_news(&mut self) -> HashSet<(Str, Option<Str>)> {
+        std::mem::take(&mut self.resident_news)
+    }
+
+    /// Takes in that an object is there, or is not.
+    fn note_resident(&mut self, key: &ObjectRef, now: Option<Resident>) {
+        let Some(residents) = self.residents.get_mut(&key.namespace) else { return };
+        let before = residents.put(key, now.clone());
+        if before == now {
+            return;
+        }
+        for mut top in before.into_iter().chain(now) {
+            for _ in 0..MAX_OWNERS {
+                let Some(owner) = top.owners.first().filter(|_| top.instance.is_none()) else { break };
+                let Some(found) = residents.of_uid(owner) else { break };
+                top = found.clone();
+            }
+            // Of what is owned by something that cannot be seen there is nothing to say.
+            if top.instance.is_some() || top.owners.is_empty() {
+                self.resident_news.insert((key.namespace.clone(), top.instance));
+            }
+        }
+    }
+
     /// How many records are held.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
@@ -104,6 +191,11 @@ impl LiveIndex {
     ///
     /// Answers whom it touches; nobody when nothing changed that matters.
     pub(crate) fn upsert(&mut self, record: LiveRecord, keep: bool) -> Touched {
+        if !self.residents.is_empty() {
+            let (uid, owners) = (record.uid.clone(), record.owners.clone());
+            let resident = Resident { uid, owners, instance: record.instance.clone() };
+            self.note_resident(&record.key, Some(resident));
+        }
         let key = record.key.clone();
         let hash = self.hasher.hash_one(&key);
         let wanted = keep || record.instance.is_some();
@@ -166,10 +258,9 @@ impl LiveIndex {
     /// Takes in that an object is gone.
     pub(crate) fn remove(&mut self, key: &ObjectRef) -> Touched {
         self.others.remove(&self.hasher.hash_one(key));
-        match self.drop_record(key) {
-            Some(instance) => Touched { key: Some(key.clone()), instances: instance.into_iter().collect() },
-            None => Touched { key: Some(key.clone()), instances: Vec::new() },
-        }
+        let instances = self.drop_record(key).flatten().into_iter().collect();
+        self.note_resident(key, None);
+        Touched { key: Some(key.clone()), instances }
     }
 
     /// Takes in that an object went at this version. What was made anew since stays.
@@ -207,10 +298,13 @@ impl LiveIndex {
         if lists.is_empty() {
             self.listing.remove(kind);
         }
+        let residents = self.residents.values().flat_map(|residents| residents.objects.keys());
+        let residents = residents.filter(|key| !self.records.contains(*key));
         let gone: Vec<ObjectRef> = self
             .records
             .iter()
             .map(|record| &record.0.key)
+            .chain(residents)
             .filter(|key| key.kind == kind.kind && key.group == kind.group)
             .filter(|key| namespace.is_empty() || key.namespace == *namespace)
             .filter(|key| !seen.contains(&self.hasher.hash_one(key)))
@@ -263,6 +357,7 @@ fn is_older(new: &LiveRecord, old: &LiveRecord) -> bool {
 fn says_the_same(old: &LiveRecord, new: &LiveRecord) -> bool {
     old.uid == new.uid
         && old.owned == new.owned
+        && old.added == new.added
         && old.health == new.health
         && old.health_ignored == new.health_ignored
         && old.instance == new.instance
@@ -292,6 +387,7 @@ mod tests {
             owners: Box::default(),
             instance: instance.map(Str::from),
             owned: Some(windlass_model::Digest::of_bytes(&version.to_le_bytes())),
+            added: None,
             health: None,
             health_ignored: false,
             terminating: false,
@@ -364,6 +460,43 @@ mod tests {
         assert_eq!(index.end_listing(&kind, &"one".into()).len(), 1);
         assert_eq!(index.end_listing(&kind, &"one".into()), []);
         assert_eq!(index.of_instance("app").count(), 1);
+    }
+
+    #[test]
+    fn where_orphans_are_looked_for_all_objects_are_known() {
+        let namespace = Str::from("ns");
+        let mut index = LiveIndex::default();
+        assert_eq!(index.upsert(record("early", 1, None), false), Touched::default());
+        assert!(index.keep_residents(&namespace) && !index.keep_residents(&namespace));
+        let told = |index: &mut LiveIndex, record: LiveRecord| {
+            index.upsert(record, false);
+            let mut news: Vec<_> = index.resident_news().into_iter().collect();
+            news.sort();
+            assert!(news.iter().all(|(namespace, _)| namespace == "ns"));
+            news.into_iter().map(|(_, instance)| instance).collect::<Vec<_>>()
+        };
+        let (mine, nobody) = (Some(Str::from("app")), None);
+        assert_eq!(told(&mut index, record("mine", 1, Some("app"))), std::slice::from_ref(&mine));
+        assert_eq!(told(&mut index, record("stray", 1, None)), std::slice::from_ref(&nobody));
+        assert!(told(&mut index, record("stray", 2, None)).is_empty());
+        // What is owned counts with its owner.
+        let mut pod = record("pod", 1, None);
+        pod.owners = ["uid-mine".into()].into();
+        assert_eq!(told(&mut index, pod.clone()), std::slice::from_ref(&mine));
+        pod.key.name = "lost".into();
+        pod.owners = ["uid-of-nobody".into()].into();
+        assert!(told(&mut index, pod).is_empty());
+        // Whom it belonged to before is told of, too.
+        assert_eq!(told(&mut index, record("other", 1, None)), std::slice::from_ref(&nobody));
+        assert_eq!(told(&mut index, record("other", 2, Some("app"))), [nobody.clone(), mine]);
+        // A list that does not bring it shows that it is gone, though no Unit has it.
+        let kind = GroupKind::new("", "ConfigMap");
+        index.begin_listing(kind.clone(), Str::default());
+        index.upsert(record("mine", 3, Some("app")), false);
+        index.end_listing(&kind, &Str::default());
+        assert!(index.resident_news().contains(&(namespace, nobody)));
+        let left: Vec<&str> = index.residents("ns").map(|(key, _)| key.name.as_str()).collect();
+        assert_eq!(left, ["mine"]);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::unit_state::told;
 use windlass_apply::predict;
 use windlass_argo::{Cluster, Project, Settings, lower};
 use windlass_cluster::{ApiError, ClusterClient, ClusterSecret, LocalLogins};
-use windlass_diff::{Difference, Rules, comparable, differences, normalise, taken_over};
+use windlass_diff::{Difference, Rules, comparable, differences, normalise, taken_over, without_added};
 use windlass_kube::{Object, ObjectRef, Value};
-use windlass_model::{ClusterRef, Diagnostic, Manifest, Renderer, Tree, tracking};
+use windlass_model::{ClusterRef, Diagnostic, Manifest, Renderer, Strict, Tree, tracking};
 use windlass_plan::{Marks, apply_mode, prepare};
 use windlass_render::Context;
 
@@ -174,8 +174,8 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
     let scope = |gvk: &windlass_kube::Gvk| ClusterState::scope(&target.discovery, gvk);
     let prepared = prepare(unit, &lowered.permissions, &manifests, scope, &Marks::ARGO);
     diagnostics.extend(prepared.diagnostics);
-    let rules_for_writing = unit.policy.respect_ignored.then(|| Arc::new(rules.clone()));
-    let writing = target.written_by(&unit.target.identity, rules_for_writing);
+    let writing =
+        target.written_by(&unit.target.identity, Some(Arc::new(rules.clone())), unit.policy.respect_ignored);
     let mut objects = Vec::new();
     for desired in &prepared.desired {
         let live = match target.discovery.preferred(&desired.key.group, &desired.key.kind) {
@@ -192,6 +192,10 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
             }
             (predicted, _) => predicted,
         };
+        let predicted = predicted.map(|predicted| match mode.strict {
+            Strict::Revert => without_added(predicted, manager, &rules),
+            Strict::Off | Strict::Report => predicted,
+        });
         let normalised = match (&predicted, &live) {
             (Ok(predicted), Some(live)) => Some(normalise(predicted, live, &rules)),
             _ => None,

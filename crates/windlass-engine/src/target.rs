@@ -1,14 +1,17 @@
 //! A cluster as the target of plans.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
-use windlass_apply::{CallError, CallErrorKind, Target, is_empty, three_way_patch};
+use windlass_apply::{CallError, CallErrorKind, Target};
 use windlass_cluster::{
     ApiError, ApplyOptions, ClusterClient, DeleteOptions, Discovery, Resource, WriteOptions,
 };
-use windlass_diff::{Rules, respected};
-use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
+use windlass_diff::{Rules, added, removal, respected};
+use windlass_kube::schema::{ObjectType, Types};
+use windlass_kube::strategic::three_way;
+use windlass_kube::{Gvk, Map, Object, ObjectRef, Value, merge_patch, value};
 use windlass_model::{Identity, Propagation, SyncPolicy};
 
 use crate::unit_state::UnitState;
@@ -23,22 +26,32 @@ pub(crate) struct ClusterTarget {
     /// What does not count, and keeps its live value in whatever is written; `None` writes everything as it is
     /// declared.
     respected: Option<Arc<Rules>>,
+    /// What does not count, and so is not taken away where others added it.
+    ignored: Option<Arc<Rules>>,
+    /// How the fields of kinds merge, by the path of their group; asked for when an object needs a three-way merge.
+    schemas: Arc<Mutex<HashMap<String, Arc<Types>>>>,
 }
 
 impl ClusterTarget {
     /// A cluster that is written to as the engine itself, everything as it is declared.
     pub(crate) fn new(client: ClusterClient, discovery: Discovery) -> Self {
-        Self { client, discovery, respected: None }
+        Self { client, discovery, respected: None, ignored: None, schemas: Arc::default() }
     }
 
     /// The same cluster, written to as somebody, with what does not count left as it is live.
-    pub(crate) fn written_by(&self, identity: &Identity, respected: Option<Arc<Rules>>) -> Self {
+    pub(crate) fn written_by(
+        &self,
+        identity: &Identity,
+        ignored: Option<Arc<Rules>>,
+        respects: bool,
+    ) -> Self {
         let client = match identity {
             Identity::Engine => self.client.clone(),
             Identity::User(user) => self.client.acting_as(Some(user)),
             Identity::Nobody => self.client.acting_as(None),
         };
-        Self { client, discovery: self.discovery.clone(), respected }
+        let respected = ignored.clone().filter(|_| respects);
+        Self { client, discovery: self.discovery.clone(), respected, ignored, schemas: self.schemas.clone() }
     }
 
     fn resource(&self, gvk: &Gvk) -> Result<&Resource, CallError> {
@@ -47,6 +60,27 @@ impl ClusterTarget {
                 format!("the cluster does not serve {gvk}; is its CustomResourceDefinition installed?");
             CallError::new(CallErrorKind::UnknownKind, message)
         })
+    }
+
+    /// How the fields of a kind merge, as the cluster itself says; where it does not, maps do and lists do not.
+    async fn object_type(&self, gvk: &Gvk) -> ObjectType {
+        let path = match gvk.group.as_str() {
+            "" => format!("/openapi/v3/api/{}", gvk.version),
+            group => format!("/openapi/v3/apis/{group}/{}", gvk.version),
+        };
+        let known = self.schemas.lock().ok().and_then(|schemas| schemas.get(&path).cloned());
+        let types = match known {
+            Some(types) => Some(types),
+            None => {
+                let document = self.client.get_path(&path).await.ok();
+                let types = document.and_then(|document| Types::from_openapi(&document).ok());
+                if let (Some(types), Ok(mut schemas)) = (&types, self.schemas.lock()) {
+                    schemas.insert(path, types.clone());
+                }
+                types
+            }
+        };
+        types.and_then(|types| types.get(gvk)).unwrap_or_else(ObjectType::deduced)
     }
 
     /// An object as it is to be written. What is live is read for it where the rules are about it, and else not.
@@ -69,8 +103,7 @@ impl UnitState {
     pub(crate) fn writing_to(&self, target: &ClusterTarget) -> ClusterTarget {
         let own = self.operation.as_ref().and_then(|operation| operation.request.policy.as_deref());
         let policy: &SyncPolicy = own.unwrap_or(&self.lowered.unit.policy);
-        let rules = self.rules.clone().filter(|_| policy.respect_ignored);
-        target.written_by(&self.lowered.unit.target.identity, rules)
+        target.written_by(&self.lowered.unit.target.identity, self.rules.clone(), policy.respect_ignored)
     }
 }
 
@@ -136,10 +169,15 @@ impl Target for ClusterTarget {
             Ok(live) => {
                 let before = live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
                 let before = before.unwrap_or_else(Value::object);
-                let patch = three_way_patch(&before, &wanted.to_value(), &live.to_value());
-                if is_empty(&patch) {
+                let object_type = self.object_type(gvk).await;
+                let there = live.to_value();
+                let merged = three_way(&object_type, &before, &wanted.to_value(), &there);
+                let mut patch = merge_patch::diff(&there, &merged);
+                if patch.as_object().is_none_or(Map::is_empty) {
                     return Ok(live);
                 }
+                // Lists are written as a whole, so nobody may have written in between.
+                patch.set_at(&["metadata", "resourceVersion"], live.resource_version());
                 self.client.merge_patch(resource, namespace, name, &patch, options).await
             }
             Err(error) if error.is_not_found() => self.client.create(resource, &wanted, options).await,
@@ -159,6 +197,19 @@ impl Target for ClusterTarget {
         let patched =
             self.client.json_patch(resource, namespace, name, &patch, windlass_argo::FIELD_MANAGER).await;
         patched.map(|_| ()).map_err(|error| call_error(&error))
+    }
+
+    async fn remove_added(&self, gvk: &Gvk, live: Object, manager: &str) -> Result<Object, CallError> {
+        let rules = self.ignored.clone().unwrap_or_default();
+        let found = added(&live, manager, &rules);
+        if found.is_empty() {
+            return Ok(live);
+        }
+        let resource = self.resource(gvk)?;
+        let (namespace, name) = (live.namespace(), live.name());
+        let patch = removal(&live, &found);
+        let patched = self.client.json_patch(resource, namespace, name, &patch, manager).await;
+        patched.map_err(|error| call_error(&error))
     }
 
     async fn delete(

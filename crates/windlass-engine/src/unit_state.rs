@@ -10,10 +10,11 @@ use windlass_diff::{RuleProblem, Rules};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
     Action, Deployment, Desired, DesiredHook, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome,
-    OperationPhase, OperationReport, Phase, Plan, Receipt, SourceType, Step, SyncRequest, Time, UnitId,
-    Waiting,
+    OperationPhase, OperationReport, Phase, Plan, Receipt, SourceType, Step, Strict, SyncRequest, Time,
+    UnitId, Waiting,
 };
 
+use crate::core::orphans::OrphanWatch;
 use crate::packed::Packed;
 use crate::reach::Address;
 use crate::source_hub::{RefreshTicket, SourceKey};
@@ -95,6 +96,8 @@ pub(crate) struct UnitState {
     pub(crate) as_declared: bool,
     /// Not before this moment is looked again at objects that could not be looked at.
     pub(crate) check_at: Option<Instant>,
+    /// Where orphans are looked for on its behalf.
+    pub(crate) orphan_watch: Option<Box<OrphanWatch>>,
     /// What dry runs found out.
     pub(crate) verdicts: HashMap<ObjectRef, Verdict>,
     /// The digest of the `operation` that was carried out and may still be seen in stale states.
@@ -249,6 +252,8 @@ pub(crate) struct DesiredObject {
     pub(crate) gvk: Gvk,
     pub(crate) digest: Digest,
     pub(crate) wave: i32,
+    /// What it says about fields that others add; `None` leaves it to the policy.
+    pub(crate) strict: Option<Strict>,
     pub(crate) receipt: Option<Receipt>,
 }
 
@@ -305,13 +310,17 @@ pub(crate) struct Verdict {
     pub(crate) live: Str,
     /// Empty when applying would change nothing, else what it would change, in words.
     pub(crate) difference: Str,
+    /// What others added and is told only, in words; empty when there is nothing to tell.
+    pub(crate) added: Str,
 }
 
-/// What of a live object a verdict depends on: our fields where we own some, else every version of it.
-pub(crate) fn live_state(live: &LiveRecord) -> Str {
-    match live.owned {
-        Some(owned) => owned.to_string().into(),
-        None => live.resource_version.clone(),
+/// What of a live object a verdict depends on: our fields where we own some, and what others added where that counts;
+/// else every version of it.
+pub(crate) fn live_state(live: &LiveRecord, strict: Strict) -> Str {
+    match (live.owned, live.added.filter(|_| strict != Strict::Off)) {
+        (Some(owned), Some(added)) => format!("{owned} {added} {strict:?}").into(),
+        (Some(owned), None) => owned.to_string().into(),
+        (None, _) => live.resource_version.clone(),
     }
 }
 
@@ -384,6 +393,7 @@ impl UnitState {
             waiting: None,
             as_declared: false,
             check_at: None,
+            orphan_watch: None,
             verdicts: HashMap::new(),
             done_request: None,
             refresh_taken: false,
@@ -516,6 +526,11 @@ impl RenderedUnit {
     }
 
     /// The declared object under `key`.
+    pub(crate) fn object(&self, key: &ObjectRef) -> Option<&DesiredObject> {
+        self.objects.iter().find(|object| object.key == *key)
+    }
+
+    /// The same, to be changed.
     pub(crate) fn object_mut(&mut self, key: &ObjectRef) -> Option<&mut DesiredObject> {
         self.objects.iter_mut().find(|object| object.key == *key)
     }

@@ -72,6 +72,10 @@ impl Target for Cluster {
         Ok(())
     }
 
+    async fn remove_added(&self, _gvk: &Gvk, live: Object, _manager: &str) -> Result<Object, CallError> {
+        Ok(live)
+    }
+
     async fn delete(
         &self,
         _: &Gvk,

@@ -31,6 +31,8 @@ pub enum DiagnosticKind {
     ExcludedObject,
     /// Objects in the target namespace belong to no Unit.
     Orphaned,
+    /// Others added fields beneath what is declared.
+    Added,
     /// Somebody else keeps changing fields back that the Unit declares.
     Contested,
 }
@@ -46,6 +48,7 @@ impl DiagnosticKind {
                 | Self::SharedObject
                 | Self::ExcludedObject
                 | Self::Orphaned
+                | Self::Added
                 | Self::Contested
         )
     }

@@ -17,6 +17,7 @@ mod diagnostic;
 mod digest;
 mod health;
 mod live;
+mod orphans;
 mod outcome;
 mod permissions;
 mod plan;
@@ -34,11 +35,12 @@ pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use digest::Digest;
 pub use health::{Health, HealthStatus};
 pub use live::{LiveRecord, Receipt};
+pub use orphans::{IgnoredOrphans, OrphanRules};
 pub use outcome::{ObjectOutcome, OperationPhase, OutcomeStatus};
 pub use permissions::{DestinationRule, KindRule, Permissions, Permitted};
 pub use plan::{
-    Action, ApplyMode, Generation, HookDeletion, HookRole, Phase, Plan, Propagation, Reason, Step, Waiting,
-    Wave,
+    Action, ApplyMode, Generation, HookDeletion, HookRole, NotAStrictness, Phase, Plan, Propagation, Reason,
+    Step, Strict, Waiting, Wave,
 };
 pub use renderer::{
     DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,

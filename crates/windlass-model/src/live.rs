@@ -21,6 +21,8 @@ pub struct LiveRecord {
     pub instance: Option<Str>,
     /// The digest of the part that our field manager owns; `None` when it owns nothing.
     pub owned: Option<Digest>,
+    /// The digest of what others added beneath that; `None` when nobody added anything.
+    pub added: Option<Digest>,
     /// Its health; `None` for a kind without a check.
     pub health: Option<Health>,
     /// Whether it asks to be left out of the roll-up of health.

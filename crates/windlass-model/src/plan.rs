@@ -230,7 +230,39 @@ pub struct ApplyMode {
     pub lenient: bool,
     /// It is not tried beforehand while its kind is not there.
     pub kind_may_be_missing: bool,
+    /// What is done about fields that others added beneath those that are declared.
+    pub strict: Strict,
 }
+
+/// What is done about fields that others added to an object, beneath those that are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Strict {
+    /// Nothing: they are their owners' business.
+    #[default]
+    Off,
+    /// They are told.
+    Report,
+    /// They make the object differ, and are taken away when it is synced.
+    Revert,
+}
+
+impl std::str::FromStr for Strict {
+    type Err = NotAStrictness;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "off" => Ok(Self::Off),
+            "report" => Ok(Self::Report),
+            "revert" => Ok(Self::Revert),
+            other => Err(NotAStrictness(other.into())),
+        }
+    }
+}
+
+/// The text names nothing that can be done about added fields.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be off, report or revert, this is {0:?}")]
+pub struct NotAStrictness(pub Str);
 
 /// What happens to the dependents of a deleted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -273,6 +305,8 @@ pub enum Reason {
     UnitDeleted,
     /// The target namespace is missing or lacks declared labels.
     Namespace,
+    /// Others added fields beneath what is declared, and the object is kept strictly.
+    Added,
     /// Somebody asked for it by name.
     Requested,
     /// It is a hook of this phase.
@@ -297,6 +331,7 @@ impl fmt::Display for Reason {
             Self::NotDeclared => f.write_str("no longer declared"),
             Self::UnitDeleted => f.write_str("its Unit is being deleted"),
             Self::Namespace => f.write_str("the target namespace must exist first"),
+            Self::Added => f.write_str("others added fields that are not declared"),
             Self::Requested => f.write_str("asked for by name"),
             Self::Hook(phase) => write!(f, "a {} hook", phase.as_str()),
             Self::HookReplaced => f.write_str("a hook that is created anew"),

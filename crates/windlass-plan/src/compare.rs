@@ -19,6 +19,8 @@ pub enum Comparison {
     /// Our fields do not read as declared, and no receipt says how they did after applying: the server may have
     /// normalised them. One dry run gives the answer.
     Unverified,
+    /// It is as declared, and others have added fields that an object that is kept strictly must not have.
+    Added,
 }
 
 impl Comparison {

@@ -1,7 +1,7 @@
 //! The annotations by which a manifest says how it wants to be treated.
 
 use windlass_kube::Object;
-use windlass_model::{ApplyMode, HookDeletion, HookRole, Phase};
+use windlass_model::{ApplyMode, HookDeletion, HookRole, Phase, Strict};
 
 /// What is done with a declared object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Marks {
     pub foreign_wave: &'static str,
     /// An annotation whose value `keep` protects from deletion.
     pub foreign_policy: &'static str,
+    /// What is done about fields that others added: `off`, `report` or `revert`.
+    pub strict: &'static str,
 }
 
 impl Marks {
@@ -54,6 +56,7 @@ impl Marks {
         foreign_hook_deletion: "helm.sh/hook-delete-policy",
         foreign_wave: "helm.sh/hook-weight",
         foreign_policy: "helm.sh/resource-policy",
+        strict: "windlass.dev/strict",
     };
 
     /// The wave of an object: its own mark, else the foreign one, else 0.
@@ -148,6 +151,7 @@ impl Marks {
         }
         let comparing = object.annotation(self.compare_options).unwrap_or_default();
         options.uncounted = comparing.split(',').any(|option| option.trim() == "IgnoreExtraneous");
+        options.strict = object.annotation(self.strict).and_then(|text| text.parse().ok());
         if object.annotation(self.foreign_policy) == Some("keep") {
             options.keep_on_delete = true;
         }
@@ -168,6 +172,8 @@ pub struct SyncOptions {
     pub uncounted: bool,
     /// It goes only when a person approves, when its Unit is deleted.
     pub confirm_delete: bool,
+    /// What is done about fields that others added; `None` leaves it to the policy.
+    pub strict: Option<Strict>,
     /// How it is applied.
     pub apply: ApplyMode,
 }

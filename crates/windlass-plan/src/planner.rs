@@ -226,6 +226,7 @@ fn apply_step(desired: &Desired, comparison: Comparison, unit: &Unit) -> Step {
             Reason::Differs("fields that this Unit owns were changed by somebody else".into())
         }
         Comparison::Unverified => Reason::Differs("fields that this Unit owns read differently".into()),
+        Comparison::Added => Reason::Added,
         Comparison::InSync => Reason::Requested,
     };
     Step {
@@ -246,12 +247,14 @@ fn apply_step(desired: &Desired, comparison: Comparison, unit: &Unit) -> Step {
 /// How an object is applied: what it asks for itself, or its Unit for all of them.
 #[must_use]
 pub fn apply_mode(object: &Object, unit: &Unit) -> ApplyMode {
-    let (own, all) = (Marks::ARGO.options_of(object).apply, unit.policy.apply);
+    let options = Marks::ARGO.options_of(object);
+    let (own, all) = (options.apply, unit.policy.apply);
     ApplyMode {
         replace: own.replace || all.replace,
         force: own.force || all.force,
         lenient: own.lenient || all.lenient,
         kind_may_be_missing: own.kind_may_be_missing || all.kind_may_be_missing,
+        strict: options.strict.unwrap_or(all.strict),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use windlass_kube::{GroupKind, Gvk, ObjectRef, Value};
 use windlass_model::{
-    ClusterRef, Desired, DesiredHook, Diagnostic, DiagnosticKind, Digest, Manifest, Permissions, Unit,
-    tracking,
+    ClusterRef, Desired, DesiredHook, Diagnostic, DiagnosticKind, Digest, Manifest, Permissions, Strict,
+    Unit, tracking,
 };
 
 use crate::duplicates::first_duplicate;
@@ -158,6 +158,9 @@ fn prepare_one(
             .push(*problem(DiagnosticKind::Render, format!("its wave {text:?} is no integer; 0 is used")));
         0
     });
+    if let Some(Err(why)) = object.annotation(marks.strict).map(str::parse::<Strict>) {
+        warnings.push(*problem(DiagnosticKind::Unsupported, format!("annotation {} {why}", marks.strict)));
+    }
     if let Some(duplicate) = first_duplicate(&object) {
         let message = format!(
             "{duplicate}; server-side apply cannot take that, so the object is applied by a three-way merge"

@@ -90,6 +90,7 @@ fn what_a_process_before_began_goes_on() {
     let begun = LiveRecord {
         key: step.key.clone(),
         owned: Some(*digest),
+        added: None,
         created: "2023-11-14T22:13:21Z".into(),
         ..left_over("migrate")
     };

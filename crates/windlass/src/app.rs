@@ -12,6 +12,7 @@ mod list;
 mod local;
 mod logs;
 mod manifests;
+mod orphans;
 mod progress;
 mod source;
 mod spec;
@@ -177,7 +178,8 @@ EXAMPLES
     #[command(after_help = "\
 EXAMPLES
   windlass app resources guestbook
-  windlass app resources guestbook -o name")]
+  windlass app resources guestbook -o name
+  windlass app resources guestbook --orphaned   # what is there, and belongs to no Application")]
     Resources(get::ResourcesOptions),
     /// Do something to live objects: restart, scale, pause and the like.
     Actions(actions::ActionsOptions),

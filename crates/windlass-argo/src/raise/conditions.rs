@@ -20,6 +20,7 @@ pub(super) fn kind(kind: DiagnosticKind) -> &'static str {
         DiagnosticKind::SharedObject => "SharedResourceWarning",
         DiagnosticKind::ExcludedObject => "ExcludedResourceWarning",
         DiagnosticKind::Orphaned => "OrphanedResourceWarning",
+        DiagnosticKind::Added => "AddedFieldWarning",
         DiagnosticKind::Contested => "ContestedFieldWarning",
     }
 }

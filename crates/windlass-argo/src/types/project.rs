@@ -84,7 +84,7 @@ object! {
 
     /// How objects that belong to no Application are watched.
     OrphanedResources {
-        /// Whether a condition names them; it does when absent.
+        /// Whether a condition says how many there are; it does not when absent.
         warn "warn": Option<bool>,
         /// Objects that do not count.
         ignore "ignore": Box<[OrphanedKey]>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use windlass_argo::{Deletion, Refresh};
 use windlass_kube::{GroupKind, Str};
-use windlass_model::{ClusterRef, Diagnostic, DiagnosticKind, UnitId, Waiting};
+use windlass_model::{ClusterRef, Diagnostic, DiagnosticKind, Strict, UnitId, Waiting};
 use windlass_plan::{Comparison, compare};
 
 use super::Core;
@@ -14,7 +14,7 @@ use crate::extent::Extent;
 use crate::fetching::Fetched;
 use crate::live::Known;
 use crate::signatures::identities;
-use crate::unit_state::{Activity, UnitState, live_state};
+use crate::unit_state::{Activity, DesiredObject, UnitState, live_state};
 
 /// What comparing the Unit with its target gave.
 #[derive(Default)]
@@ -98,6 +98,7 @@ impl Core {
             return;
         }
         self.keep_hook_finalizers(unit);
+        self.follow_orphans(unit, &cluster);
         if !self.watches_ready(unit, &cluster) {
             self.report_unwatched(unit, &cluster);
             return;
@@ -329,12 +330,22 @@ impl Core {
                 Known::Absent => Comparison::Missing,
             };
             let mut reason = Str::default();
+            if comparison == Comparison::InSync
+                && unit.strictness(object) != Strict::Off
+                && matches!(&known, Known::Record(live) if live.added.is_some())
+            {
+                comparison = Comparison::Added;
+            }
             if comparison != Comparison::InSync
                 && let Known::Record(live) = &known
                 && let Some(verdict) = unit.verdicts.get(&object.key)
                 && verdict.desired == object.digest
-                && verdict.live == live_state(live)
+                && verdict.live == live_state(live, unit.strictness(object))
             {
+                if !verdict.added.is_empty() {
+                    let told = Diagnostic::new(DiagnosticKind::Added, verdict.added.clone());
+                    compared.diagnostics.push(told.about(object.key.clone()));
+                }
                 if verdict.difference.is_empty() {
                     comparison = Comparison::InSync;
                 } else {
@@ -407,6 +418,11 @@ impl Core {
 }
 
 impl UnitState {
+    /// What is done about fields that others add to an object.
+    pub(super) fn strictness(&self, object: &DesiredObject) -> Strict {
+        object.strict.unwrap_or(self.lowered.unit.policy.apply.strict)
+    }
+
     /// Whether the object asks for an operation that was not carried out yet.
     pub(super) fn pending_request(&self) -> bool {
         self.lowered.request.is_some() && !self.request_is_done()
@@ -420,6 +436,7 @@ fn reason_of(comparison: Comparison) -> Str {
         Comparison::Changed => "what is declared has changed since it was applied",
         Comparison::Drifted => "fields that were applied have been changed in the cluster",
         Comparison::Unowned => "in the cluster, and not yet applied by this Application",
+        Comparison::Added => "others added fields that are not declared",
         Comparison::Unverified => "fields read differently from what is declared",
     })
 }

@@ -89,6 +89,7 @@ impl Core {
         } else {
             let lowered = self.lower(object);
             let unit = UnitState::new(object, lowered, previous(object));
+            self.touch_neighbours(&unit.lowered.unit.ownership.instance);
             self.units.insert(id.clone(), Box::new(unit));
         }
         self.bind_sources(id);
@@ -132,7 +133,9 @@ impl Core {
     }
 
     fn forget_unit(&mut self, id: &UnitId) {
-        let Some(unit) = self.units.remove(id) else { return };
+        let Some(mut unit) = self.units.remove(id) else { return };
+        self.unfollow_orphans(&mut unit);
+        self.touch_neighbours(&unit.lowered.unit.ownership.instance);
         for (key, spec) in unit.sources.iter().zip(&unit.lowered.unit.sources) {
             self.unregister_reader(key, &spec.path, id);
             self.hub.unfollow(key);

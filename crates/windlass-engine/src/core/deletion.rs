@@ -303,6 +303,7 @@ impl Core {
 }
 
 /// The declaring objects' resource.
-pub(super) fn application_resource() -> Resource {
+/// What Applications are to a client.
+pub(crate) fn application_resource() -> Resource {
     Resource::new(windlass_argo::GROUP, windlass_argo::VERSION, APPLICATION_KIND, "applications", true)
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use windlass_apply::{CallErrorKind, predict};
-use windlass_diff::{Rules, differences, normalise, sentence};
+use windlass_diff::{Rules, added, differences, normalise, sentence, without_added};
 use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
-    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Origin, Renderer, SourceType, Tree,
-    UnitId,
+    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Origin, Renderer, SourceType, Strict,
+    Tree, UnitId,
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
 use windlass_render::jsonnet::Engine;
@@ -39,8 +39,9 @@ pub(crate) struct CheckedObject {
 
 /// What a look at a live object gave.
 enum Found {
-    /// The object as it was read, and what applying would change, in words: empty for nothing.
-    Live(Box<Object>, Str),
+    /// The object as it was read, what applying would change, and what others added that is only told, both in words:
+    /// empty for nothing.
+    Live(Box<Object>, Str, Str),
     /// The server says that it is not there.
     Gone,
     /// The server does not let it be looked at.
@@ -207,6 +208,7 @@ impl Core {
                 gvk: desired.gvk.clone(),
                 digest: desired.digest,
                 wave: desired.wave,
+                strict: Marks::ARGO.options_of(&desired.object).strict,
                 receipt: receipts.get(&desired.key).copied(),
             })
             .collect();
@@ -308,14 +310,18 @@ impl Core {
                 let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) else {
                     continue;
                 };
-                let (live, difference) = match checked.found {
-                    Found::Live(live, difference) => (live_state(&state.digest(&live)), difference),
+                let rendered = unit.rendered.as_ref().and_then(|rendered| rendered.object(&checked.key));
+                let strict = rendered.map(|object| unit.strictness(object)).unwrap_or_default();
+                let (live, difference, added) = match checked.found {
+                    Found::Live(live, difference, added) => {
+                        (live_state(&state.digest(&live), strict), difference, added)
+                    }
                     Found::Gone => {
                         state.live.remove(&checked.key);
                         continue;
                     }
                     Found::Refused(problem) => match state.live.record(&checked.key) {
-                        Some(known) => (live_state(known), problem),
+                        Some(known) => (live_state(known, strict), problem, Str::default()),
                         None => continue,
                     },
                     Found::Nothing => {
@@ -325,7 +331,7 @@ impl Core {
                         continue;
                     }
                 };
-                let verdict = Verdict { desired: checked.desired, live, difference };
+                let verdict = Verdict { desired: checked.desired, live, difference, added };
                 unit.verdicts.insert(checked.key, verdict);
             }
             self.idle(&mut unit);
@@ -603,8 +609,19 @@ async fn look_at(
         // What cannot be looked at is not gone.
         Err(_) => return Found::Nothing,
     };
+    let mut told = Str::default();
     let difference = match predict(target, &desired.gvk, &desired.object, manager, mode).await {
         Ok(predicted) => {
+            let predicted = match mode.strict {
+                Strict::Off => predicted,
+                Strict::Report => {
+                    let lines: Vec<String> =
+                        added(&predicted, manager, rules).iter().map(ToString::to_string).collect();
+                    told = lines.join("; ").into();
+                    predicted
+                }
+                Strict::Revert => without_added(predicted, manager, rules),
+            };
             let normalised = normalise(&predicted, &live, rules);
             for problem in &normalised.problems {
                 tracing::warn!(object = %desired.key, %problem, "an expression of ignoreDifferences failed");
@@ -614,13 +631,17 @@ async fn look_at(
         Err(error) if error.kind == CallErrorKind::Transient => return Found::Nothing,
         Err(error) => format!("would be refused: {error}").into(),
     };
-    Found::Live(Box::new(live), difference)
+    Found::Live(Box::new(live), difference, told)
 }
 
 /// Whether the answer to "is it as declared" is worth a dry run.
 pub(super) fn wants_check(comparison: Comparison) -> bool {
     matches!(
         comparison,
-        Comparison::Unowned | Comparison::Unverified | Comparison::Changed | Comparison::Drifted
+        Comparison::Unowned
+            | Comparison::Unverified
+            | Comparison::Changed
+            | Comparison::Drifted
+            | Comparison::Added
     )
 }

@@ -84,6 +84,7 @@ impl Core {
             }
         }
         diagnostics.extend(self.dependency_diagnostics(unit));
+        diagnostics.extend(self.orphan_diagnostic(unit, cluster));
         diagnostics.extend(unit.contest_diagnostics());
         for reached in &unit.reached {
             // Where nothing is known of it, the render has failed with the same words.

@@ -68,7 +68,8 @@ impl Core {
             return;
         }
         // Where differences may not count, what is to be synced is only known once it was looked at.
-        if unit.rules.is_some() && self.check_unclear(unit, cluster, compared, true) {
+        let looks_first = unit.rules.is_some() || compared.states.contains(&Comparison::Added);
+        if looks_first && self.check_unclear(unit, cluster, compared, true) {
             return;
         }
         let Some(request) = self.wanted_sync(unit, cluster, compared) else {
@@ -284,13 +285,16 @@ impl Core {
         let unclear: Vec<usize> = (0..compared.states.len())
             .filter(|&idx| wants_check(compared.states[idx]) && !compared.claimed[idx])
             .filter(|&idx| {
-                !by_rule || unit.rules.as_ref().is_some_and(|it| it.concern(&rendered.objects[idx].key))
+                !by_rule
+                    || compared.states[idx] == Comparison::Added
+                    || unit.rules.as_ref().is_some_and(|it| it.concern(&rendered.objects[idx].key))
             })
             .filter(|&idx| {
                 let object = &rendered.objects[idx];
                 match (unit.verdicts.get(&object.key), state.live.get(&object.key)) {
                     (Some(verdict), Known::Record(live)) => {
-                        verdict.desired != object.digest || verdict.live != live_state(live)
+                        verdict.desired != object.digest
+                            || verdict.live != live_state(live, unit.strictness(object))
                     }
                     _ => true,
                 }

@@ -98,6 +98,7 @@ pub(crate) fn live(kind: &str, name: &str) -> LiveRecord {
         owners: Box::default(),
         instance: Some("shop".into()),
         owned: Some(Digest::of_bytes(b"something")),
+        added: None,
         health: None,
         health_ignored: false,
         terminating: false,

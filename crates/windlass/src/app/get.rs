@@ -10,6 +10,8 @@ use windlass_kube::{Object, Value, value};
 
 use super::follow::{Look, timeout, until};
 use super::list::server;
+use super::orphans;
+use crate::cli::LoginOptions;
 use crate::output::{self, Advised, Format, FormatOption, Paint, Table, Tone, tone_of};
 use crate::session::Session;
 use crate::session::{age_of, revisions, short, sources};
@@ -36,6 +38,11 @@ pub(super) struct ResourcesOptions {
     name: String,
     #[command(flatten)]
     format: FormatOption,
+    /// List what lies in its namespace and belongs to no Application, as its project asks for.
+    #[arg(long)]
+    orphaned: bool,
+    #[command(flatten)]
+    logins: LoginOptions,
 }
 
 /// Options of `windlass app refresh`.
@@ -80,6 +87,9 @@ pub(super) async fn run(session: &Session, options: &GetOptions) -> Result<ExitC
 
 pub(super) async fn resources(session: &Session, options: &ResourcesOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
+    if options.orphaned {
+        return orphans::show(session, &application, options.format.output, options.logins.allowed()).await;
+    }
     let listed =
         application.at(&["status", "resources"]).cloned().unwrap_or_else(|| Vec::<Value>::new().into());
     let text = match options.format.output {
@@ -336,7 +346,7 @@ fn display_name(resource: &Value) -> String {
 }
 
 /// An object of a status as `kubectl` takes it: `deployment.apps/web`.
-fn object_name(resource: &Value) -> String {
+pub(super) fn object_name(resource: &Value) -> String {
     let text = |field: &str| resource.str_at(&[field]).unwrap_or_default();
     let kind = windlass_kube::GroupKind::new(text("group"), text("kind")).to_string().to_lowercase();
     format!("{kind}/{}", text("name"))

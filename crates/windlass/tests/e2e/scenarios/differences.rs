@@ -93,3 +93,52 @@ pub(crate) async fn two_writers_of_a_field_are_named(server: Server) {
     // It is still undone, only not at once.
     plane.until(&settings, "the value to be healed", |live| live["data"]["value"] == "1").await;
 }
+
+/// Fields that somebody added are told where an Application is strict, and taken away where it or the object says so.
+pub(crate) async fn added_fields_are_told_or_taken_away(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let kept = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: kept\n  annotations: {windlass.dev/strict: revert}\n\
+                data: {value: '1'}\n";
+    let commit = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("settings", "1"))
+        .file("deploy/b.yaml", kept)
+        .submit()
+        .unwrap();
+    let mut app = automated();
+    app["metadata"]["annotations"] = json!({"windlass.dev/strict": "report"});
+    app["spec"]["ignoreDifferences"] = json!([
+        {"group": "", "kind": "ConfigMap", "jsonPointers": ["/data/injected"]}
+    ]);
+    plane.create_app(app).await;
+    plane.until_synced(&commit).await;
+    let (settings, reverted) = (plane.path("configmaps/settings"), plane.path("configmaps/kept"));
+    let theirs = json!({
+        "metadata": {"annotations": {"theirs.dev/note": "x"}}, "data": {"more": "theirs", "injected": "by a webhook"},
+    });
+    for path in [&settings, &reverted] {
+        plane.api.merge(path, &theirs).await.unwrap();
+    }
+    let live =
+        plane.until(&reverted, "what was added to go", |live| live["data"].get("more").is_none()).await;
+    assert_eq!(live["data"], json!({"value": "1", "injected": "by a webhook"}));
+    assert!(live["metadata"]["annotations"].get("theirs.dev/note").is_none());
+    let said = [
+        "data.more: Git says nothing of it, live \"theirs\", added by",
+        "metadata.annotations[theirs.dev/note]",
+    ];
+    plane.until_condition("AddedFieldWarning", &said).await;
+    let app = plane
+        .until_app("to be in sync", |app| {
+            app["status"]["sync"]["status"] == "Synced"
+                && resource(app, "ConfigMap", "kept")["status"] == "Synced"
+                && resource(app, "ConfigMap", "settings")["status"] == "Synced"
+        })
+        .await;
+    assert!(!app["status"]["conditions"].to_string().contains("injected"));
+    assert_eq!(plane.get(&settings).await["data"]["more"], "theirs");
+    // Now all of it is to go.
+    plane.patch_app(json!({"metadata": {"annotations": {"windlass.dev/strict": "revert"}}})).await;
+    plane.until(&settings, "what was added to go", |live| live["data"].get("more").is_none()).await;
+    plane.until_no_conditions().await;
+}

@@ -176,3 +176,54 @@ pub(crate) async fn allow_config_maps(plane: &Plane, account_namespace: &str, ac
     plane.api.create(&format!("{roles}/roles"), &role).await.unwrap();
     plane.api.create(&format!("{roles}/rolebindings"), &binding).await.unwrap();
 }
+
+/// A project that asks for it is told how many objects in the namespace belong to nobody; the command line lists them.
+pub(crate) async fn orphans_are_counted(server: Server) {
+    let plane = Plane::start(server).await;
+    let spec = json!({
+        "sourceRepos": ["*"], "destinations": everywhere(),
+        "orphanedResources": {"warn": true, "ignore": [
+            {"kind": "ConfigMap", "name": "left-*"}, {"group": "windlass.dev", "kind": "Anything"},
+        ]},
+    });
+    create_project(&plane, spec).await;
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    plane.until_no_conditions().await;
+    for name in ["stray", "left-alone"] {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        plane.api.create(&plane.path("configmaps"), &map).await.unwrap();
+    }
+    plane.until_condition("OrphanedResourceWarning", &["Application has 1 orphaned resources"]).await;
+    // What an orphan owns is one, too; what belongs to an Application that does not exist is nobody's.
+    let owner = plane.api.get(&plane.path("configmaps/stray")).await.unwrap();
+    let owned = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "owned", "ownerReferences": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "stray", "uid": owner["metadata"]["uid"]},
+    ]}});
+    plane.api.create(&plane.path("secrets"), &owned).await.unwrap();
+    let mark = format!("nobody:/Service:{}/marked", plane.namespace);
+    let marked = json!({
+        "apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]},
+        "metadata": {"name": "marked", "annotations": {"argocd.argoproj.io/tracking-id": mark}},
+    });
+    plane.api.create(&plane.path("services"), &marked).await.unwrap();
+    plane.until_condition("OrphanedResourceWarning", &["Application has 3 orphaned resources"]).await;
+    plane
+        .verb(&["resources", plane.app.as_str(), "--orphaned", "-o", "name"])
+        .exits(0)
+        .prints(&["configmap/stray\nsecret/owned\nservice/marked\n"]);
+    // What is declared is no orphan any more.
+    let stray = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stray}\ndata: {a: b}\n";
+    plane.commit().file("deploy/stray.yaml", stray).submit().unwrap();
+    plane.until_condition("OrphanedResourceWarning", &["Application has 1 orphaned resources"]).await;
+    // Where nobody wants to be warned, they can be listed all the same.
+    let quiet = json!({"spec": {"orphanedResources": {"warn": false}}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &quiet).await.unwrap();
+    plane.until_no_conditions().await;
+    plane.verb(&["resources", plane.app.as_str(), "--orphaned"]).exits(0).prints(&["marked"]);
+    let nothing = json!({"spec": {"orphanedResources": null}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &nothing).await.unwrap();
+    plane
+        .verb(&["resources", plane.app.as_str(), "--orphaned"])
+        .exits(0)
+        .says(&["does not look for orphaned"]);
+}
