@@ -11,6 +11,7 @@ mod garbage;
 mod namespaces;
 mod policies;
 mod protection;
+mod quotas;
 pub(crate) mod runner;
 mod service_accounts;
 
@@ -60,6 +61,8 @@ impl Controllers {
         tasks.spawn(runner::run(endpoints, feed()));
         let protection = Arc::new(protection::Protection::new(api.clone()));
         tasks.spawn(runner::run(protection, feed()));
+        let quotas = Arc::new(quotas::Quotas::new(api.clone()));
+        tasks.spawn(runner::run(quotas, feed()));
         let policies = Arc::new(policies::Policies::new(api.clone()));
         tasks.spawn(runner::run(policies, feed()));
         if options.simulate_workloads {

@@ -8,6 +8,7 @@ pub(crate) mod expressions;
 mod matching;
 pub(crate) mod mutating;
 mod params;
+pub(crate) mod quota;
 mod review;
 mod validating;
 mod webhooks;
@@ -149,9 +150,17 @@ fn said(kind: &str, options: &WriteOptions) -> Value {
 pub(crate) struct Compiled {
     validating: Mutex<HashMap<Str, (Revision, Arc<validating::Policy>)>>,
     mutating: Mutex<HashMap<Str, (Revision, Arc<mutating::Policy>)>>,
+    turns: Mutex<HashMap<Str, Arc<tokio::sync::Mutex<()>>>>,
     mutating_hooks: webhooks::Known,
     validating_hooks: webhooks::Known,
 }
+
+/// The right to write to a namespace with quotas until it is dropped, so that what was counted still holds then.
+#[derive(Debug, Default)]
+#[must_use = "what a quota allows holds while this is kept"]
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "it is kept to be dropped")] Option<tokio::sync::OwnedMutexGuard<()>>,
+);
 
 /// The compiled form of something that is stored, made when it is first asked or has changed.
 fn current<T>(
@@ -184,6 +193,18 @@ impl Compiled {
         current(known, stored, webhooks::compile)
     }
 
+    /// Waits until nobody else writes what a quota of the namespace could count.
+    async fn turn(&self, api: &Api, namespace: &str) -> Turn {
+        if namespace.is_empty() || api.store().table(quota::QUOTAS).list(Some(namespace)).objects.is_empty() {
+            return Turn::default();
+        }
+        let turn = {
+            let mut turns = self.turns.lock().expect("no panic under this lock");
+            turns.entry(namespace.into()).or_default().clone()
+        };
+        Turn(Some(turn.lock_owned().await))
+    }
+
     /// Forgets a policy that is gone.
     pub(crate) fn forget(&self, storage: &str, name: &str) {
         match storage {
@@ -192,6 +213,9 @@ impl Compiled {
             }
             mutating::POLICIES => {
                 self.mutating.lock().expect("no panic under this lock").remove(name);
+            }
+            "/namespaces" => {
+                self.turns.lock().expect("no panic under this lock").remove(name);
             }
             webhooks::MUTATING => {
                 self.mutating_hooks.lock().expect("no panic under this lock").remove(name);
@@ -289,6 +313,7 @@ impl Api {
     pub(crate) fn has_admission(&self) -> bool {
         !self.store().table(validating::BINDINGS).is_empty()
             || !self.store().table(webhooks::VALIDATING).is_empty()
+            || !self.store().table(quota::QUOTAS).is_empty()
     }
 
     /// Asks everybody who may refuse a write that is otherwise in order.
@@ -300,11 +325,16 @@ impl Api {
         &self,
         attributes: &Attributes<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<(), Status> {
+    ) -> Result<Turn, Status> {
         if attributes.is_exempt() {
-            return Ok(());
+            return Ok(Turn::default());
         }
         validating::dispatch(self, attributes, warnings)?;
-        webhooks::validate(self, attributes, warnings).await
+        webhooks::validate(self, attributes, warnings).await?;
+        if attributes.operation == Operation::Delete || attributes.dry_run {
+            return quota::check(self, attributes).map(|()| Turn::default());
+        }
+        let turn = self.compiled().turn(self, attributes.namespace).await;
+        quota::check(self, attributes).map(|()| turn)
     }
 }

@@ -110,7 +110,7 @@ impl Api {
             options: said(options),
         };
         let asked = match self.mutate(attributes.clone(), &mut warnings).await {
-            Ok(_) => self.admit(&attributes, &mut warnings).await,
+            Ok(_) => self.admit(&attributes, &mut warnings).await.map(drop),
             Err(status) => Err(status),
         };
         asked.map_err(|status| status.warned(warnings))

@@ -12,7 +12,7 @@ use super::patch::check_name;
 use super::read::{converted, json_of, presented, presented_json, to_storage};
 use super::scale::scale_of;
 use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
-use crate::admission::Attributes;
+use crate::admission::{Attributes, Turn};
 use crate::authorize::{Attributes as Asked, is_allowed, not_held, role_rules};
 use crate::defaults::{self, CreateContext};
 use crate::resource::Resource;
@@ -123,12 +123,16 @@ impl Api {
         self.check_limits(resource, &object)?;
         self.allocate(resource, &mut object, None)?;
         let name: Str = object.name().into();
+        let mut _turn = Turn::default();
         if self.has_admission() {
             let named = if generated { "" } else { &*name };
             let attributes = Attributes::create(resource, &object, named, namespace, options);
-            if let Err(status) = self.admit(&attributes, warnings).await {
-                self.release(resource, &object);
-                return Err(status);
+            match self.admit(&attributes, warnings).await {
+                Ok(turn) => _turn = turn,
+                Err(status) => {
+                    self.release(resource, &object);
+                    return Err(status);
+                }
             }
         }
         let object = admit(resource, None, to_storage(resource, object))?;
@@ -415,7 +419,7 @@ impl Api {
             if options.subresource.is_empty() || options.subresource == "scale" {
                 self.allocate(resource, &mut new, Some(&old))?;
             }
-            self.admit_change(resource, namespace, (&old, &new), options, warnings).await?;
+            let _turn = self.admit_change(resource, namespace, (&old, &new), options, warnings).await?;
             if same_but_for_times(&old, &new) {
                 return Ok(written(resource, &stored, false));
             }
@@ -502,10 +506,10 @@ impl Api {
         (old, new): (&Object, &Object),
         options: &WriteOptions,
         warnings: &mut Vec<String>,
-    ) -> Result<(), Status> {
+    ) -> Result<Turn, Status> {
         // That a pod gets its node is the creation of a binding, not a change of the pod.
         if !self.has_admission() || options.subresource == "binding" {
-            return Ok(());
+            return Ok(Turn::default());
         }
         let mut attributes = Attributes::update(resource, old, new, new.name(), namespace, options);
         if options.subresource == "scale" {

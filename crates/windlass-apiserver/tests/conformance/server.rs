@@ -14,7 +14,8 @@ use windlass_testing::{ApiClient, PrivateCluster};
 /// The controllers of the real cluster that the embedded API has too: what follows from an API alone.
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
     persistentvolumeclaim-protection-controller,persistentvolume-protection-controller,\
-    clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller";
+    clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller,\
+    resourcequota-controller";
 
 /// Somebody who answers requests.
 #[derive(Clone)]
