@@ -10,6 +10,7 @@
 mod admission;
 mod api;
 mod authorize;
+mod backup;
 pub mod controllers;
 mod custom;
 pub mod defaults;
@@ -32,6 +33,7 @@ pub use api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
     Watch, WatchEvent, WatchOptions, WriteOptions, Written,
 };
+pub use backup::{BACKUP_PATH, REVISION_HEADER};
 pub use resource::{GroupResource, Gvr, Resource, Subresource};
 pub use server::{Config, Data, Server, StartError};
 pub use status::{Cause, Details, Status};

@@ -75,6 +75,23 @@ The same verbs work on the control plane of `windlass up` and on a cluster: they
     App(Box<crate::app::AppOptions>),
     /// Write the whole control plane to a file, and read it back.
     Admin(Box<crate::admin::AdminOptions>),
+    /// Write the whole state of a running `windlass up` to a file.
+    #[command(after_help = "\
+EXAMPLES
+  windlass backup state.db
+  windlass restore state.db
+
+The file holds every object of the embedded control plane at its version, with its Secrets: only you can read it. It is checked
+before it gets its name, and never written over another. Applications alone, as YAML: `windlass admin export`.")]
+    Backup(crate::backup::BackupOptions),
+    /// Put a backup where `windlass up` looks for its state.
+    #[command(after_help = "\
+EXAMPLES
+  windlass restore state.db
+  windlass restore state.db --data-dir /srv/windlass --replace
+
+The backup is checked first. `windlass up` must not run on the data directory; what is there is kept beside with --replace.")]
+    Restore(crate::backup::RestoreOptions),
     /// Work with the clusters that Applications go to.
     #[command(after_help = "\
 EXAMPLES
@@ -331,6 +348,8 @@ impl Cli {
             Command::Install(options) => crate::install::run(&options)?,
             Command::App(options) => return crate::app::run(*options).await,
             Command::Admin(options) => return crate::admin::run(*options).await,
+            Command::Backup(options) => crate::backup::backup(&options).await?,
+            Command::Restore(options) => crate::backup::restore(&options)?,
             Command::Cluster(options) => return crate::cluster::run(*options).await,
             Command::Proj(options) => return crate::proj::run(*options).await,
             Command::Render(options) => return crate::render::run(&options).await,

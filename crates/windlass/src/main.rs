@@ -3,6 +3,7 @@
 mod actions;
 mod admin;
 mod app;
+mod backup;
 mod bucket;
 mod cli;
 mod cluster;

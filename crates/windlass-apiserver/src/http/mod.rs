@@ -109,6 +109,9 @@ impl ApiService {
             if !is_health(path) {
                 authorize_path(&api, &parts.method, path)?;
             }
+            if path == crate::BACKUP_PATH {
+                return crate::backup::answer(api.store(), &parts.method).await;
+            }
             let response = self.answer_about_itself(&parts, &query, &segments);
             drop(permit);
             return response;

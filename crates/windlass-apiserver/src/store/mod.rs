@@ -178,11 +178,11 @@ pub trait Backend: Send {
     /// When they are not durable; then none of them may appear after a restart.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), BackendError>;
 
-    /// Makes a copy, which is a store of its own, in a new file; and returns its last revision.
+    /// Makes a copy, which is a store of its own, in a new or empty file; and returns its last revision.
     ///
     /// # Errors
     ///
-    /// When there is such a file, it cannot be written, or there is nothing to copy.
+    /// When there is something in the file, it cannot be written, or there is nothing to copy.
     fn copy_to(&mut self, path: &Path) -> Result<Revision, BackendError>;
 }
 
@@ -193,6 +193,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     writer: writer::Writer,
+    path: Option<PathBuf>,
 }
 
 /// What readers and the writer share.
@@ -227,7 +228,7 @@ impl Store {
     pub fn in_memory() -> Self {
         let shared = Arc::new(Shared::new());
         let writer = writer::Writer::inline(shared.clone(), Box::new(memory::Memory));
-        Self(Arc::new(Inner { shared, writer }))
+        Self(Arc::new(Inner { shared, writer, path: None }))
     }
 
     /// Opens or creates the store in one SQLite file.
@@ -239,7 +240,7 @@ impl Store {
     ///
     /// When the file cannot be opened, is locked, damaged or from a later version.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
-        Self::with_backend(Box::new(sqlite::Sqlite::open(path)?))
+        Self::with(Box::new(sqlite::Sqlite::open(path)?), Some(path.to_owned()))
     }
 
     /// A store over a backend of the caller's, which gets a thread of its own.
@@ -247,7 +248,11 @@ impl Store {
     /// # Errors
     ///
     /// When the backend cannot be loaded.
-    pub fn with_backend(mut backend: Box<dyn Backend>) -> Result<Self, BackendError> {
+    pub fn with_backend(backend: Box<dyn Backend>) -> Result<Self, BackendError> {
+        Self::with(backend, None)
+    }
+
+    fn with(mut backend: Box<dyn Backend>, path: Option<PathBuf>) -> Result<Self, BackendError> {
         let shared = Arc::new(Shared::new());
         let mut broken = None;
         let mut garbage = Vec::new();
@@ -281,7 +286,7 @@ impl Store {
         let forgetting = writer::Forgetting { versions: garbage, horizons };
         let writer =
             writer::Writer::thread(shared.clone(), backend, forgetting).map_err(BackendError::Thread)?;
-        Ok(Self(Arc::new(Inner { shared, writer })))
+        Ok(Self(Arc::new(Inner { shared, writer, path })))
     }
 
     /// The objects of one resource, named `group/resource` (`/pods` for the core group). It exists as soon
@@ -328,12 +333,18 @@ impl Store {
         self.0.writer.write(writer::Write::new(resource.clone(), table, key, expect, change)).await
     }
 
-    /// Makes a copy of the store in a new file while it is in use: everything up to the revision that is
+    /// The file it is kept in.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Makes a copy of the store in a new or empty file while it is in use: everything up to the revision that is
     /// returned, with its history. Writes wait for it.
     ///
     /// # Errors
     ///
-    /// When there is such a file, it cannot be written, or the store is in memory only.
+    /// When there is something in the file, it cannot be written, or the store is in memory only.
     pub async fn copy_to(&self, path: &Path) -> Result<Revision, BackendError> {
         self.0.writer.copy_to(path.to_owned()).await
     }

@@ -1,0 +1,90 @@
+//! A copy of the store over HTTP, while it is in use.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Method, Response, header};
+
+use crate::http::Body;
+use crate::status::Status;
+use crate::store::{BackendError, Revision, Store};
+
+/// Where the copy is asked for, with GET. Only who may `get` this path, or everything, may.
+pub const BACKUP_PATH: &str = "/windlass.dev/backup";
+
+/// The header that says up to which revision the copy goes.
+pub const REVISION_HEADER: &str = "windlass-revision";
+
+/// How much is read and sent at once.
+const PIECE: usize = 256 << 10;
+
+/// Answers with a copy of the store, which is a store itself.
+pub(crate) async fn answer(store: &Store, method: &Method) -> Result<Response<Body>, Status> {
+    if method != Method::GET {
+        return Err(Status::new(405, "MethodNotAllowed", "a backup is asked for with GET"));
+    }
+    let copy = copy(store).await.map_err(|error| match error {
+        BackendError::NothingOnDisk => Status::bad_request(error.to_string()),
+        error => {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "a backup could not be made");
+            Status::internal(error)
+        }
+    })?;
+    let pieces = stream::unfold(copy.file, |mut file| async move {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; PIECE];
+            let n_bytes = file.read(&mut piece)?;
+            piece.truncate(n_bytes);
+            Ok::<_, std::io::Error>((piece, file))
+        });
+        match read.await {
+            Ok(Ok((piece, file))) if !piece.is_empty() => Some((Bytes::from(piece), file)),
+            Ok(Ok(_)) => None,
+            // The length that was said shows the reader that something is missing.
+            error => {
+                tracing::error!(?error, "a backup could not be read");
+                None
+            }
+        }
+    });
+    let mut response = Response::new(Body::stream(pieces));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/vnd.sqlite3"));
+    headers.insert(header::CONTENT_LENGTH, copy.n_bytes.into());
+    headers.insert(REVISION_HEADER, copy.revision.into());
+    Ok(response)
+}
+
+struct Copy {
+    file: File,
+    n_bytes: u64,
+    revision: Revision,
+}
+
+/// Copies the store to a file beside it that has no name any more when this returns.
+async fn copy(store: &Store) -> Result<Copy, BackendError> {
+    let path = store.path().ok_or(BackendError::NothingOnDisk)?;
+    let beside = path.with_file_name(format!("backup-{}", crate::tokens::random_token()));
+    let failed = |source| BackendError::Copy { path: beside.clone(), source };
+    // Empty files are written to; it holds every Secret there is.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+    let gone = Unnamed(&beside);
+    let revision = store.copy_to(&beside).await?;
+    let file = File::open(&beside).map_err(failed)?;
+    let n_bytes = file.metadata().map_err(failed)?.len();
+    drop(gone);
+    Ok(Copy { file, n_bytes, revision })
+}
+
+/// A file that is removed, whatever happens.
+struct Unnamed<'a>(&'a Path);
+
+impl Drop for Unnamed<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0);
+    }
+}
