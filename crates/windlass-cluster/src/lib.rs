@@ -1,4 +1,4 @@
-//! The client side of a Kubernetes API: raw requests, discovery, watches and leases.
+//! The client side of a Kubernetes API: raw requests, discovery, watches, and the Leases by which replicas share work.
 //!
 //! This is the one crate that talks to an API server. Objects travel as [`windlass_kube::Value`], never as
 //! typed structs or `DynamicObject`s: what a watch brings is digested and dropped, so it must be cheap to read.
@@ -22,13 +22,13 @@
 mod client;
 mod discovery;
 mod error;
-mod lease;
 mod secret;
+mod share;
 mod watch;
 
 pub use client::{ApplyOptions, CALL_TIMEOUT, ClusterClient, DeleteOptions, Page, WriteOptions};
 pub use discovery::{Discovery, Resource};
 pub use error::{ApiError, Status, StatusCause};
-pub use lease::{Leadership, LeaseOptions, lead};
 pub use secret::{CLUSTER_SECRET, ClusterSecret, LocalLogins, SECRET_TYPE, secret_data};
+pub use share::{Assignment, Messages, REPLICA_LABEL, Shards, ShareOptions, leave, share};
 pub use watch::{WatchEvent, WatchScope, watch};

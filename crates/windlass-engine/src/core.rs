@@ -5,6 +5,7 @@ mod contest;
 mod declared;
 pub(crate) mod deletion;
 mod dependencies;
+mod elsewhere;
 mod hooks;
 pub(crate) mod jobs;
 pub(crate) mod orphans;
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_apply::{Refusal, StepResult};
 use windlass_argo::{Project, Settings};
-use windlass_cluster::{ApiError, ClusterClient, ClusterSecret, Discovery, WatchEvent};
+use windlass_cluster::{ApiError, Assignment, ClusterClient, ClusterSecret, Discovery, WatchEvent};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
 use windlass_model::{Desired, DesiredHook, Diagnostic, Digest, Generation, SourceType, Time, UnitId};
 use windlass_render::RenderCache;
@@ -36,6 +37,8 @@ use crate::recorder::Recorder;
 use crate::render_queue::RenderQueue;
 use crate::source_hub::{SourceHub, SourceKey, SourceState, SourceUpdate};
 use crate::unit_state::UnitState;
+use elsewhere::Elsewhere;
+pub use elsewhere::Sharing;
 
 /// Everything that wakes the loop.
 pub(crate) enum Event {
@@ -65,6 +68,10 @@ pub(crate) enum Event {
     WaveDone(UnitId, Generation, Vec<StepResult>),
     /// A status was written, which gave the object this version, or could not be.
     Written(UnitId, Result<Str, ApiError>),
+    /// Which Units are to be acted on from now on.
+    Assigned(Assignment),
+    /// All declaring objects, read after the assignment of this number.
+    ReadAnew(u64, Result<Vec<Object>, ApiError>),
     /// A deleted declaring object was let go, or could not be.
     Released(UnitId, Result<(), ApiError>),
 }
@@ -160,6 +167,8 @@ pub(crate) struct Core {
     pub(crate) listed: Listed,
     /// Declaring objects seen during a list.
     pub(crate) seen: HashSet<UnitId>,
+    /// How the work is shared with other replicas.
+    elsewhere: Elsewhere,
     /// Secrets seen during a list.
     pub(crate) seen_secrets: HashSet<Str>,
     /// Now, as of the beginning of the round.
@@ -188,12 +197,14 @@ pub(crate) struct Surroundings {
     pub(crate) stores: Arc<SourceStores>,
     pub(crate) renders: Arc<RenderCache>,
     pub(crate) metrics: Metrics,
+    /// How the work is shared, if it is.
+    pub(crate) sharing: Option<Sharing>,
 }
 
 impl Core {
     /// Prepares the loop; events go through the sender.
     pub(crate) fn new(surroundings: Surroundings) -> (Self, mpsc::Receiver<Event>) {
-        let Surroundings { config, home, stores, renders, metrics } = surroundings;
+        let Surroundings { config, home, stores, renders, metrics, sharing } = surroundings;
         let (events, received) = mpsc::channel(EVENT_BUFFER);
         let (updates, mut source_updates) = mpsc::channel(EVENT_BUFFER);
         let forward = events.clone();
@@ -243,6 +254,7 @@ impl Core {
             tickets: 0,
             listed: Listed::default(),
             seen: HashSet::new(),
+            elsewhere: Elsewhere::new(sharing.map(|sharing| sharing.settled)),
             seen_secrets: HashSet::new(),
             now: Time::from_unix(0),
         };
@@ -279,6 +291,11 @@ impl Core {
     }
 
     fn handle(&mut self, event: Event) {
+        if let Some(id) = event.called_for().cloned()
+            && self.call_ended(&id)
+        {
+            return;
+        }
         match event {
             Event::Application(event) => self.on_application(event),
             Event::Project(event) => self.on_project(event),
@@ -294,6 +311,8 @@ impl Core {
             Event::WaveDone(id, generation, results) => self.on_wave_done(&id, generation, results),
             Event::Written(id, result) => self.on_written(&id, result),
             Event::Released(id, result) => self.on_released(&id, result),
+            Event::Assigned(assignment) => self.on_assigned(assignment),
+            Event::ReadAnew(number, listed) => self.on_read_anew(number, listed),
         }
     }
 
@@ -302,14 +321,16 @@ impl Core {
         Arc::new(Semaphore::new(self.config.concurrent_calls.max(1)))
     }
 
-    /// Makes calls beside the loop, which hears of their end, once there is a permit for them. When the loop ends they
+    /// Makes calls for a Unit beside the loop, which hears of their end, once there is a permit for them. When the loop ends they
     /// end, too: whoever goes on after it must not meet calls of its predecessor.
     pub(crate) fn call_beside(
-        &self,
+        &mut self,
+        id: &UnitId,
         permits: Arc<Semaphore>,
         span: tracing::Span,
         calls: impl Future<Output = Event> + Send + 'static,
     ) {
+        self.elsewhere.call_begins(id);
         let events = self.events.clone();
         let all = async move {
             let work = async {
@@ -347,6 +368,9 @@ impl Core {
     }
 
     fn look_at(&mut self, id: &UnitId) {
+        if self.elsewhere.is_leaving(id) {
+            return;
+        }
         // Taken out while it is looked at, so that it and the rest can be changed side by side.
         let Some(mut unit) = self.units.remove(id) else { return };
         self.metrics.reconciles.inc();
@@ -427,7 +451,7 @@ impl Core {
         let (namespace, name) =
             instance.split_once('_').unwrap_or((self.config.control_plane_namespace.as_str(), instance));
         let id = UnitId(ObjectRef::new(windlass_argo::GROUP, declared::APPLICATION_KIND, namespace, name));
-        self.units.contains_key(&id).then_some(id)
+        (self.units.contains_key(&id) || self.is_elsewhere(&id)).then_some(id)
     }
 
     fn on_discovered(&mut self, cluster: &ClusterKey, result: Result<Discovery, ApiError>) {
@@ -520,6 +544,7 @@ impl Core {
                 for path in news.changed.iter().flatten() {
                     self.dirty.extend(readers_of(readers, path).map(|id| UnitId::clone(id)));
                 }
+                self.touch_awaited(&update.key);
             }
             Err(problem) => {
                 if state.problem.as_ref() != Some(&problem) {

@@ -52,6 +52,7 @@ use windlass_render::RenderCache;
 use windlass_source::{Policy, SourceError, webhook};
 use windlass_store::RecordStore;
 
+pub use crate::core::Sharing;
 pub use arrival::checks;
 pub use charts::{ArtifactCharts, ChartAccess};
 pub use config::{EngineConfig, StoreBucket};
@@ -132,18 +133,25 @@ impl Engine {
         Ok(Self { config, client, stores, renders: Arc::new(renders), metrics })
     }
 
-    /// Runs until the future is dropped. `pushes` come from webhooks.
+    /// Runs until the future is dropped, or, where the work is shared, until nothing is to be acted on any more. `pushes`
+    /// come from webhooks.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future stops the engine; calls that were sent are not taken back. A later run converges.
-    pub async fn run(&self, pushes: &mut PushReceiver, ready: &watch::Sender<bool>) {
+    pub async fn run(
+        &self,
+        pushes: &mut PushReceiver,
+        ready: &watch::Sender<bool>,
+        sharing: Option<Sharing>,
+    ) {
         let (core, received) = Core::new(Surroundings {
             config: self.config.clone(),
             home: self.client.clone(),
             stores: self.stores.clone(),
             renders: self.renders.clone(),
             metrics: self.metrics.clone(),
+            sharing: sharing.clone(),
         });
         let events = core.events.clone();
         let namespace = self.config.control_plane_namespace.clone();
@@ -165,8 +173,22 @@ impl Engine {
                 }
             }
         };
+        let assigning = async {
+            let Some(Sharing { mut assignments, settled: _ }) = sharing else {
+                return std::future::pending().await;
+            };
+            loop {
+                let Some(assignment) = assignments.borrow_and_update().clone() else { return };
+                if events.send(Event::Assigned(assignment)).await.is_err()
+                    || assignments.changed().await.is_err()
+                {
+                    return;
+                }
+            }
+        };
         let _ = ready.send(true);
         tokio::select! {
+            () = assigning => {}
             () = core.run(received, now) => {}
             () = self.forward(applications, everywhere, &events, Event::Application) => {}
             () = self.forward(projects, here.clone(), &events, Event::Project) => {}

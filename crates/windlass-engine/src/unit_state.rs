@@ -117,6 +117,8 @@ pub(crate) struct UnitState {
     /// Whether a status write failed that the server may have carried out all the same: what the object says is not
     /// known for sure then.
     pub(crate) unsure: bool,
+    /// Whether another Unit declares it.
+    pub(crate) is_child: bool,
 }
 
 /// Something that a source names by an address, followed as a source is.
@@ -351,6 +353,12 @@ pub(crate) struct OperationRun {
     pub(crate) revisions: Vec<Str>,
 }
 
+/// Whether an object is one that a Unit applied, by the mark that it then has.
+fn is_child(object: &Object) -> bool {
+    object.annotation(windlass_argo::TRACKING_ANNOTATION).is_some()
+        || object.label("app.kubernetes.io/instance").is_some()
+}
+
 impl UnitState {
     pub(crate) fn new(object: &Object, mut lowered: Lowered, previous: Previous) -> Self {
         let rules = rules_of(&mut lowered);
@@ -364,6 +372,7 @@ impl UnitState {
             asked: asked_digest(object),
             unfinished: Some(Box::new(Unfinished::of(&previous))),
             resumable: previous.operation.as_ref().is_some_and(|operation| operation.finished.is_none()),
+            is_child: is_child(object),
             deletion_hooks: DeletionHooks::of(object),
             hooks_cleaned: None,
             held: None,
@@ -419,6 +428,7 @@ impl UnitState {
             told.met = object.resource_version().parse().ok();
         }
         self.declared = Packed::new(object);
+        self.is_child = is_child(object);
         self.deletion_hooks = DeletionHooks::of(object);
         self.uid = object.uid().into();
     }

@@ -328,9 +328,9 @@ pub(crate) struct ControllerOptions {
     /// The context in it; the current one by default.
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// Compete for a Lease and act only while holding it: for several replicas.
-    #[arg(long, env = "WINDLASS_LEADER_ELECT")]
-    pub(crate) leader_elect: bool,
+    /// Share the work with other replicas: each holds a Lease and acts on its part of the Applications.
+    #[arg(long, env = "WINDLASS_SHARE_WORK", alias = "leader-elect")]
+    pub(crate) share_work: bool,
 }
 
 impl Cli {

@@ -13,5 +13,5 @@ pub(crate) async fn run(options: ControllerOptions) -> Result<()> {
     }
     .context("no cluster to work on; name one with --kubeconfig, or use `windlass up`")?;
     let data = options.data_dir.clone().unwrap_or_else(serving::default_data_dir);
-    serving::run(&options.engine, client, &data, options.leader_elect, serving::stopped()).await
+    serving::run(&options.engine, client, &data, options.share_work, serving::stopped()).await
 }

@@ -142,7 +142,7 @@ subjects:
   name: windlass
   namespace: NAMESPACE
 ---
-# In its own namespace: access to repositories and clusters, settings, and the Lease of the replica that acts.
+# In its own namespace: access to repositories and clusters, settings, and the Leases by which replicas share the work.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -156,11 +156,7 @@ rules:
   verbs: [get, list, watch]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [create]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [windlass]
-  verbs: [get, update, patch]
+  verbs: [get, list, watch, create, update, delete]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -285,7 +281,7 @@ spec:
         - --namespace=NAMESPACE
         - --listen=0.0.0.0:8082
         - --data-dir=/data
-        - --leader-elect
+        - --share-work
         - --log-format=json
         ports:
         - name: http

@@ -6,19 +6,27 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use windlass_cluster::{ClusterClient, Leadership, LeaseOptions, Resource, WatchEvent, WatchScope, lead};
-use windlass_engine::{Engine, EngineConfig, Metrics, push_channel};
-use windlass_kube::Object;
+use tokio::sync::{mpsc, watch};
+use windlass_cluster::{
+    ClusterClient, Messages, Resource, ShareOptions, WatchEvent, WatchScope, leave, share,
+};
+use windlass_engine::{Engine, EngineConfig, Metrics, Sharing, push_channel};
+use windlass_kube::{Object, Value, value};
 use windlass_render::Plugins;
 use windlass_server::Hub;
 use windlass_source::Secret;
-use windlass_source::webhook::Secrets;
+use windlass_source::webhook::{Provider, Push, Secrets};
 
 use crate::cli::EngineOptions;
 
 /// The Secret that webhook secrets stand in, as for Argo CD.
 const WEBHOOK_SECRET: &str = "argocd-secret";
+
+/// Pushes on their way to or from the other replicas.
+const MESSAGES: usize = 16;
+
+/// How long the end waits for our Lease to be deleted.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 impl EngineOptions {
     fn config(&self) -> Result<EngineConfig> {
@@ -48,7 +56,7 @@ pub(crate) async fn run(
     options: &EngineOptions,
     client: ClusterClient,
     data: &Path,
-    leader_elect: bool,
+    share_work: bool,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     let metrics = Metrics::default();
@@ -57,7 +65,16 @@ pub(crate) async fn run(
     windlass_server::register_process_metrics(&mut registry);
     let secrets: Arc<RwLock<Secrets>> = Arc::default();
     let (pushes, mut received) = push_channel();
-    let hub = Hub::new(Arc::new(RwLock::new(registry)), secrets.clone(), move |push| pushes.send(push));
+    let (says, said) = mpsc::channel(MESSAGES);
+    let (heard, mut hears) = mpsc::channel(MESSAGES);
+    let for_others = pushes.clone();
+    let take_push = move |push: Push| {
+        if share_work && says.try_send(written_push(&push)).is_err() {
+            tracing::warn!("the other replicas could not be told of a push; polling finds what it brought");
+        }
+        pushes.send(push)
+    };
+    let hub = Hub::new(Arc::new(RwLock::new(registry)), secrets.clone(), take_push);
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {} (choose another with --listen)", options.listen))?;
@@ -73,52 +90,67 @@ pub(crate) async fn run(
         }
         std::future::pending::<()>().await;
     };
-    // Who competes follows until told otherwise.
-    let at_first = if leader_elect { Leadership::Following } else { Leadership::Leading };
-    let (leadership, mut leading) = watch::channel(at_first);
-    let electing = async {
-        if leader_elect {
-            lead(client.clone(), lease(options), leadership).await;
+    let sharing_options = sharing_options(options);
+    let (assignments, mut assigned) = watch::channel(None);
+    let (settled, settling) = watch::channel(0);
+    let sharing = async {
+        if share_work {
+            let messages = Messages { outgoing: said, incoming: heard };
+            share(client.clone(), sharing_options.clone(), assignments, settling, messages).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let hearing = async {
+        while let Some(message) = hears.recv().await {
+            // Whoever heard of it first has checked it.
+            if let Some(push) = read_push(&message)
+                && !for_others.send(push)
+            {
+                tracing::warn!(
+                    "a push that another replica heard of could not be taken; polling finds what it brought"
+                );
+            }
         }
         std::future::pending::<()>().await;
     };
     let running = async {
+        if !share_work {
+            tracing::info!("engine started");
+            return engine.run(&mut received, &ready, None).await;
+        }
         loop {
-            if *leading.borrow_and_update() == Leadership::Following {
-                // A follower is ready to take over.
-                let _ = ready.send(true);
-                if leading.changed().await.is_err() {
-                    return;
-                }
-                continue;
+            // Whoever has no part of the work yet is ready to take it over.
+            let _ = ready.send(true);
+            if assigned.wait_for(Option::is_some).await.is_err() {
+                return;
             }
             tracing::info!("engine started");
-            tokio::select! {
-                () = engine.run(&mut received, &ready) => return,
-                changed = leading.changed() => {
-                    tracing::warn!("leadership lost, engine stopped");
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-            }
+            let sharing = Sharing { assignments: assigned.clone(), settled: settled.clone() };
+            engine.run(&mut received, &ready, Some(sharing)).await;
+            tracing::warn!("engine stopped until the Lease of this replica is renewed");
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         served = windlass_server::serve(listener, hub, std::future::pending()) => served.context("the hub failed"),
         () = follow_readiness => Ok(()),
-        () = electing => Ok(()),
+        () = sharing => Ok(()),
+        () = hearing => Ok(()),
         () = follow_webhook_secrets(client.clone(), options.namespace.clone(), secrets) => Ok(()),
         () = running => Ok(()),
         () = stop => Ok(()),
+    };
+    if share_work {
+        // The others need not wait for the Lease to run out; an API that does not answer does not hold up the end.
+        let _ = tokio::time::timeout(LEAVE_WITHIN, leave(&client, &sharing_options)).await;
     }
+    ended
 }
 
-fn lease(options: &EngineOptions) -> LeaseOptions {
+fn sharing_options(options: &EngineOptions) -> ShareOptions {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "windlass".into());
-    LeaseOptions {
+    ShareOptions {
         namespace: options.namespace.as_str().into(),
-        name: "windlass".into(),
+        group: "windlass".into(),
         identity: format!("{host}_{}", std::process::id()).into(),
         // The figures of Kubernetes' own controllers.
         duration: Duration::from_secs(15),
@@ -126,10 +158,31 @@ fn lease(options: &EngineOptions) -> LeaseOptions {
     }
 }
 
+/// A push as the other replicas are told of it: what they need to look at the repository.
+fn written_push(push: &Push) -> Value {
+    let repositories: Vec<Value> = push.repositories.iter().map(|url| Value::from(url.as_str())).collect();
+    let mut message = value!({"push": {"ref": (push.reference.as_str())}});
+    message.set_at(&["push", "repositories"], repositories);
+    message
+}
+
+fn read_push(message: &Value) -> Option<Push> {
+    let repositories = message.items_at(&["push", "repositories"]);
+    Some(Push {
+        provider: Provider::Generic,
+        repositories: repositories.iter().filter_map(|url| url.as_str().map(str::to_owned)).collect(),
+        reference: message.str_at(&["push", "ref"])?.to_owned(),
+        before: None,
+        after: None,
+        changed_files: None,
+        is_default_branch: None,
+    })
+}
+
 async fn follow_webhook_secrets(client: ClusterClient, namespace: String, secrets: Arc<RwLock<Secrets>>) {
     /// One Secret changes rarely.
     const BUFFER: usize = 8;
-    let (sender, mut events) = tokio::sync::mpsc::channel(BUFFER);
+    let (sender, mut events) = mpsc::channel(BUFFER);
     let scope = WatchScope { namespace: namespace.into(), ..WatchScope::default() };
     let resource = Resource::new("", "v1", "Secret", "secrets", true);
     let follow = async {

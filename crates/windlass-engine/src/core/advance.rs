@@ -396,7 +396,12 @@ impl Core {
         let instance =
             live.instance.as_ref().filter(|instance| **instance != unit.lowered.unit.ownership.instance)?;
         let other = self.unit_of_instance(instance)?;
-        state.wanted.units(&live.key).iter().any(|unit| **unit == other).then_some(other)
+        let declares = if self.is_elsewhere(&other) {
+            self.declares_elsewhere(&other, &live.key)
+        } else {
+            state.wanted.units(&live.key).iter().any(|unit| **unit == other)
+        };
+        declares.then_some(other)
     }
 
     /// What is done after a step ended: the Unit is looked at again at once.

@@ -40,13 +40,27 @@ impl Core {
             WatchEvent::Applied(object) => {
                 let id = UnitId(object.object_ref());
                 self.seen.insert(id.clone());
-                self.take_application(&id, &object);
+                if !self.keep_elsewhere(&id, &object) {
+                    self.take_application(&id, &object);
+                }
             }
-            WatchEvent::Deleted(object) => self.forget_unit(&UnitId(object.object_ref())),
+            WatchEvent::Deleted(object) => {
+                let id = UnitId(object.object_ref());
+                self.forget_elsewhere(&id);
+                self.forget_unit(&id);
+            }
             WatchEvent::Listed => {
-                let gone: Vec<UnitId> =
-                    self.units.keys().filter(|id| !self.seen.contains(*id)).cloned().collect();
-                gone.iter().for_each(|id| self.forget_unit(id));
+                let gone: Vec<UnitId> = self
+                    .units
+                    .keys()
+                    .chain(self.elsewhere.ids())
+                    .filter(|id| !self.seen.contains(*id))
+                    .cloned()
+                    .collect();
+                for id in &gone {
+                    self.forget_elsewhere(id);
+                    self.forget_unit(id);
+                }
                 self.seen.clear();
                 self.listed.applications = true;
             }
@@ -59,7 +73,7 @@ impl Core {
         }
     }
 
-    fn take_application(&mut self, id: &UnitId, object: &Object) {
+    pub(super) fn take_application(&mut self, id: &UnitId, object: &Object) {
         let asked = asked_digest(object);
         let before = self.units.get(id).map(|unit| unit.lowered.unit.depends_on.clone()).unwrap_or_default();
         if let Some(unit) = self.units.get_mut(id) {
@@ -99,7 +113,7 @@ impl Core {
         }
     }
 
-    fn lower(&self, object: &Object) -> Lowered {
+    pub(super) fn lower(&self, object: &Object) -> Lowered {
         let name = project_name(object);
         let built_in;
         let project = match self.projects.get(name) {
@@ -132,7 +146,7 @@ impl Core {
         }
     }
 
-    fn forget_unit(&mut self, id: &UnitId) {
+    pub(super) fn forget_unit(&mut self, id: &UnitId) {
         let Some(mut unit) = self.units.remove(id) else { return };
         self.unfollow_orphans(&mut unit);
         self.touch_neighbours(&unit.lowered.unit.ownership.instance);

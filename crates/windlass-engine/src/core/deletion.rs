@@ -276,7 +276,7 @@ impl Core {
                 .await;
             Event::Released(id, patched.map(drop))
         };
-        self.call_beside(self.home_permits.clone(), span, patching);
+        self.call_beside(&unit.id, self.home_permits.clone(), span, patching);
         true
     }
 

@@ -55,7 +55,11 @@ impl Core {
     /// Whether a Unit is as its sources declare now, healthy, and at rest.
     fn is_done(&self, id: &UnitId) -> bool {
         let to_be_looked_at = self.dirty.contains(id) || self.round.contains(id);
-        !to_be_looked_at && self.units.get(id).is_some_and(|unit| unit.is_done())
+        !to_be_looked_at
+            && match self.units.get(id) {
+                Some(unit) => unit.is_done(),
+                None => self.is_done_elsewhere(id),
+            }
     }
 
     /// After a look at a Unit: if it is done, those that wait for it are looked at.
@@ -73,8 +77,13 @@ impl Core {
         }
         let id = UnitId(key.clone());
         match self.units.get(&id) {
-            // Its watch has not brought it yet; of other namespaces it may never.
-            None => key.namespace == self.config.control_plane_namespace,
+            None => {
+                let live = self.clusters.get(cluster).and_then(|state| state.live.record(key));
+                let version = live.map(|live| live.resource_version.as_str());
+                // Its watch may not have brought it yet; of other namespaces it may never.
+                let unknown = key.namespace == self.config.control_plane_namespace;
+                self.is_underway_elsewhere(&id, version).unwrap_or(unknown)
+            }
             Some(child) if child.lowered.unit.policy.automation == Automation::Manual => false,
             Some(child) => {
                 let live = self.clusters.get(cluster).and_then(|state| state.live.record(key));
@@ -108,7 +117,7 @@ impl Core {
     fn cycle(&self, unit: &UnitState) -> Option<Vec<UnitId>> {
         let depends_on = |id: &UnitId| match self.units.get(id) {
             Some(other) => other.lowered.unit.depends_on.to_vec(),
-            None => Vec::new(),
+            None => self.depends_on_elsewhere(id).to_vec(),
         };
         shortest_cycle(&unit.id, &unit.lowered.unit.depends_on, depends_on)
     }

@@ -299,7 +299,7 @@ impl Core {
             }
             Event::Checked(id, ticket, checked)
         };
-        self.call_beside(permits, span, checking);
+        self.call_beside(&unit.id, permits, span, checking);
     }
 
     pub(super) fn on_checked(&mut self, id: &UnitId, ticket: u64, objects: Vec<CheckedObject>) {

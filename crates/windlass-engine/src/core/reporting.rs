@@ -122,8 +122,13 @@ impl Core {
         });
         let health = windlass_assess::roll_up(members);
         unit.as_declared = status == SyncStatus::Synced && health.status == HealthStatus::Healthy;
+        let shown = if self.is_awaited_elsewhere(&unit.id, unit.is_child) {
+            rendered.revisions.clone()
+        } else {
+            rendered.shown.clone()
+        };
         let report = Report {
-            sync: SyncState { status, revisions: rendered.shown.clone() },
+            sync: SyncState { status, revisions: shown },
             health,
             objects,
             operation: unit.operation_report(),
@@ -242,7 +247,7 @@ impl Core {
                 .await;
             Event::Written(id, written)
         };
-        self.call_beside(self.home_permits.clone(), span, writing);
+        self.call_beside(&unit.id, self.home_permits.clone(), span, writing);
     }
 
     pub(super) fn on_written(&mut self, id: &UnitId, result: Result<Str, ApiError>) {

@@ -485,7 +485,7 @@ impl Core {
             let refusals = verify(&run.plan, &target).await;
             Event::Verified(id, run.plan.generation, refusals)
         };
-        self.call_beside(permits, span, verifying);
+        self.call_beside(&unit.id, permits, span, verifying);
     }
 
     pub(super) fn on_verified(&mut self, id: &UnitId, generation: Generation, refusals: Vec<Refusal>) {
@@ -545,7 +545,7 @@ impl Core {
             let results = run_wave(&run.plan, &run.plan.waves[wave], &target).await;
             Event::WaveDone(id, run.plan.generation, results)
         };
-        self.call_beside(permits, span, applying);
+        self.call_beside(&unit.id, permits, span, applying);
     }
 
     pub(super) fn on_wave_done(&mut self, id: &UnitId, generation: Generation, results: Vec<StepResult>) {

@@ -260,7 +260,7 @@ impl World {
         runtime.spawn(async move {
             let engine = Engine::new(config, client, &data, Metrics::default()).unwrap();
             let (ready, _readiness) = watch::channel(false);
-            engine.run(&mut received, &ready).await;
+            engine.run(&mut received, &ready, None).await;
         });
         self.engine = Some((runtime, pushes));
         self.said.push("start".into());

@@ -87,6 +87,9 @@ on_both_servers! {
     bad_input::jsonnet_without_end,
     signatures::unsigned_commits_are_not_deployed,
     signatures::unsigned_artifacts_are_not_deployed,
+    sharing::replicas_share_the_work,
+    sharing::waits_for_units_of_other_replicas,
+    sharing::waves_wait_for_applications_of_other_replicas,
     bad_days::git_unreachable_while_drift_is_healed,
     bad_days::api_server_restarts,
     bad_days::killed_in_the_middle_of_a_sync,
@@ -146,7 +149,6 @@ mod real_only {
     tests! {
         crate::plane::Server::Real;
         bad_days::disk_full,
-        bad_days::leader_is_killed,
         install::everything_printed_is_accepted,
         install::installed_rights_are_enough,
         install::rights_can_be_narrowed,

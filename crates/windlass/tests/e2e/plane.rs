@@ -46,7 +46,7 @@ pub(crate) struct PlaneBuilder {
     durable: bool,
     own_cluster: bool,
     simulated: bool,
-    leader_elect: bool,
+    share_work: bool,
     faults: Option<ApiFaults>,
     installed: Option<&'static [&'static str]>,
     git: Option<GitServer>,
@@ -85,9 +85,9 @@ impl PlaneBuilder {
         self
     }
 
-    /// Competes for the Lease.
-    pub(crate) fn leader_elect(mut self) -> Self {
-        self.leader_elect = true;
+    /// Shares the work with other replicas. On the embedded server that takes [`faults`](Self::faults).
+    pub(crate) fn share_work(mut self) -> Self {
+        self.share_work = true;
         self
     }
 
@@ -165,6 +165,9 @@ impl PlaneBuilder {
                 let proxy = self.faults.map(|faults| FaultProxy::start(&api, faults).unwrap());
                 if let Some(proxy) = &proxy {
                     arguments = controller_arguments(proxy, folder.path(), self.poll_interval, "argocd");
+                    if self.share_work {
+                        arguments.push("--share-work".into());
+                    }
                     let engine = launch(folder.path(), "engine", &arguments, None);
                     embedded = Some(std::mem::replace(&mut windlass, engine));
                 }
@@ -219,8 +222,8 @@ impl PlaneBuilder {
                     let (folder, poll) = (folder.path(), self.poll_interval);
                     arguments = controller_arguments(proxy, folder, poll, control.name());
                 }
-                if self.leader_elect {
-                    arguments.push("--leader-elect".into());
+                if self.share_work {
+                    arguments.push("--share-work".into());
                 }
                 let windlass = launch(folder.path(), "windlass", &arguments, self.disk.as_ref());
                 Plane {
@@ -302,7 +305,7 @@ impl Plane {
             durable: false,
             own_cluster: false,
             simulated: true,
-            leader_elect: false,
+            share_work: false,
             faults: None,
             installed: None,
             git: None,
@@ -340,8 +343,10 @@ impl Plane {
     /// Starts another Windlass with the same arguments, but for its data directory.
     pub(crate) fn second_controller(&self) -> Process {
         let mut arguments = self.arguments.clone();
-        arguments.extend(["--data-dir".into(), text(&self.folder.path().join("data-2"))]);
-        launch(self.folder.path(), "second", &arguments, None)
+        let n_before = std::fs::read_dir(self.folder.path()).unwrap().count();
+        let data = self.folder.path().join(format!("data-{n_before}"));
+        arguments.extend(["--data-dir".into(), text(&data)]);
+        launch(self.folder.path(), &format!("second-{n_before}"), &arguments, None)
     }
 
     /// Kills Windlass as `kill -9` does.

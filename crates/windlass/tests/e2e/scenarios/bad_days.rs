@@ -322,27 +322,6 @@ pub(crate) async fn disk_full(server: Server) {
     plane.until_no_conditions().await;
 }
 
-/// Of two controllers one acts; when it is killed, the other takes over.
-pub(crate) async fn leader_is_killed(server: Server) {
-    let mut plane = Plane::builder(server).leader_elect().start().await;
-    let first = plane.commit().file("deploy/a.yaml", config_map("one", "1")).submit().unwrap();
-    plane.create_automated_app().await;
-    plane.until_synced(&first).await;
-    let second_controller = plane.second_controller();
-    let lease = plane.control_path("leases/windlass");
-    let leader = plane.get(&lease).await["spec"]["holderIdentity"].clone();
-    plane.kill();
-    let second = plane.commit().file("deploy/a.yaml", config_map("one", "2")).submit().unwrap();
-    let taken = || async {
-        let holder =
-            plane.api.get(&lease).await.map_err(|error| error.to_string())?["spec"]["holderIdentity"].clone();
-        if holder == leader { Err(format!("{holder} still leads")) } else { Ok(()) }
-    };
-    eventually(PATIENCE, taken).await.unwrap();
-    plane.until_synced(&second).await;
-    drop(second_controller);
-}
-
 /// The disk of the embedded API itself is full: writes are refused, nothing is lost, and it goes on.
 pub(crate) async fn disk_full_under_the_api(server: Server) {
     const N_BYTES: u64 = 64 * 1024 * 1024;

@@ -14,6 +14,7 @@ pub(crate) mod options;
 pub(crate) mod projects;
 pub(crate) mod pruning;
 pub(crate) mod renderers;
+pub(crate) mod sharing;
 pub(crate) mod signatures;
 pub(crate) mod sources;
 pub(crate) mod syncing;
