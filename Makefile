@@ -1,5 +1,5 @@
 # A thin front: what each of these does stands in the script or chore that it calls.
-.PHONY: help demo test tools bench fmt lint
+.PHONY: help demo test tools bench fuzz fmt lint
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ tools: ## Build the original programs that we compare with
 
 bench: ## Measure, as ratios in one run
 	@cargo build --release --package windlass && cargo run --release --package windlass-bench
+
+fuzz: ## Feed every decoder with what nobody would send (INPUTS=100000 SEED=2)
+	@WINDLASS_FUZZ_INPUTS='$(or $(INPUTS),10000)' WINDLASS_FUZZ_SEED='$(or $(SEED),1)' cargo test --package windlass-apiserver --test fuzz -- --nocapture
+	@WINDLASS_FUZZ_INPUTS='$(or $(INPUTS),10000)' cargo test --package windlass-helm --test random_inputs
 
 fmt: ## Format the sources
 	@cargo fmt --all

@@ -1,9 +1,16 @@
 //! What is wrong with JSON, in the words of Go's `encoding/json` (1.26).
 
+/// How deep JSON may nest: serde_json's own limit.
+const MAX_DEPTH: usize = 128;
+
 /// Says what `error`, which reading `bytes` gave, would be in Go.
 pub(crate) fn in_go(bytes: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_owned();
+    }
+    // The kind of error is not told otherwise. Go allows 10,000 levels.
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return format!("exceeded max depth of {MAX_DEPTH}");
     }
     let Some((at, letter)) = offender(bytes, error) else { return error.to_string() };
     let shown = match letter {
