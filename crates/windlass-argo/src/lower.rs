@@ -36,6 +36,11 @@ const SKIP_RECONCILE_ANNOTATION: &str = "argocd.argoproj.io/skip-reconcile";
 /// What is done about fields that others added to the objects of an Application: `off`, `report` or `revert`. The same
 /// on an object goes before it.
 const STRICT_ANNOTATION: &str = "windlass.dev/strict";
+/// When hooks with Helm's annotation run: with every sync, as Argo CD maps them (`phases`), or on the events that they name
+/// (`events`).
+const HELM_HOOKS_ANNOTATION: &str = "windlass.dev/helm-hooks";
+/// Whether hooks run when drift is undone: on an Application for all of its hooks, on a hook for itself.
+const HOOK_WHEN_HEALING_ANNOTATION: &str = "windlass.dev/hook-when-healing";
 /// The field manager of Argo CD's own server-side applies, so that Applications can be taken over and handed back.
 pub const FIELD_MANAGER: &str = "argocd-controller";
 
@@ -139,11 +144,20 @@ pub fn lower(
         Some(Err(why)) => findings.invalid(format!("annotation {STRICT_ANNOTATION} {why}")),
         None => {}
     }
+    match application.annotation(HELM_HOOKS_ANNOTATION) {
+        Some("events") => policy.hooks.by_event = true,
+        Some("phases") | None => {}
+        Some(other) => findings.invalid(format!(
+            "annotation {HELM_HOOKS_ANNOTATION} must be events or phases, this is {other:?}"
+        )),
+    }
+    policy.hooks.when_healing = application.annotation(HOOK_WHEN_HEALING_ANNOTATION) == Some("true");
     let asked = read.operation.as_deref().map(|asked| operation::request(asked, &read.spec, &mut findings));
     let asked = asked.map(|asked| {
         asked.map(|mut request| {
             if let Some(own) = &mut request.policy {
                 own.apply.strict = policy.apply.strict;
+                own.hooks = policy.hooks;
             }
             request
         })

@@ -60,6 +60,9 @@ impl Lens {
             health_ignored: windlass_assess::ignores_health(object),
             terminating: object.is_terminating(),
             hook: matches!(self.marks.treatment_of(object), Treatment::Hook { .. }),
+            held_as_hook: object.at(&["metadata", "finalizers"]).and_then(Value::as_array).is_some_and(
+                |finalizers| finalizers.iter().any(|it| it.as_str() == Some(self.marks.hook_finalizer)),
+            ),
             keep_on_prune: options.keep_on_prune,
             confirm_prune: options.confirm_prune,
             keep_on_delete: options.keep_on_delete,

@@ -363,6 +363,7 @@ fn says_the_same(old: &LiveRecord, new: &LiveRecord) -> bool {
         && old.instance == new.instance
         && old.terminating == new.terminating
         && old.hook == new.hook
+        && old.held_as_hook == new.held_as_hook
         && old.keep_on_prune == new.keep_on_prune
         && old.confirm_prune == new.confirm_prune
         && old.keep_on_delete == new.keep_on_delete
@@ -392,6 +393,7 @@ mod tests {
             health_ignored: false,
             terminating: false,
             hook: false,
+            held_as_hook: false,
             keep_on_prune: false,
             confirm_prune: None,
             keep_on_delete: false,

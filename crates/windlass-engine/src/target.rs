@@ -12,7 +12,7 @@ use windlass_diff::{Rules, added, removal, respected};
 use windlass_kube::schema::{ObjectType, Types};
 use windlass_kube::strategic::three_way;
 use windlass_kube::{Gvk, Map, Object, ObjectRef, Value, merge_patch, value};
-use windlass_model::{Identity, Propagation, SyncPolicy};
+use windlass_model::{Identity, LiveRecord, Propagation, SyncPolicy};
 
 use crate::unit_state::UnitState;
 
@@ -60,6 +60,33 @@ impl ClusterTarget {
                 format!("the cluster does not serve {gvk}; is its CustomResourceDefinition installed?");
             CallError::new(CallErrorKind::UnknownKind, message)
         })
+    }
+
+    /// Takes a finalizer off an object, if it is still there.
+    pub(crate) async fn release_hook(&self, live: &LiveRecord, finalizer: &str) -> Result<(), ApiError> {
+        let Some(resource) = self.discovery.serving(&live.gvk) else { return Ok(()) };
+        let (namespace, name) = (&live.key.namespace, &live.key.name);
+        let now = match self.client.get(resource, namespace, name).await {
+            Ok(now) if now.uid() == live.uid => now,
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let left: Vec<Value> = now
+            .to_value()
+            .items_at(&["metadata", "finalizers"])
+            .iter()
+            .filter(|it| it.as_str() != Some(finalizer))
+            .cloned()
+            .collect();
+        let patch = value!({
+            "metadata": {"finalizers": (left), "resourceVersion": (now.resource_version())}
+        });
+        let options = writing(windlass_argo::FIELD_MANAGER, false);
+        match self.client.merge_patch(resource, namespace, name, &patch, options).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// How the fields of a kind merge, as the cluster itself says; where it does not, maps do and lists do not.

@@ -98,6 +98,10 @@ pub(crate) struct UnitState {
     pub(crate) check_at: Option<Instant>,
     /// Where orphans are looked for on its behalf.
     pub(crate) orphan_watch: Option<Box<OrphanWatch>>,
+    /// Hooks whose finalizer is being taken off, by uid, and since when.
+    pub(crate) released: Vec<(Str, Instant)>,
+    /// A sync that somebody asked for and that is held up before it has begun, and since when.
+    pub(crate) held_request: Option<Box<(SyncRequest, Time)>>,
     /// What dry runs found out.
     pub(crate) verdicts: HashMap<ObjectRef, Verdict>,
     /// The digest of the `operation` that was carried out and may still be seen in stale states.
@@ -403,6 +407,8 @@ impl UnitState {
             as_declared: false,
             check_at: None,
             orphan_watch: None,
+            released: Vec::new(),
+            held_request: None,
             verdicts: HashMap::new(),
             done_request: None,
             refresh_taken: false,

@@ -53,7 +53,8 @@ pub use time::Time;
 pub use tracking::{Installation, TrackingId};
 pub use tree::{Entry, EntryKind, MemoryTree, Tree, TreeError, changed_paths};
 pub use unit::{
-    Automation, Backoff, ClusterRef, Identity, Initiator, NamespacePolicy, Ownership, Retry, Selection,
-    SignatureRule, SourceKind, SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit, UnitId,
+    Automation, Backoff, ClusterRef, HookPolicy, Identity, Initiator, NamespacePolicy, Ownership, Retry,
+    Selection, SignatureRule, SourceKind, SourceSpec, SyncPolicy, SyncRequest, TargetSpec, Tracking, Unit,
+    UnitId,
 };
 pub use window::SyncWindow;

@@ -31,6 +31,8 @@ pub struct LiveRecord {
     pub terminating: bool,
     /// Whether it is a hook: no part of what is kept in sync.
     pub hook: bool,
+    /// Whether another tool's finalizer keeps it, one for hooks that this tool runs.
+    pub held_as_hook: bool,
     /// Whether it asks to be kept when it is no longer declared.
     pub keep_on_prune: bool,
     /// Whether it goes only when a person approves, when it is no longer declared; `None` leaves it to the policy.

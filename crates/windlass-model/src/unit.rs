@@ -196,6 +196,17 @@ pub struct SyncPolicy {
     pub prune_propagation: crate::Propagation,
     /// How many deployments the history keeps.
     pub history_limit: usize,
+    /// When hooks run.
+    pub hooks: HookPolicy,
+}
+
+/// When the hooks of a Unit run, where they say nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookPolicy {
+    /// Whether those of Helm run on the events that they name, and not with every sync.
+    pub by_event: bool,
+    /// Whether they run when drift is undone, too.
+    pub when_healing: bool,
 }
 
 /// Whether a Unit syncs by itself.

@@ -40,6 +40,10 @@ pub struct Marks {
     pub foreign_wave: &'static str,
     /// An annotation whose value `keep` protects from deletion.
     pub foreign_policy: &'static str,
+    /// Whether a hook runs when drift is undone, too: `true`.
+    pub hook_when_healing: &'static str,
+    /// A finalizer that another tool puts on hooks that it runs, and takes off when they have ended.
+    pub hook_finalizer: &'static str,
     /// What is done about fields that others added: `off`, `report` or `revert`.
     pub strict: &'static str,
 }
@@ -56,6 +60,8 @@ impl Marks {
         foreign_hook_deletion: "helm.sh/hook-delete-policy",
         foreign_wave: "helm.sh/hook-weight",
         foreign_policy: "helm.sh/resource-policy",
+        hook_when_healing: "windlass.dev/hook-when-healing",
+        hook_finalizer: "argocd.argoproj.io/hook-finalizer",
         strict: "windlass.dev/strict",
     };
 

@@ -10,6 +10,7 @@ use windlass_model::{
 };
 
 use crate::duplicates::first_duplicate;
+use crate::occasion::rollback_phases;
 use crate::{Marks, Treatment, owned_form};
 
 /// Whether objects of a kind live in namespaces.
@@ -58,7 +59,13 @@ pub fn prepare(
             Scope::Unknown => defined.get(&gvk.group_kind()).copied().unwrap_or(Scope::Unknown),
             known => known,
         };
-        let treatment = marks.treatment_of(&manifest.object);
+        let mut treatment = marks.treatment_of(&manifest.object);
+        if let Treatment::Hook { phases, .. } = &mut treatment
+            && phases.is_empty()
+            && unit.policy.hooks.by_event
+        {
+            *phases = rollback_phases(&manifest.object, marks).into();
+        }
         if matches!(&treatment, Treatment::Hook { phases, .. } if phases.is_empty()) {
             // A test of Helm's, or a phase that nobody knows: Argo CD drops it as silently.
             continue;

@@ -4,7 +4,7 @@
 mod support;
 
 use support::{live, object, planned_with_hooks, shown, unit};
-use windlass_kube::Object;
+use windlass_kube::{Object, Value, value};
 use windlass_model::{Generation, LiveRecord, Phase, Time};
 use windlass_plan::{Marks, Treatment, check, failure_plan, hook_name, termination_plan};
 
@@ -162,7 +162,7 @@ fn a_failure_deletes_hooks_by_policy_and_runs_those_for_failures() {
 fn annotations_make_hooks_as_in_argo_cd() {
     let mut n_asked = 0;
     for line in include_str!("data/hooks.jsonl").lines().skip(1) {
-        let line: windlass_kube::Value = serde_json::from_str(line).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
         let mut object = object("Job", "a", "");
         for key in [
             "argocd.argoproj.io/hook",
@@ -223,4 +223,40 @@ fn options_are_read_wherever_they_stand_in_the_list() {
     assert!(options.uncounted && options.keep_on_delete && !options.keep_on_prune && !options.confirm_delete);
     assert_eq!(options.confirm_prune, Some(true));
     assert!(options.apply.kind_may_be_missing && options.apply.force && !options.apply.replace);
+}
+
+/// Which hooks run, and in which phases, for each occasion.
+#[test]
+fn hooks_run_on_the_occasions_that_they_and_the_policy_name() {
+    use windlass_model::HookPolicy;
+    use windlass_plan::{HelmEvent, Occasion, on_occasion};
+    let hook = |annotations: Value| {
+        let mut job = object("Job", "hook", "");
+        let mut made = support::desired(std::slice::from_ref(&job)).remove(0);
+        job.set_at(&["metadata", "annotations"], annotations);
+        made.object = std::sync::Arc::new(job);
+        windlass_model::DesiredHook {
+            desired: made,
+            phases: [Phase::PreSync, Phase::PostSync].into(),
+            role: windlass_model::HookRole::default(),
+        }
+    };
+    let ran = |annotations: Value, event: HelmEvent, heals: bool, by_event: bool, when_healing: bool| {
+        let policy = HookPolicy { by_event, when_healing };
+        let found = on_occasion(&hook(annotations), Occasion { event, heals }, policy, &Marks::ARGO);
+        found.map(|hook| hook.phases.iter().map(|phase| phase.as_str()).collect::<Vec<_>>().join(" "))
+    };
+    let both = Some("PreSync PostSync".to_owned());
+    let helm = || value!({"helm.sh/hook": "pre-install, post-upgrade,post-rollback"});
+    let own = || value!({"argocd.argoproj.io/hook": "PreSync,PostSync", "helm.sh/hook": "pre-install"});
+    assert_eq!(ran(helm(), HelmEvent::Upgrade, false, false, false), both);
+    assert_eq!(ran(helm(), HelmEvent::Install, false, true, false).as_deref(), Some("PreSync"));
+    assert_eq!(ran(helm(), HelmEvent::Upgrade, false, true, false).as_deref(), Some("PostSync"));
+    assert_eq!(ran(helm(), HelmEvent::Rollback, false, true, false).as_deref(), Some("PostSync"));
+    assert_eq!(ran(value!({"helm.sh/hook": "pre-install"}), HelmEvent::Upgrade, false, true, false), None);
+    assert_eq!(ran(own(), HelmEvent::Upgrade, false, true, false), both);
+    assert_eq!(ran(own(), HelmEvent::Upgrade, true, false, false), None);
+    assert_eq!(ran(own(), HelmEvent::Upgrade, true, false, true), both);
+    let asks = value!({"argocd.argoproj.io/hook": "PreSync", "windlass.dev/hook-when-healing": "true"});
+    assert_eq!(ran(asks, HelmEvent::Upgrade, true, false, false), both);
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use windlass_kube::Str;
-use windlass_model::{ApplyMode, Automation, Backoff, NamespacePolicy, Propagation, Retry, SyncPolicy};
+use windlass_model::{
+    ApplyMode, Automation, Backoff, HookPolicy, NamespacePolicy, Propagation, Retry, SyncPolicy,
+};
 
 use crate::types::{ApplicationSpec, RetryStrategy};
 
@@ -50,6 +52,7 @@ pub(super) fn policy(spec: &ApplicationSpec, findings: &mut dyn Findings) -> Syn
         respect_ignored: false,
         prune_propagation: Propagation::Foreground,
         history_limit: usize::try_from(limit).unwrap_or(0),
+        hooks: HookPolicy::default(),
     };
     for option in declared.map(|policy| &*policy.sync_options).unwrap_or_default() {
         apply_option(option, "spec.syncPolicy.syncOptions", &mut policy, findings);

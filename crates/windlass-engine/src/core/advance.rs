@@ -74,6 +74,7 @@ impl Core {
         }
         unit.again = false;
         self.take_refresh(unit);
+        self.release_hooks(unit);
         if unit.lowered.deletion != Deletion::None {
             self.advance_deletion(unit);
             return;

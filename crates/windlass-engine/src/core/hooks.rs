@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use windlass_kube::ObjectRef;
 use windlass_model::{HealthStatus, LiveRecord, OperationPhase, UnitId, Waiting};
-use windlass_plan::{failure_plan, termination_plan};
+use windlass_plan::{Marks, failure_plan, termination_plan};
 
 use super::Core;
 use super::advance::Compared;
 use crate::clusters::ClusterKey;
 use crate::unit_state::{Activity, OperationRun, Run, RunKind, UnitState};
+
+/// A hook that is still kept by a finalizer is let go again after this.
+const RELEASE_RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Core {
     /// Notes how far the hooks of a Unit's operation are.
@@ -28,6 +32,31 @@ impl Core {
                     ),
                 ),
             }
+        }
+    }
+
+    /// Lets go of hooks that are on their way out and are kept by the finalizer that Argo CD puts on hooks it runs: it
+    /// is not there any more to take it off.
+    pub(super) fn release_hooks(&mut self, unit: &mut UnitState) {
+        let Some(cluster) = self.cluster_key(unit) else { return };
+        let Some(state) = self.clusters.get(&cluster) else { return };
+        let hooks = self.live_hooks(unit, &cluster);
+        let held = hooks.iter().filter(|live| live.hook && live.terminating && live.held_as_hook);
+        let held: Vec<LiveRecord> = held.map(|live| LiveRecord::clone(live)).collect();
+        unit.released.retain(|(_, at)| at.elapsed() < RELEASE_RETRY);
+        let target = unit.writing_to(&state.target);
+        for live in held {
+            if unit.released.iter().any(|(uid, _)| *uid == live.uid) {
+                continue;
+            }
+            unit.released.push((live.uid.clone(), Instant::now()));
+            self.wake_at(Instant::now() + RELEASE_RETRY, &unit.id);
+            let target = target.clone();
+            tokio::spawn(async move {
+                if let Err(error) = target.release_hook(&live, Marks::ARGO.hook_finalizer).await {
+                    tracing::warn!(hook = %live.key, %error, "a hook's finalizer could not be taken off");
+                }
+            });
         }
     }
 

@@ -292,7 +292,7 @@ impl UnitState {
         if let Some(ended) = &self.ended {
             return Some(OperationReport::clone(ended));
         }
-        let run = self.operation.as_ref()?;
+        let Some(run) = self.operation.as_ref() else { return self.held_report() };
         if matches!(self.waiting, Some(windlass_model::Waiting::Backoff { .. })) {
             // The status says how the last attempt went and when the next one comes.
             return None;
@@ -311,6 +311,25 @@ impl UnitState {
             retries: run.retries,
             revisions: run.revisions.clone(),
             objects: run.objects.clone(),
+        })
+    }
+}
+
+impl UnitState {
+    /// What is said of a sync that somebody asked for and that has not begun, because a window is in the way.
+    fn held_report(&self) -> Option<OperationReport> {
+        let (request, started) = self.held_request.as_deref().filter(|_| self.pending_request())?;
+        let waiting =
+            self.waiting.as_ref().filter(|it| matches!(it, windlass_model::Waiting::Window { .. }))?;
+        Some(OperationReport {
+            request: request.clone(),
+            phase: OperationPhase::Running,
+            message: waiting.to_string().into(),
+            started: *started,
+            finished: None,
+            retries: 0,
+            revisions: Vec::new(),
+            objects: Vec::new(),
         })
     }
 }

@@ -7,11 +7,14 @@ use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
 use windlass_argo::PreviousOperation;
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Automation, Deployment, Desired, Diagnostic, DiagnosticKind, Generation, HealthStatus, LiveRecord,
-    OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, Time, UnitId, Waiting,
-    Wave,
+    Automation, Deployment, Desired, DesiredHook, Diagnostic, DiagnosticKind, Generation, HealthStatus,
+    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, Time,
+    UnitId, Waiting, Wave,
 };
-use windlass_plan::{Comparison, HookInput, PlanInput, WindowVerdict, owned_form, plan, window_verdict};
+use windlass_plan::{
+    Comparison, HelmEvent, HookInput, Marks, Occasion, PlanInput, WindowVerdict, on_occasion, owned_form,
+    plan, window_verdict,
+};
 
 use super::advance::{Compared, in_one_line};
 use super::jobs::wants_check;
@@ -63,6 +66,7 @@ impl Core {
             tracing::debug!(unit = %unit.id, "plan superseded");
         }
         if unit.terminating() {
+            self.end_held_request(unit, "Operation terminated");
             self.end_operation(unit, OperationPhase::Failed, "Operation terminated");
             self.report(unit, cluster, compared);
             return;
@@ -116,6 +120,9 @@ impl Core {
         if unit.asked_meanwhile() {
             // A person does not wait for the policy's attempts, which may never succeed.
             unit.operation = None;
+        }
+        if !unit.pending_request() {
+            self.end_held_request(unit, "nobody asked for it any more before it could begin");
         }
         if unit.pending_request() && unit.operation.is_none() {
             unit.reset_backoff();
@@ -194,6 +201,25 @@ impl Core {
         Some(request)
     }
 
+    /// Ends a sync that was held up before it began, where nobody asks for it any more.
+    fn end_held_request(&self, unit: &mut UnitState, message: &'static str) {
+        if let Some((request, started)) = unit.held_request.take().map(|held| *held)
+            && unit.operation.is_none()
+            && unit.ended.is_none()
+        {
+            unit.ended = Some(Box::new(OperationReport {
+                request,
+                phase: OperationPhase::Failed,
+                message: Str::new_static(message),
+                started,
+                finished: Some(self.now),
+                retries: 0,
+                revisions: Vec::new(),
+                objects: Vec::new(),
+            }));
+        }
+    }
+
     /// Whether a sync may begin now; sets what the Unit waits for otherwise.
     fn may_begin(&mut self, unit: &mut UnitState, request: &SyncRequest, heals: bool) -> bool {
         self.window_is_open(unit, request) && self.dependencies_are_done(unit, request, heals)
@@ -210,6 +236,10 @@ impl Core {
                     self.wake_at(Instant::now() + until.since(self.now), &unit.id);
                 }
                 unit.waiting = Some(Waiting::Window { window, until });
+                if unit.operation.is_none() && unit.pending_request() {
+                    let since = unit.held_request.as_ref().map_or(self.now, |held| held.1);
+                    unit.held_request = Some(Box::new((request.clone(), since)));
+                }
                 false
             }
         }
@@ -368,7 +398,15 @@ impl Core {
             Some(_) => self.now,
             None => resumed.unwrap_or(self.now),
         };
-        let runs_hooks = !heals && request.selection.is_empty() && !request.skip_hooks;
+        let runs_hooks = request.selection.is_empty() && !request.skip_hooks;
+        let policy = request.policy.as_deref().unwrap_or(&unit.lowered.unit.policy).hooks;
+        let event = if policy.by_event { helm_event(unit, &request) } else { HelmEvent::Upgrade };
+        let occasion = Occasion { event, heals };
+        let hooks: Vec<DesiredHook> = hooks
+            .iter()
+            .filter(|_| runs_hooks)
+            .filter_map(|hook| on_occasion(hook, occasion, policy, &Marks::ARGO))
+            .collect();
         let live_hooks = self.live_hooks(unit, cluster);
         unit.generation = unit.generation.next();
         let Some(rendered) = &mut unit.rendered else { return };
@@ -392,7 +430,7 @@ impl Core {
             selection: &request.selection,
             namespace,
             hooks: HookInput {
-                hooks: if runs_hooks { &hooks } else { &[] },
+                hooks: &hooks,
                 live: &live_hooks,
                 revision: rendered.revisions.first().map_or("", Str::as_str),
                 started: attempt,
@@ -407,6 +445,7 @@ impl Core {
             // What brings single objects back is no deployment: the health of the others is not its affair.
             first.after_healthy.clear();
         }
+        unit.held_request = None;
         let run = Arc::new(Run { plan: made, desired: rendered.digest, kind: RunKind::Sync });
         rendered.shown.clone_from(&rendered.revisions);
         let revisions = rendered.revisions.clone();
@@ -943,9 +982,9 @@ impl Core {
 }
 
 impl UnitState {
-    /// Whether somebody asked to end the running operation.
+    /// Whether somebody asked to end the operation that runs, or is held up before it begins.
     pub(super) fn terminating(&self) -> bool {
-        self.lowered.terminate && self.operation.is_some()
+        self.lowered.terminate && (self.operation.is_some() || self.held_request.is_some())
     }
 
     /// Whether a person asks for an operation while one runs, or is being retried, that the policy asked for.
@@ -976,5 +1015,20 @@ fn interrupted(operation: &PreviousOperation, now: Time) -> OperationReport {
         retries: operation.retries,
         revisions: operation.revisions.clone(),
         objects: Vec::new(),
+    }
+}
+
+/// What a sync is for Helm: the history of what was deployed decides.
+fn helm_event(unit: &UnitState, request: &SyncRequest) -> HelmEvent {
+    let before = windlass_argo::previous(&unit.declared());
+    if before.last_deployed.is_empty() && unit.last_deployed.is_none() {
+        return HelmEvent::Install;
+    }
+    let newest = unit.last_deployed.as_ref().unwrap_or(&before.last_deployed);
+    let is_old = before.history.iter().any(|entry| entry.deployment.revisions == request.revisions);
+    if !request.revisions.is_empty() && is_old && *newest != request.revisions {
+        HelmEvent::Rollback
+    } else {
+        HelmEvent::Upgrade
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Action, ApplyMode, Automation, Backoff, ClusterRef, Desired, Digest, Generation, LiveRecord, Manifest,
-    NamespacePolicy, Origin, Ownership, Permissions, Plan, Propagation, Retry, SyncPolicy, TargetSpec, Time,
-    Tracking, Unit, UnitId, Wave,
+    Action, ApplyMode, Automation, Backoff, ClusterRef, Desired, Digest, Generation, HookPolicy, LiveRecord,
+    Manifest, NamespacePolicy, Origin, Ownership, Permissions, Plan, Propagation, Retry, SyncPolicy,
+    TargetSpec, Time, Tracking, Unit, UnitId, Wave,
 };
 use windlass_plan::{Comparison, HookInput, Marks, PlanInput, Scope, check, plan, prepare};
 
@@ -48,6 +48,7 @@ pub(crate) fn unit() -> Unit {
             respect_ignored: false,
             prune_propagation: Propagation::Foreground,
             history_limit: 10,
+            hooks: HookPolicy::default(),
         },
         depends_on: Box::default(),
         windows: Vec::new(),
@@ -103,6 +104,7 @@ pub(crate) fn live(kind: &str, name: &str) -> LiveRecord {
         health_ignored: false,
         terminating: false,
         hook: false,
+        held_as_hook: false,
         keep_on_prune: false,
         confirm_prune: None,
         keep_on_delete: false,

@@ -298,3 +298,94 @@ pub(crate) async fn hooks_run_around_a_deletion(server: Server) {
     plane.until_gone(&plane.path("jobs/backup")).await;
     plane.until_gone(&plane.path("jobs/farewell")).await;
 }
+
+/// A hook that Argo CD left behind, with its finalizer and all, holds up nothing: it is deleted and created anew.
+pub(crate) async fn hooks_that_argo_cd_left_are_let_go(server: Server) {
+    let plane = Plane::start(server).await;
+    let mark = format!("{}:batch/Job:{}/migrate", plane.app, plane.target);
+    let left: Value = serde_json::from_str(&waiting_job(
+        "migrate",
+        &[(HOOK, "PreSync"), ("argocd.argoproj.io/tracking-id", &mark)],
+    ))
+    .unwrap();
+    let mut left = left;
+    left["metadata"]["finalizers"] = json!(["argocd.argoproj.io/hook-finalizer"]);
+    let left = plane.api.create(&plane.path("jobs"), &left).await.unwrap();
+    let commit = plane
+        .commit()
+        .file("deploy/migrate.yaml", job("migrate", &[(HOOK, "PreSync")], false))
+        .file("deploy/a.yaml", config_map("settings", "1"))
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_healthy(&commit).await;
+    let now = plane.get(&plane.path("jobs/migrate")).await;
+    assert_ne!(now["metadata"]["uid"], left["metadata"]["uid"]);
+    assert_eq!(now["metadata"].get("finalizers"), None);
+}
+
+/// Where an Application asks for Helm's events, the history decides which hooks run.
+pub(crate) async fn helm_hooks_run_on_their_events(server: Server) {
+    let plane = Plane::start(server).await;
+    let hook = |name: &str, event: &str| job(name, &[("helm.sh/hook", event)], false);
+    let commit = |value: &str| {
+        plane
+            .commit()
+            .file("deploy/install.yaml", hook("install", "pre-install"))
+            .file("deploy/upgrade.yaml", hook("upgrade", "post-upgrade"))
+            .file("deploy/rollback.yaml", hook("rollback", "pre-rollback,post-rollback"))
+            .file("deploy/a.yaml", config_map("settings", value))
+            .submit()
+            .unwrap()
+    };
+    let first = commit("1");
+    plane.create_app(json!({"metadata": {"annotations": {"windlass.dev/helm-hooks": "events"}}})).await;
+    let sync = |revision: &str| json!({"operation": {"sync": {"revision": revision}}});
+    let done = |app: &Value, revision: &str| {
+        let state = &app["status"]["operationState"];
+        state["phase"] == "Succeeded" && state["syncResult"]["revision"] == revision
+    };
+    let ran = |app: &Value| {
+        let results = app["status"]["operationState"]["syncResult"]["resources"].as_array().cloned();
+        let hooks = results.unwrap_or_default().into_iter().filter(|it| it["hookType"].is_string());
+        let mut names: Vec<String> = hooks
+            .map(|it| format!("{} {}", it["name"].as_str().unwrap(), it["syncPhase"].as_str().unwrap()))
+            .collect();
+        names.sort();
+        names
+    };
+    plane.patch_app(sync(&first)).await;
+    let app = plane.until_app("the installation", |app| done(app, &first)).await;
+    assert_eq!(ran(&app), ["install PreSync"]);
+    let second = commit("2");
+    plane.patch_app(sync(&second)).await;
+    let app = plane.until_app("the upgrade", |app| done(app, &second)).await;
+    assert_eq!(ran(&app), ["upgrade PostSync"]);
+    plane.patch_app(sync(&first)).await;
+    let app = plane.until_app("the rollback", |app| done(app, &first)).await;
+    assert_eq!(ran(&app), ["rollback PostSync", "rollback PreSync"]);
+}
+
+/// Drift is undone with the hooks that ask for that.
+pub(crate) async fn healing_runs_hooks_that_ask_for_it(server: Server) {
+    let plane = Plane::start(server).await;
+    let asks = [(HOOK, "PreSync"), ("windlass.dev/hook-when-healing", "true")];
+    let commit = plane
+        .commit()
+        .file("deploy/asks.yaml", job("asks", &asks, false))
+        .file("deploy/other.yaml", job("other", &[(HOOK, "PreSync")], false))
+        .file("deploy/a.yaml", config_map("settings", "1"))
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_healthy(&commit).await;
+    let uid = |job: Value| job["metadata"]["uid"].clone();
+    let asks = uid(plane.get(&plane.path("jobs/asks")).await);
+    let other = uid(plane.get(&plane.path("jobs/other")).await);
+    let path = plane.path("configmaps/settings");
+    plane.api.merge(&path, &json!({"data": {"value": "drift"}})).await.unwrap();
+    plane.until(&path, "the drift to be undone", |map| map["data"]["value"] == "1").await;
+    plane.until_synced(&commit).await;
+    assert_ne!(uid(plane.get(&plane.path("jobs/asks")).await), asks);
+    assert_eq!(uid(plane.get(&plane.path("jobs/other")).await), other);
+}

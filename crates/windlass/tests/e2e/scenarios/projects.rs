@@ -227,3 +227,34 @@ pub(crate) async fn orphans_are_counted(server: Server) {
         .exits(0)
         .says(&["does not look for orphaned"]);
 }
+
+/// A sync that somebody asks for says what holds it up before it begins, and can be ended then.
+pub(crate) async fn a_held_sync_says_so(server: Server) {
+    let plane = Plane::start(server).await;
+    let always = json!([{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]);
+    let spec = json!({"sourceRepos": ["*"], "destinations": everywhere(), "syncWindows": always});
+    create_project(&plane, spec).await;
+    let asks = json!({"operation": {"initiatedBy": {"username": "ada"}, "sync": {}}});
+    plane.patch_app(asks.clone()).await;
+    let held = |app: &Value| {
+        let state = &app["status"]["operationState"];
+        state["phase"] == "Running"
+            && state["message"].as_str().unwrap_or_default().contains("sync window deny")
+    };
+    let app = plane.until_app("the sync to say what holds it up", held).await;
+    assert_eq!(app["status"]["operationState"]["operation"]["initiatedBy"]["username"], "ada");
+    assert!(app["status"]["operationState"]["startedAt"].is_string());
+    plane.verb(&["terminate", plane.app.as_str()]).exits(0);
+    plane
+        .until_app("the operation to end", |app| {
+            app["status"]["operationState"]["phase"] == "Failed" && app.get("operation").is_none()
+        })
+        .await;
+    plane.assert_absent(&plane.path("configmaps/one")).await;
+    plane.patch_app(asks).await;
+    plane.until_app("the sync to say what holds it up", held).await;
+    let open = json!({"spec": {"syncWindows": null}});
+    plane.api.merge(&plane.control_path("appprojects/team"), &open).await.unwrap();
+    plane.until_exists(&plane.path("configmaps/one")).await;
+    plane.until_app("the end", |app| app["status"]["operationState"]["phase"] == "Succeeded").await;
+}
