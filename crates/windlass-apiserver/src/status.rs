@@ -36,6 +36,8 @@ pub struct Details {
     pub name: Str,
     /// Whether the details are printed though there are none.
     pub shown_when_empty: bool,
+    /// Whether empty details are left out where others of the code have them.
+    pub hidden: bool,
     /// The object's group.
     pub group: Str,
     /// The resource, or the kind where validation failed.
@@ -320,6 +322,7 @@ impl Status {
         // Go prints these, made by the generic error, with empty details.
         let generic = matches!(self.code, 405 | 406)
             || [NO_SUCH_RESOURCE, REJECTED, UNKNOWN_PATCH].contains(&self.message.as_str());
+        let generic = generic && !self.details.hidden;
         if generic || self.details.shown_when_empty || !details.is_empty() {
             status.set_at(&["details"], details);
         }

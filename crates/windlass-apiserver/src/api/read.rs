@@ -40,6 +40,17 @@ impl Continue {
         URL_SAFE_NO_PAD.encode(format!("{token:?}")).into()
     }
 
+    /// Why a token that says nothing cannot be read, in Go's words.
+    fn problem(token: &str) -> String {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')) else {
+            return "malformed value".to_owned();
+        };
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(_) => "malformed value".to_owned(),
+            Err(error) => crate::http::go_json_error(&bytes, &error),
+        }
+    }
+
     fn decode(token: &str, namespace: Option<&str>, namespaced: bool) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).ok()?;
         let token: Value = serde_json::from_slice(&bytes).ok()?;
@@ -102,7 +113,10 @@ impl Api {
             }
         } else {
             let from = Continue::decode(&options.continue_token, namespace, resource.namespaced).ok_or_else(
-                || Status::bad_request("invalid continue token: continue key is not valid: malformed value"),
+                || {
+                    let why = Continue::problem(&options.continue_token);
+                    Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
+                },
             )?;
             table.list_at(selection.namespace(), Some(&from.after), from.revision).map_err(|_| {
                 Status::expired(

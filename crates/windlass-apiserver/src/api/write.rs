@@ -428,14 +428,15 @@ impl Api {
             if options.dry_run {
                 return Ok(unwritten(resource, new, false));
             }
-            let change = if finished { Change::Delete(new) } else { Change::Put(new) };
+            // A deletion shows the last state that was stored, with the finalizer that has just gone.
+            let change = if finished { Change::Delete(stored.object()) } else { Change::Put(new.clone()) };
             let key = stored.key().clone();
             match self.shared.store.write(&resource.storage, key, Expect::At(stored.revision()), change).await
             {
                 Ok(stored) if finished => {
                     self.after_delete(resource, &stored);
                     // The write that takes the last finalizer away is a deletion, which gives no new version.
-                    let mut object = presented(resource, &stored);
+                    let mut object = converted(resource, new);
                     object.set_at(&["metadata", "resourceVersion"], old.resource_version());
                     let json = json_of(&object);
                     return Ok(Written { object, json, created: false, warnings: Vec::new() });

@@ -13,7 +13,7 @@ pub(super) enum Form {
 
 /// The first form in an `Accept` header that this server can give; `None` if there is none.
 ///
-/// Only JSON is spoken. The ranges are taken in the client's order: weights are not used by Kubernetes
+/// YAML is made of JSON afterwards. The ranges are taken in the client's order: weights are not used by Kubernetes
 /// clients, and kube-apiserver ignores them too.
 pub(super) fn form(accept: &str) -> Option<Form> {
     if accept.trim().is_empty() {
@@ -41,6 +41,14 @@ pub(super) fn form(accept: &str) -> Option<Form> {
     })
 }
 
+/// Whether the first form that this server can give is YAML.
+pub(super) fn prefers_yaml(accept: &str) -> bool {
+    let mut types = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+    types.find(|media_type| {
+        matches!(*media_type, "application/yaml" | "application/json" | "*/*" | "application/*")
+    }) == Some("application/yaml")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +68,18 @@ mod tests {
             ("application/yaml", None),
         ] {
             assert_eq!(form(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn takes_yaml_where_it_comes_first() {
+        for (accept, expected) in [
+            ("application/yaml", true),
+            ("text/html, application/yaml;q=0.9, application/json", true),
+            ("application/json, application/yaml", false),
+            ("", false),
+        ] {
+            assert_eq!(prefers_yaml(accept), expected, "{accept}");
         }
     }
 }

@@ -56,6 +56,33 @@ pub(super) fn status(status: &Status) -> Response<Body> {
     warn(response, &status.details.warnings)
 }
 
+/// The same answer in YAML; a stream of events stays as it is.
+pub(super) async fn in_yaml(response: Response<Body>) -> Response<Body> {
+    if !response.body().is_whole() {
+        return response;
+    }
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"application/json"));
+    if !is_json {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = match http_body_util::BodyExt::collect(body).await {
+        Ok(collected) => collected.to_bytes(),
+        Err(never) => match never {},
+    };
+    match serde_json::from_slice::<Value>(&bytes) {
+        Ok(value) => {
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+            parts.headers.remove(header::CONTENT_LENGTH);
+            Response::from_parts(parts, Body::whole(windlass_yaml::to_yaml(&value)))
+        }
+        Err(_) => Response::from_parts(parts, Body::whole(bytes)),
+    }
+}
+
 /// Adds warnings as RFC 7234 writes them.
 pub(super) fn warn(mut response: Response<Body>, warnings: &[String]) -> Response<Body> {
     for warning in warnings {

@@ -24,6 +24,11 @@ impl Body {
         Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
+    /// Whether all of it is there already.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.0, Kind::Whole(_))
+    }
+
     /// A body that comes in pieces.
     #[must_use]
     pub fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {

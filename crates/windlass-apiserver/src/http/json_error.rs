@@ -16,6 +16,7 @@ pub(crate) fn in_go(bytes: &[u8], error: &serde_json::Error) -> String {
     let shown = match letter {
         '\'' => "'\\''".to_owned(),
         '"' => "'\"'".to_owned(),
+        other if other.is_control() && !other.is_ascii() => format!("'\\u{:04x}'", u32::from(other)),
         other if other.is_control() => format!("'\\x{:02x}'", u32::from(other)),
         other => format!("'{other}'"),
     };

@@ -85,10 +85,19 @@ impl ApiService {
         B::Data: Buf,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        match self.try_answer(request).await {
+        let mut request = request;
+        let as_yaml = accept::prefers_yaml(
+            request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default(),
+        );
+        if as_yaml {
+            request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
+            request.headers_mut().remove(header::ACCEPT_ENCODING);
+        }
+        let response = match self.try_answer(request).await {
             Ok(response) => response,
             Err(status) => answer::status(&status),
-        }
+        };
+        if as_yaml { answer::in_yaml(response).await } else { response }
     }
 
     async fn try_answer<B>(self, request: Request<B>) -> Result<Response<Body>, Status>
@@ -98,9 +107,16 @@ impl ApiService {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let mut query = Query::parse(parts.uri.query().unwrap_or_default());
         let path = parts.uri.path();
-        let segments = path::segments(path).ok_or_else(Status::no_such_resource)?;
+        let mut segments = path::segments(path).ok_or_else(Status::no_such_resource)?;
+        if let Some((plain, name)) = path::watched(&segments) {
+            segments = plain;
+            query.set("watch", "true".to_owned());
+            if let Some(name) = name {
+                query.set("fieldSelector", format!("metadata.name={name}"));
+            }
+        }
         let api = self.impersonated(&parts.headers)?;
         let is_watch = query.flag("watch");
         // Bodies are read only behind this, so that those who wait cost little.

@@ -47,6 +47,26 @@ impl Target {
     }
 }
 
+/// The segments of a path below the old `/api/v1/watch`, without that word and the name of a single object, which
+/// comes second.
+pub(super) fn watched(segments: &[String]) -> Option<(Vec<String>, Option<String>)> {
+    let at = match segments.first()?.as_str() {
+        "api" => 2,
+        "apis" => 3,
+        _ => return None,
+    };
+    if segments.get(at)? != "watch" || segments.len() == at + 1 {
+        return None;
+    }
+    let mut plain = segments.to_vec();
+    plain.remove(at);
+    let target = Target::parse(&plain)?;
+    if target.name.is_some() {
+        plain.pop();
+    }
+    Some((plain, target.name))
+}
+
 fn is_own(segment: &str) -> bool {
     matches!(segment, "status" | "finalize")
 }
@@ -69,6 +89,11 @@ impl Query {
 
     pub(super) fn get(&self, key: &str) -> &str {
         self.0.get(key).map_or("", String::as_str)
+    }
+
+    /// Sets a parameter.
+    pub(super) fn set(&mut self, key: &str, value: String) {
+        self.0.insert(key.to_owned(), value);
     }
 
     /// Whether a parameter is there, with a value or without.

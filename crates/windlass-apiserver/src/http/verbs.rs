@@ -194,12 +194,22 @@ impl Call {
     }
 
     fn form(&self) -> Result<Form, Status> {
-        form(header_text(&self.parts, header::ACCEPT)).ok_or_else(|| {
-            Status::not_acceptable(&[
-                "application/json",
-                "application/yaml",
-                "application/vnd.kubernetes.protobuf",
-            ])
+        let accept = header_text(&self.parts, header::ACCEPT);
+        form(accept).ok_or_else(|| {
+            const STREAMS: [&str; 2] =
+                ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+            if accept
+                .split(',')
+                .any(|range| BODY_TYPES.contains(&range.split(';').next().unwrap_or_default().trim()))
+            {
+                let why = format!("only the following media types are accepted: {}", BODY_TYPES.join(", "));
+                let mut status = Status::new(406, "NotAcceptable", why);
+                status.details.hidden = true;
+                return status;
+            }
+            let is_list = self.target.name.is_none() && self.parts.method == Method::GET;
+            let streams: &[&str] = if is_list { &STREAMS } else { &[] };
+            Status::not_acceptable(&[&BODY_TYPES[..], streams].concat())
         })
     }
 

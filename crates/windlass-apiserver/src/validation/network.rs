@@ -25,8 +25,7 @@ pub(super) fn ingress(object: &Value, errors: &mut Errors) {
         if host.parse::<IpAddr>().is_ok() {
             errors.invalid(&format!("{field}.host"), host, "must be a DNS name, not an IP address");
         } else if !host.is_empty() {
-            let name = host.strip_prefix("*.").unwrap_or(host);
-            errors.invalid_each(&format!("{field}.host"), host, validation::dns1123_subdomain(name));
+            errors.invalid_each(&format!("{field}.host"), host, host_name(host));
         }
         if let Some(http) = rule.get("http") {
             let field = format!("{field}.http.paths");
@@ -38,16 +37,34 @@ pub(super) fn ingress(object: &Value, errors: &mut Errors) {
             }
         }
     }
+    for (tls, idx) in spec.items_at(&["tls"]).iter().zip(0..) {
+        for (host, host_idx) in tls.items_at(&["hosts"]).iter().filter_map(Value::as_str).zip(0..) {
+            errors.invalid_each(&format!("spec.tls[{idx}].hosts[{host_idx}]"), host, host_name(host));
+        }
+    }
     let class = text(spec, "ingressClassName");
     if !class.is_empty() {
         errors.invalid_each("spec.ingressClassName", class, validation::dns1123_subdomain(class));
     }
 }
 
+/// What is wrong with the name of a host, whose first part may be a star.
+fn host_name(host: &str) -> Vec<String> {
+    const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+    if !host.contains('*') {
+        return validation::dns1123_subdomain(host);
+    }
+    let is_right = host.strip_prefix("*.").is_some_and(|name| validation::dns1123_subdomain(name).is_empty());
+    if is_right { Vec::new() } else { vec![WILDCARD.to_owned()] }
+}
+
 fn http_path(path: &Value, field: &str, errors: &mut Errors) {
     let given = text(path, "path");
     match text(path, "pathType") {
-        "" => errors.required(&format!("{field}.pathType"), "pathType must be specified"),
+        "" => {
+            errors.required(&format!("{field}.pathType"), "pathType must be specified");
+            return;
+        }
         "Exact" | "Prefix" => {
             if !given.starts_with('/') {
                 errors.invalid(&format!("{field}.path"), given, "must be an absolute path");

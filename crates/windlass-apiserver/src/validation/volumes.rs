@@ -101,7 +101,8 @@ fn source(volume: &Value, path: &str, errors: &mut Errors) {
                 "BlockDevice",
             ];
             let wanted = text(source, "type");
-            if !types.contains(&wanted) {
+            // kube-apiserver asks no further where there is no path.
+            if !path.is_empty() && !types.contains(&wanted) {
                 let mut sorted = types;
                 sorted.sort_unstable();
                 errors.not_supported(&format!("{field}.type"), wanted, &sorted);
@@ -190,9 +191,8 @@ pub(super) fn mounts(container: &Value, volumes: &HashSet<&str>, path: &str, err
 
 /// The key of a ConfigMap or Secret that a variable takes.
 pub(super) fn key_reference(reference: &Value, path: &str, errors: &mut Errors) {
-    if text(reference, "name").is_empty() {
-        errors.required(&format!("{path}.name"), "");
-    }
+    let name = text(reference, "name");
+    errors.invalid_each(&format!("{path}.name"), name, validation::dns1123_subdomain(name));
     let key = text(reference, "key");
     if key.is_empty() {
         errors.required(&format!("{path}.key"), "");

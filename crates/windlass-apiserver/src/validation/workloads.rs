@@ -38,7 +38,7 @@ pub(super) fn deployment(object: &Value, errors: &mut Errors) {
     errors.not_negative(&spec, "revisionHistoryLimit", "spec");
     if let Some(deadline) = spec.int_at(&["progressDeadlineSeconds"]) {
         errors.not_negative(&spec, "progressDeadlineSeconds", "spec");
-        if deadline > 0 && deadline <= spec.int_at(&["minReadySeconds"]).unwrap_or(0) {
+        if deadline <= spec.int_at(&["minReadySeconds"]).unwrap_or(0) {
             errors.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds");
         }
     }
@@ -133,6 +133,13 @@ pub(super) fn stateful_set(object: &Value, errors: &mut Errors) {
     if !matches!(strategy, "RollingUpdate" | "OnDelete") {
         let shown = format!("{{\"Type\":{strategy:?},\"RollingUpdate\":null}}");
         errors.invalid_shown("spec.updateStrategy", &shown, "must be 'RollingUpdate' or 'OnDelete'");
+    }
+    if let Some(rolling) = spec.at(&["updateStrategy", "rollingUpdate"]).filter(|_| strategy == "OnDelete") {
+        let number = |key: &str| rolling.get(key).map_or("null".to_owned(), |number| format!("{number:?}"));
+        let partition = rolling.int_at(&["partition"]).unwrap_or(0);
+        let shown = format!("{{\"Partition\":{partition},\"MaxUnavailable\":{}}}", number("maxUnavailable"));
+        let field = "spec.updateStrategy.rollingUpdate";
+        errors.invalid_shown(field, &shown, "only allowed for updateStrategy 'RollingUpdate'");
     }
     errors.not_negative(&spec, "replicas", "spec");
     errors.not_negative(&spec, "minReadySeconds", "spec");

@@ -151,7 +151,7 @@ async fn answer(response: Response<Body>) -> Value {
     let Ok(collected) = collected else { return json!({"code": (parts.status.as_u16()), "body": "endless"}) };
     let bytes = collected.expect("a whole body").to_bytes();
     let text = crate::hook::hide(&String::from_utf8_lossy(&bytes));
-    let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(without_version(&text)));
     let warnings: Vec<Value> = parts
         .headers
         .get_all(header::WARNING)
@@ -166,6 +166,15 @@ async fn answer(response: Response<Body>) -> Value {
         answer["retryAfter"] = after.to_str().unwrap_or_default().into();
     }
     answer
+}
+
+/// YAML without the number of its version, which differs in each run.
+fn without_version(text: &str) -> String {
+    let masked = text.split_inclusive('\n').map(|line| match line.split_once("resourceVersion: ") {
+        Some((indent, _)) => format!("{indent}resourceVersion: RV\n"),
+        None => line.to_owned(),
+    });
+    masked.collect()
 }
 
 async fn events(stream: &mut Stream, wanted: Option<u64>, patience: Duration) -> Vec<Value> {
