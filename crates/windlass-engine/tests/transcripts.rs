@@ -107,6 +107,8 @@ struct World {
     project: Object,
     revision: String,
     prune: bool,
+    /// Whether somebody has approved what waits for that.
+    approved: bool,
     wanted: bool,
     run: Option<Run>,
     failures: u32,
@@ -131,6 +133,7 @@ impl World {
             project: Object::try_new(project).unwrap(),
             revision: String::new(),
             prune: false,
+            approved: false,
             wanted: false,
             run: None,
             failures: 0,
@@ -168,6 +171,17 @@ impl World {
                 self.cluster.refused.remove(&key(kind, name));
             }
             ["becomes", kind, name, state] => self.becomes(&key(kind, name), state),
+            ["approve"] => self.approved = true,
+            // What somebody else does to the cluster.
+            ["drifts", kind, name, value] => {
+                let mut live = self.cluster.live.lock().unwrap();
+                let object = live.get_mut(&key(kind, name)).unwrap_or_else(|| panic!("{name} is not live"));
+                object.set_at(&["data", "value"], value);
+            }
+            ["vanishes", kind, name] => {
+                let gone = self.cluster.live.lock().unwrap().remove(&key(kind, name));
+                assert!(gone.is_some(), "{name} is not live");
+            }
             ["window", kind, ..] => {
                 let rest: Vec<&str> = line.split('"').collect();
                 let window = value!({
@@ -321,6 +335,9 @@ impl World {
         let live = self.cluster.live.lock().unwrap();
         let of =
             |key: &ObjectRef| live.get(key).map(|object| health(object).map(|it| (it.status, it.message)));
+        if wave.after_approval && !self.approved {
+            return Gate::Waiting("approval".into());
+        }
         if let Some(key) = wave.after_gone.iter().find(|key| live.contains_key(key)) {
             return Gate::Waiting(format!("{key} to be gone"));
         }
@@ -383,7 +400,7 @@ fn key(kind: &str, name: &str) -> ObjectRef {
     ObjectRef::new(group, kind, "shop", name)
 }
 
-/// `wave=1`, `hook=PreSync`, `delete=HookSucceeded`, `value=2`.
+/// `wave=1`, `hook=PreSync`, `delete=HookSucceeded`, `options=Prune=confirm`, `value=2`.
 fn declared(kind: &str, name: &str, options: &[&str]) -> Object {
     let (version, body) = match kind {
         "Job" => (
@@ -403,6 +420,7 @@ fn declared(kind: &str, name: &str, options: &[&str]) -> Object {
             "wave" => "argocd.argoproj.io/sync-wave",
             "hook" => "argocd.argoproj.io/hook",
             "delete" => "argocd.argoproj.io/hook-delete-policy",
+            "options" => "argocd.argoproj.io/sync-options",
             "value" => {
                 object.set_at(&["data", "value"], said);
                 continue;
@@ -436,7 +454,7 @@ fn syncs_go_as_their_transcripts_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 7, "{} transcripts", files.len());
+    assert!(files.len() >= 11, "{} transcripts", files.len());
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let got = transcript(&text);
