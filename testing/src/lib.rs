@@ -12,6 +12,7 @@
 //! | [`SshGitServer`] | Git over a real `sshd`, with its own host key and client key |
 //! | [`OciRegistry`] | a container registry, with authentication, a request log and faults |
 //! | [`FileServer`] | a web server of files with ETags, for Helm repositories and archives |
+//! | [`S3Server`] | a bucket of a server that speaks S3 and checks signatures with AWS' own signer |
 //! | [`Repository`] | a bare repository that takes commits as fast as `git fast-import` does |
 //! | [`WebhookReceiver`] | records the requests it gets, and waits for the n-th |
 //! | [`ReviewServer`] | a webhook for admission and conversion, over HTTPS |
@@ -60,7 +61,8 @@ pub use api_faults::{
     AnsweredWrite, ApiFault, ApiFaults, BrokenOff, FaultProxy, FaultRule, FaultyBody, Traffic,
 };
 pub use artifact::{
-    FileServer, FileServerBuilder, OciRegistry, OciRegistryBuilder, RegistryAuth, WebFault, WebRequest,
+    FileServer, FileServerBuilder, OciRegistry, OciRegistryBuilder, RegistryAuth, S3Server, WebFault,
+    WebRequest,
 };
 pub use authority::{Authority, Identity};
 pub use cluster::{ApiClient, ApiError, Cluster, ClusterBuilder, Namespace, PrivateCluster};

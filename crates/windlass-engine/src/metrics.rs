@@ -1,11 +1,14 @@
 //! What the engine counts.
 
+use std::sync::atomic::Ordering;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use windlass_render::Counts;
 
 /// A label `result`: `ok` or `error`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -25,6 +28,12 @@ pub(crate) struct PhaseLabel {
     pub(crate) phase: &'static str,
 }
 
+/// A label `from`: where the answer to a render came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct AnswerLabel {
+    pub(crate) from: &'static str,
+}
+
 /// The engine's counters; a clone shares them. The names are documented in `docs/metrics.md`.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -32,6 +41,7 @@ pub struct Metrics {
     pub(crate) live_objects: Gauge,
     pub(crate) reconciles: Counter,
     pub(crate) renders: Family<ResultLabel, Counter>,
+    pub(crate) render_answers: Family<AnswerLabel, Counter>,
     pub(crate) applies: Family<ResultLabel, Counter>,
     pub(crate) dry_runs: Counter,
     pub(crate) status_writes: Family<ResultLabel, Counter>,
@@ -49,6 +59,7 @@ impl Default for Metrics {
             live_objects: Gauge::default(),
             reconciles: Counter::default(),
             renders: Family::default(),
+            render_answers: Family::default(),
             applies: Family::default(),
             dry_runs: Counter::default(),
             status_writes: Family::default(),
@@ -72,6 +83,7 @@ impl Metrics {
                 drop(family.get_or_create(&ResultLabel::of(ok)));
             }
         }
+        self.note_answers(Counts::default());
         for phase in ["Succeeded", "Failed", "Error"] {
             drop(self.operations.get_or_create(&PhaseLabel { phase }));
         }
@@ -80,6 +92,11 @@ impl Metrics {
         registry.register("live_objects", "Live objects that belong to a Unit", self.live_objects.clone());
         registry.register("reconciles", "Looks at a Unit", self.reconciles.clone());
         registry.register("renders", "Renders of a Unit's sources", self.renders.clone());
+        registry.register(
+            "render_answers",
+            "Sources that were rendered, or answered from what is kept",
+            self.render_answers.clone(),
+        );
         registry.register("applies", "Objects applied or deleted", self.applies.clone());
         registry.register("dry_runs", "Objects checked by a server dry run", self.dry_runs.clone());
         registry.register(
@@ -104,5 +121,17 @@ impl Metrics {
             "Changes of live objects that were digested",
             self.live_events.clone(),
         );
+    }
+
+    /// Takes over what the cache of renders has counted so far.
+    pub(crate) fn note_answers(&self, counts: Counts) {
+        let Counts { rendered, remembered, loaded, paused } = counts;
+        for (from, count) in
+            [("rendering", rendered), ("memory", remembered), ("store", loaded), ("failure", paused)]
+        {
+            let counter = self.render_answers.get_or_create(&AnswerLabel { from });
+            // Its readers see no older number: it is written by one task.
+            counter.inner().store(count, Ordering::Relaxed);
+        }
     }
 }

@@ -168,6 +168,7 @@ impl Core {
     pub(super) fn on_prepared(&mut self, id: &UnitId, ticket: u64, prepared: PreparedUnit) {
         if !prepared.pending {
             self.metrics.renders.get_or_create(&ResultLabel::of(!prepared.failed)).inc();
+            self.metrics.note_answers(self.renders.counts());
         }
         for key in &prepared.damaged {
             self.hub.repair(&key.repository);

@@ -1,71 +1,27 @@
 //! Buckets of a server that speaks S3 and checks every signature with the signer of AWS' own SDK (`tools/s3`).
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-
 use windlass_model::Tree;
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactSnapshot,
     ArtifactTarget, Authentication, BucketPart, Freshness, Secret, SourceError, chain,
 };
-use windlass_testing::{FileServer, tool};
+use windlass_testing::{FileServer, S3Server};
 
 use crate::Rig;
 
-struct S3 {
-    child: Child,
-    address: String,
+fn buckets(server: &S3Server, rig: &Rig, secret: &str) -> std::sync::Arc<ArtifactRepository> {
+    let (url, options) = (server.base_url(), ArtifactOptions::default());
+    rig.store.repository(&url.parse().unwrap(), ArtifactKind::Buckets, &access(secret), &options).unwrap()
 }
 
-impl S3 {
-    fn start() -> Self {
-        let mut child = Command::new(tool("s3").unwrap())
-            .args(["apps", "KEY", "hunter2"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { child, address: address.trim().to_owned() }
-    }
-
-    fn send(&self, method: &str, key: &str, content: &[u8]) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(
-            stream,
-            "{method} /apps/{key} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            self.address,
-            content.len()
-        )
-        .unwrap();
-        stream.write_all(content).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
-    }
-
-    fn put(&self, key: &str, content: impl AsRef<[u8]>) {
-        self.send("PUT", key, content.as_ref());
-    }
-
-    fn buckets(&self, rig: &Rig, secret: &str) -> std::sync::Arc<ArtifactRepository> {
-        let access = Access {
-            authentication: Authentication::Basic { username: "KEY".into(), password: Secret::new(secret) },
-            credentials_over_http: true,
-            ..Access::default()
-        };
-        let (url, options) = (format!("http://{}", self.address), ArtifactOptions::default());
-        rig.store.repository(&url.parse().unwrap(), ArtifactKind::Buckets, &access, &options).unwrap()
-    }
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+fn access(secret: &str) -> Access {
+    Access {
+        authentication: Authentication::Basic {
+            username: S3Server::KEY.into(),
+            password: Secret::new(secret),
+        },
+        credentials_over_http: true,
+        ..Access::default()
     }
 }
 
@@ -83,12 +39,12 @@ fn names(tree: &dyn Tree, folder: &str) -> Vec<String> {
 
 #[test]
 fn objects_become_files_and_changes_are_seen_by_their_etags() {
-    let server = S3::start();
-    server.put("deploy/a.yaml", "a: 1");
-    server.put("deploy/%C3%A9%20+%26.yaml", "b: 1");
-    server.put("other/c.yaml", "c: 1");
+    let server = S3Server::start().unwrap();
+    server.put("deploy/a.yaml", "a: 1").unwrap();
+    server.put("deploy/%C3%A9%20+%26.yaml", "b: 1").unwrap();
+    server.put("other/c.yaml", "c: 1").unwrap();
     let rig = Rig::new();
-    let repository = server.buckets(&rig, "hunter2");
+    let repository = buckets(&server, &rig, "hunter2");
     let first = update(&repository, part("", "")).unwrap();
     assert_eq!(names(&first.tree, ""), ["deploy", "other"]);
     assert_eq!(names(&first.tree, "deploy"), ["a.yaml", "é +&.yaml"]);
@@ -99,28 +55,28 @@ fn objects_become_files_and_changes_are_seen_by_their_etags() {
     let target = ArtifactTarget::Bucket(part("", ""));
     let resolved = repository.resolve(&[target.clone()].into(), Freshness::New).remove(&target).unwrap();
     assert_eq!(resolved.unwrap(), first.revision);
-    server.put("deploy/a.yaml", "a: 2");
+    server.put("deploy/a.yaml", "a: 2").unwrap();
     let second = update(&repository, part("", "")).unwrap();
     assert_ne!(second.revision, first.revision);
     assert_eq!(second.tree.read("deploy/a.yaml", 100).unwrap().unwrap().as_ref(), b"a: 2");
     // A Tree that is open stays as it was.
     assert_eq!(first.tree.read("deploy/a.yaml", 100).unwrap().unwrap().as_ref(), b"a: 1");
-    server.send("DELETE", "other/c.yaml", b"");
+    server.delete("other/c.yaml").unwrap();
     assert_eq!(names(&update(&repository, part("", "")).unwrap().tree, ""), ["deploy"]);
 }
 
 #[test]
 fn a_prefix_and_patterns_choose_among_them() {
-    let server = S3::start();
+    let server = S3Server::start().unwrap();
     for key in ["deploy/a.yaml", "deploy/notes.md", "deploy/keep.md", "deployed/x.yaml", "top.yaml"] {
-        server.put(key, key);
+        server.put(key, key).unwrap();
     }
     let rig = Rig::new();
-    let repository = server.buckets(&rig, "hunter2");
+    let repository = buckets(&server, &rig, "hunter2");
     let tree = update(&repository, part("deploy/", "*.md\n!keep.md")).unwrap().tree;
     assert_eq!(names(&tree, ""), ["deploy"]);
     assert_eq!(names(&tree, "deploy"), ["a.yaml", "keep.md"]);
-    server.put(".sourceignore", "deployed/\n*.md\n");
+    server.put(".sourceignore", "deployed/\n*.md\n").unwrap();
     let tree = update(&repository, part("", "!notes.md")).unwrap().tree;
     assert_eq!(names(&tree, ""), ["deploy", "top.yaml"]);
     assert_eq!(names(&tree, "deploy"), ["a.yaml", "notes.md"]);
@@ -128,15 +84,10 @@ fn a_prefix_and_patterns_choose_among_them() {
 
 #[test]
 fn single_objects_are_put_and_read() {
-    let server = S3::start();
-    server.put("other/x", "x");
+    let server = S3Server::start().unwrap();
+    server.put("other/x", "x").unwrap();
     let rig = Rig::new();
-    let access = |secret: &str| Access {
-        authentication: Authentication::Basic { username: "KEY".into(), password: Secret::new(secret) },
-        credentials_over_http: true,
-        ..Access::default()
-    };
-    let url = format!("http://{}", server.address).parse().unwrap();
+    let url = server.base_url().parse().unwrap();
     let objects = rig.store.bucket_objects(&url, &access("hunter2"), part("cache/", "")).unwrap();
     assert_eq!(objects.get("a", 100).unwrap(), None);
     for content in [&b"first"[..], b"", &[0, 255, b'\n']] {
@@ -146,26 +97,29 @@ fn single_objects_are_put_and_read() {
     objects.put("deep/\u{e9} +&", b"b".to_vec()).unwrap();
     assert_eq!(objects.names().unwrap(), ["a", "deep/\u{e9} +&"]);
     assert!(objects.get("a", 2).is_err(), "it is longer");
+    // What is put is signed as what is read is.
+    let stranger = rig.store.bucket_objects(&url, &access("wrong"), part("cache/", "")).unwrap();
+    assert!(matches!(stranger.put("a", b"x".to_vec()), Err(SourceError::Forbidden { .. })));
 }
 
 #[test]
 fn lists_go_over_many_pages() {
-    let server = S3::start();
+    let server = S3Server::start().unwrap();
     for n in 0..1_100 {
-        server.put(&format!("files/{n:04}.yaml"), "");
+        server.put(&format!("files/{n:04}.yaml"), "").unwrap();
     }
     let rig = Rig::new();
-    let tree = update(&server.buckets(&rig, "hunter2"), part("files/", "")).unwrap().tree;
+    let tree = update(&buckets(&server, &rig, "hunter2"), part("files/", "")).unwrap().tree;
     assert_eq!(names(&tree, "files").len(), 1_100);
 }
 
 #[test]
 fn what_is_wrong_is_told_without_the_key() {
-    let server = S3::start();
-    server.put("a.yaml", "a: 1");
+    let server = S3Server::start().unwrap();
+    server.put("a.yaml", "a: 1").unwrap();
     let rig = Rig::new();
     let told = |secret: &str, part: BucketPart| {
-        let error = update(&server.buckets(&rig, secret), part).unwrap_err();
+        let error = update(&buckets(&server, &rig, secret), part).unwrap_err();
         let text = chain(&error);
         assert!(!text.contains(secret), "{text}");
         (error, text)
@@ -177,7 +131,7 @@ fn what_is_wrong_is_told_without_the_key() {
     assert!(told("hunter2", odd).1.contains("a bucket is named by letters"));
     let limits = ArtifactLimits { archive_bytes: 3, ..ArtifactLimits::default() };
     let small = Rig::with(limits);
-    let error = update(&server.buckets(&small, "hunter2"), part("", "")).unwrap_err();
+    let error = update(&buckets(&server, &small, "hunter2"), part("", "")).unwrap_err();
     assert!(chain(&error).contains("limit archive_bytes of 3 bytes"), "{}", chain(&error));
     drop(server);
 }

@@ -52,12 +52,19 @@ pub(crate) struct PlaneBuilder {
     git: Option<GitServer>,
     disk: Option<SmallDisk>,
     plugins: &'static [&'static str],
+    environment: Vec<(&'static str, String)>,
 }
 
 impl PlaneBuilder {
     /// Declares these plugins.
     pub(crate) fn plugins(mut self, plugins: &'static [&'static str]) -> Self {
         self.plugins = plugins;
+        self
+    }
+
+    /// Sets a variable of Windlass' environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -158,7 +165,8 @@ impl PlaneBuilder {
                 if self.faults.is_some() {
                     arguments.push("--no-engine".into());
                 }
-                let mut windlass = launch(folder.path(), "windlass", &arguments, self.disk.as_ref());
+                let mut windlass =
+                    launch(folder.path(), "windlass", &arguments, &self.environment, self.disk.as_ref());
                 wait_for_log(&windlass, "control plane ready", "url").await;
                 let api = client_of(&kubeconfig);
                 let mut embedded = None;
@@ -168,7 +176,7 @@ impl PlaneBuilder {
                     if self.share_work {
                         arguments.push("--share-work".into());
                     }
-                    let engine = launch(folder.path(), "engine", &arguments, None);
+                    let engine = launch(folder.path(), "engine", &arguments, &self.environment, None);
                     embedded = Some(std::mem::replace(&mut windlass, engine));
                 }
                 Plane {
@@ -186,6 +194,7 @@ impl PlaneBuilder {
                     git,
                     windlass,
                     arguments,
+                    environment: self.environment,
                     n_started: 1,
                     disk: self.disk,
                     folder,
@@ -225,7 +234,8 @@ impl PlaneBuilder {
                 if self.share_work {
                     arguments.push("--share-work".into());
                 }
-                let windlass = launch(folder.path(), "windlass", &arguments, self.disk.as_ref());
+                let windlass =
+                    launch(folder.path(), "windlass", &arguments, &self.environment, self.disk.as_ref());
                 Plane {
                     api: cluster.api().clone(),
                     embedded: None,
@@ -242,6 +252,7 @@ impl PlaneBuilder {
                     git,
                     windlass,
                     arguments,
+                    environment: self.environment,
                     n_started: 1,
                     disk: self.disk,
                     folder,
@@ -286,6 +297,7 @@ pub(crate) struct Plane {
     kubeconfig: PathBuf,
     guards: Vec<Namespace>,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     n_started: usize,
     folder: TempDir,
     _permit: SemaphorePermit<'static>,
@@ -311,6 +323,7 @@ impl Plane {
             git: None,
             disk: None,
             plugins: &[],
+            environment: Vec::new(),
         }
     }
 
@@ -346,7 +359,7 @@ impl Plane {
         let n_before = std::fs::read_dir(self.folder.path()).unwrap().count();
         let data = self.folder.path().join(format!("data-{n_before}"));
         arguments.extend(["--data-dir".into(), text(&data)]);
-        launch(self.folder.path(), &format!("second-{n_before}"), &arguments, None)
+        launch(self.folder.path(), &format!("second-{n_before}"), &arguments, &self.environment, None)
     }
 
     /// Kills Windlass as `kill -9` does.
@@ -358,10 +371,25 @@ impl Plane {
     pub(crate) async fn start_again(&mut self) {
         self.n_started += 1;
         let name = format!("windlass-{}", self.n_started);
-        self.windlass = launch(self.folder.path(), &name, &self.arguments, self.disk.as_ref());
+        self.windlass =
+            launch(self.folder.path(), &name, &self.arguments, &self.environment, self.disk.as_ref());
         if self.server == Server::Embedded && self.embedded.is_none() {
             wait_for_log(&self.windlass, "control plane ready", "url").await;
             self.api = client_of(&self.kubeconfig);
+        }
+    }
+
+    /// Starts Windlass again, which must have ended, where nothing of what it knew on this machine is left.
+    pub(crate) async fn start_elsewhere(&mut self) {
+        let data = self.arguments.iter().position(|argument| argument == "--data-dir");
+        let elsewhere = text(&self.folder.path().join(format!("data-{}", self.n_started + 1)));
+        match data {
+            Some(at) => self.arguments[at + 1] = elsewhere,
+            None => assert!(self.arguments.iter().any(|argument| argument == "--in-memory")),
+        }
+        self.start_again().await;
+        if self.server == Server::Embedded {
+            self.create_namespace("shop").await;
         }
     }
 
@@ -656,6 +684,11 @@ impl Plane {
         self.metric("windlass_renders_total{result=\"ok\"}").await
     }
 
+    /// How often something was rendered, and not answered from what is kept.
+    pub(crate) async fn renders_that_ran(&self) -> u64 {
+        self.metric("windlass_render_answers_total{from=\"rendering\"}").await
+    }
+
     /// A counter of Windlass, by its name and labels.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
         let address = self.hub().await;
@@ -891,13 +924,22 @@ fn controller_arguments(proxy: &FaultProxy, folder: &Path, poll: &str, namespace
     .into()
 }
 
-fn launch(folder: &Path, name: &str, arguments: &[String], disk: Option<&SmallDisk>) -> Process {
-    let builder = Process::builder(env!("CARGO_BIN_EXE_windlass"))
+fn launch(
+    folder: &Path,
+    name: &str,
+    arguments: &[String],
+    environment: &[(&'static str, String)],
+    disk: Option<&SmallDisk>,
+) -> Process {
+    let mut builder = Process::builder(env!("CARGO_BIN_EXE_windlass"))
         .name(name)
         .args(arguments)
         .env("TOKIO_WORKER_THREADS", "2")
         .env("WINDLASS_LOG", "info,windlass_engine=debug")
         .log(folder.join(format!("{name}.log")));
+    for (variable, value) in environment {
+        builder = builder.env(variable, value);
+    }
     match disk {
         Some(disk) => builder.on(disk),
         None => builder,

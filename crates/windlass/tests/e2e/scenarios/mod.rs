@@ -3,6 +3,7 @@
 pub(crate) mod administration;
 pub(crate) mod bad_days;
 pub(crate) mod bad_input;
+pub(crate) mod caching;
 pub(crate) mod charts;
 pub(crate) mod deletion;
 pub(crate) mod dependencies;
