@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use windlass_cluster::{SECRET_TYPE, secret_data};
 use windlass_kube::{Object, Str, Value};
+use windlass_model::BucketAddress;
 use windlass_source::{
-    AZURE_DEVOPS_SCOPE, Access, ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates,
-    GOOGLE_SCOPE, GitHubApp, Identity, IdentitySource, KnownHosts, Proxy, RepositoryUrl, Secret, TrustedKeys,
-    VerificationRule, Verifications,
+    AZURE_DEVOPS_SCOPE, AZURE_REGISTRY_SCOPE, AZURE_STORAGE_SCOPE, Access, AmazonLogin, ArtifactUrl,
+    Authentication, ClientCertificate, CredentialTemplates, GOOGLE_SCOPE, GitHubApp, Identity,
+    IdentitySource, KnownHosts, Proxy, RepositoryUrl, Secret, TrustedKeys, VerificationRule, Verifications,
 };
 
 use crate::fetching::Place;
@@ -133,6 +134,7 @@ impl Credentials {
         let name = match place {
             Place::Git(url) => git_place(url),
             Place::Artifacts { url, .. } | Place::File(url) => artifact_place(url),
+            Place::Bucket(bucket) => artifact_place(&bucket.url),
         };
         let mut own = self.own.get(&name).into_iter().flatten();
         !project.is_empty() && own.any(|(of, _)| of == project)
@@ -145,6 +147,7 @@ impl Credentials {
             Place::Artifacts { url, .. } | Place::File(url) => {
                 (artifact_place(url), self.templates.for_artifact(url))
             }
+            Place::Bucket(bucket) => (artifact_place(&bucket.url), self.templates.for_artifact(&bucket.url)),
         };
         let found = self.own(&name, project).or(template).cloned();
         self.at_place(place, found.unwrap_or_default())
@@ -226,6 +229,11 @@ fn verifications(map: &Object) -> Verifications {
 
 /// The names that a repository at `url` is looked up by.
 fn places(url: &str) -> Vec<String> {
+    if BucketAddress::is_meant(url) {
+        let on_the_web = BucketAddress::parse(url).ok().map(|address| address.on_the_web());
+        let url = on_the_web.and_then(|url| ArtifactUrl::parse(&url).ok());
+        return url.iter().map(artifact_place).collect();
+    }
     let git = RepositoryUrl::parse(url).ok().map(|url| git_place(&url));
     let is_web = url.starts_with("https://") || url.starts_with("http://");
     let artifacts = if is_web { ArtifactUrl::parse(url) } else { ArtifactUrl::parse_registry(url) };
@@ -295,7 +303,7 @@ impl RepositorySecret {
                 username: text("username").unwrap_or_default(),
                 password: Secret::new(password),
             },
-            (None, None, None) => match identity(&text)? {
+            (None, None, None) => match identity(&url, &text)? {
                 None => Authentication::Anonymous,
                 Some(source) => {
                     let identity = Identity::new(source).with_username(text("username"));
@@ -328,27 +336,75 @@ impl RepositorySecret {
     }
 }
 
-/// Where the fields of a Secret say that tokens are had from; of several, the first of this order counts.
-fn identity(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<IdentitySource>, String> {
-    if let Some(key) = text("gcpServiceAccountKey") {
-        let scope = GOOGLE_SCOPE.to_owned();
-        return Ok(Some(IdentitySource::GoogleServiceAccount { key: Secret::new(key), scope }));
+/// Where the fields of a Secret for `url` say that tokens are had from; of several, the first of this order counts.
+fn identity(url: &str, text: &dyn Fn(&str) -> Option<String>) -> Result<Option<IdentitySource>, String> {
+    if let Some(json) = text("gcpServiceAccountKey") {
+        return Ok(Some(IdentitySource::of_google(Secret::new(json), GOOGLE_SCOPE)));
     }
-    let scope = AZURE_DEVOPS_SCOPE.to_owned();
+    let is_web = url.starts_with("https://") || url.starts_with("http://");
+    let is_registry =
+        !is_web && (text("type").as_deref() == Some("oci") || text("enableOCI").as_deref() == Some("true"));
+    let scope = match () {
+        () if is_registry => AZURE_REGISTRY_SCOPE,
+        () if BucketAddress::is_meant(url) => AZURE_STORAGE_SCOPE,
+        () => AZURE_DEVOPS_SCOPE,
+    };
+    let scope = scope.to_owned();
+    // Registries of Azure's take no tokens but their own.
+    let exchanged = |source: IdentitySource| match is_registry {
+        false => source,
+        true => {
+            let is_plain = text("insecureOCIForceHttp").as_deref() == Some("true");
+            let scheme = if is_plain { "http" } else { "https" };
+            let registry = format!("{scheme}://{}", registry_host(url));
+            IdentitySource::AzureRegistry { registry, of: Box::new(source) }
+        }
+    };
+    let authority = text("azureActiveDirectoryEndpoint").unwrap_or_default();
     if let Some(client_secret) = text("azureServicePrincipalClientSecret") {
         let needed = |key: &str| {
             text(key).ok_or_else(|| format!("it has an azureServicePrincipalClientSecret and no {key}"))
         };
-        return Ok(Some(IdentitySource::AzureServicePrincipal {
-            authority: text("azureActiveDirectoryEndpoint").unwrap_or_default(),
+        return Ok(Some(exchanged(IdentitySource::AzureServicePrincipal {
+            authority,
             tenant: needed("azureServicePrincipalTenantId")?,
             client_id: needed("azureServicePrincipalClientId")?,
             client_secret: Secret::new(client_secret),
             scope,
-        }));
+        })));
     }
-    if let Some(path) = text("tokenFile") {
-        return Ok(Some(IdentitySource::File(path.trim().into())));
+    let token_file = text("tokenFile").map(|path| path.trim().into());
+    if text("useAzureWorkloadIdentity").as_deref() == Some("true") {
+        return Ok(Some(exchanged(IdentitySource::AzureWorkload {
+            authority,
+            tenant: text("azureServicePrincipalTenantId").unwrap_or_default(),
+            client_id: text("azureServicePrincipalClientId").unwrap_or_default(),
+            token_file: token_file.unwrap_or_default(),
+            scope,
+        })));
+    }
+    let machine = text("machineIdentity");
+    let machine = machine.as_deref().map(str::trim);
+    let key = text("awsAccessKeyID").zip(text("awsSecretAccessKey"));
+    let role = text("awsRoleARN");
+    if key.is_some() || role.is_some() || machine == Some("aws") {
+        if BucketAddress::is_meant(url) {
+            return Err("it is of a bucket, whose access key is username and password".into());
+        }
+        let login = match key {
+            Some((id, secret)) => AmazonLogin::Key { id, secret: Secret::new(secret) },
+            None => AmazonLogin::Role {
+                role: role.unwrap_or_default(),
+                token_file: token_file.unwrap_or_default(),
+                endpoint: String::new(),
+            },
+        };
+        let region = text("awsRegion").or_else(|| amazon_region(registry_host(url)).map(str::to_owned));
+        let region = region.ok_or("it is for Amazon, and neither awsRegion nor its url names a region")?;
+        return Ok(Some(IdentitySource::AmazonRegistry { region, endpoint: String::new(), login }));
+    }
+    if let Some(path) = token_file {
+        return Ok(Some(IdentitySource::File(path)));
     }
     if let Some(command) = text("tokenCommand") {
         let command: Vec<String> = serde_json::from_str(&command)
@@ -357,15 +413,28 @@ fn identity(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<IdentitySour
             .ok_or("its tokenCommand is no JSON list of a program and its arguments")?;
         return Ok(Some(IdentitySource::Command(command)));
     }
-    match text("machineIdentity").as_deref().map(str::trim) {
+    match machine {
         None => Ok(None),
         Some("gcp") => Ok(Some(IdentitySource::GoogleMachine { address: String::new() })),
         Some("azure") => {
             let client_id = text("azureServicePrincipalClientId").unwrap_or_default();
-            Ok(Some(IdentitySource::AzureMachine { address: String::new(), client_id, scope }))
+            Ok(Some(exchanged(IdentitySource::AzureMachine { address: String::new(), client_id, scope })))
         }
-        Some(_) => Err("its machineIdentity is neither gcp nor azure".into()),
+        Some(_) => Err("its machineIdentity is none of aws, azure and gcp".into()),
     }
+}
+
+/// The host, and port, of a registry's address with or without its scheme.
+fn registry_host(url: &str) -> &str {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    place.split('/').next().unwrap_or_default()
+}
+
+/// The region of a registry of Amazon's: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
+fn amazon_region(host: &str) -> Option<&str> {
+    let (_, rest) = host.split_once(".dkr.ecr.")?;
+    let (region, domain) = rest.split_once('.')?;
+    matches!(domain, "amazonaws.com" | "amazonaws.com.cn").then_some(region)
 }
 
 #[cfg(test)]
@@ -435,6 +504,90 @@ mod tests {
             assert_eq!(name, expected, "{url} {chart:?} {project}");
             let of_project = credentials.are_of_project(&place(url, chart), project);
             assert_eq!(of_project, expected == "project", "{url} {chart:?} {project}");
+        }
+    }
+
+    #[test]
+    fn buckets_are_found_by_their_server_and_folder() {
+        let place = |repository: &str| {
+            let spec = SourceSpec {
+                repository: repository.into(),
+                kind: SourceKind::Bucket,
+                revision: Str::default(),
+                tag_prefix: Str::default(),
+                path: Str::default(),
+                reference: Str::default(),
+                renderer: windlass_model::Renderer::Detect,
+                signatures: None,
+            };
+            locate(&spec, "").unwrap().0
+        };
+        let named = |kind: &str, url: &str, name: &str| {
+            secret(kind, &[("url", url), ("username", name), ("password", "p")])
+        };
+        let secrets = [
+            named("repository", "s3://apps/team", "own"),
+            named("repo-creds", "s3://apps", "all"),
+            named("repo-creds", "https://minio.example.org/", "minio"),
+            named("repo-creds", "az://shop/apps", "azure"),
+        ];
+        let credentials = Credentials::new(secrets.iter(), []);
+        for (address, expected) in [
+            ("s3://apps/team/", Some("own")),
+            ("s3://apps/team/deploy", Some("all")),
+            ("s3://apps", Some("all")),
+            // Another server's, whatever the bucket is called.
+            ("s3://apps?endpoint=https://evil.example.org", None),
+            ("s3://apps?region=eu-west-1", None),
+            ("s3://any/x?endpoint=https://minio.example.org", Some("minio")),
+            ("az://shop/apps/a", Some("azure")),
+            ("az://other/apps/a", None),
+        ] {
+            let found = credentials.for_place(&place(address), "").authentication;
+            let name = match &found {
+                Authentication::Basic { username, .. } => Some(username.as_str()),
+                _ => None,
+            };
+            assert_eq!(name, expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn identities_of_clouds_are_read() {
+        let of = |fields: &[(&str, &str)]| match secret("repository", fields).access.authentication {
+            Authentication::Identity(identity) => format!("{identity:?}"),
+            other => panic!("{other:?}"),
+        };
+        let workload = ("useAzureWorkloadIdentity", "true");
+        let ecr = ("url", "7.dkr.ecr.eu-west-1.amazonaws.com/apps");
+        let key = [("awsAccessKeyID", "AKIA"), ("awsSecretAccessKey", "s3cret")];
+        for (fields, parts) in [
+            (
+                vec![("url", "https://dev.azure.com/o/p/_git/r"), workload],
+                ["AzureWorkload", AZURE_DEVOPS_SCOPE],
+            ),
+            (vec![("url", "az://shop/apps"), workload], ["AzureWorkload", AZURE_STORAGE_SCOPE]),
+            (
+                vec![("url", "oci://shop.azurecr.io/a"), ("type", "oci"), workload],
+                ["AzureRegistry { registry: \"https://shop.azurecr.io\"", AZURE_REGISTRY_SCOPE],
+            ),
+            (
+                vec![("url", "shop.azurecr.io/a"), ("enableOCI", "true"), ("machineIdentity", "azure")],
+                ["AzureRegistry { registry: \"https://shop.azurecr.io\"", "AzureMachine"],
+            ),
+            (
+                vec![("url", "https://h/r"), ("gcpServiceAccountKey", r#"{"type": "external_account"}"#)],
+                ["GoogleExternal", GOOGLE_SCOPE],
+            ),
+            ([&[ecr][..], &key].concat(), ["AmazonRegistry { region: \"eu-west-1\"", "Key { id: \"AKIA\""]),
+            (
+                vec![ecr, ("machineIdentity", "aws"), ("tokenFile", "/t")],
+                ["AmazonRegistry", "token_file: \"/t\""],
+            ),
+            (vec![ecr, ("awsRoleARN", "arn:x"), ("awsRegion", "x")], ["region: \"x\"", "role: \"arn:x\""]),
+        ] {
+            let read = of(&fields);
+            assert!(parts.iter().all(|part| read.contains(part)) && !read.contains("s3cret"), "{read}");
         }
     }
 
@@ -572,7 +725,7 @@ mod tests {
         let with_password = of(&[("tokenFile", "/t"), ("password", "p"), ("username", "u")]);
         assert!(matches!(with_password, Ok(Authentication::Basic { .. })));
         for wrong in
-            [("tokenCommand", "gcloud"), ("tokenCommand", "[]"), ("machineIdentity", "aws"), fields[0]]
+            [("tokenCommand", "gcloud"), ("tokenCommand", "[]"), ("machineIdentity", "vax"), fields[0]]
         {
             assert!(of(&[wrong]).is_err(), "{wrong:?}");
         }

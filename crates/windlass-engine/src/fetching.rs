@@ -7,12 +7,12 @@ use std::sync::Arc;
 use windlass_argo::Lowered;
 use windlass_kube::Str;
 use windlass_kustomize::MAX_FILE;
-use windlass_model::{Digest, MemoryTree, SourceKind, SourceSpec, Tree};
+use windlass_model::{BucketAddress, BucketService, Digest, MemoryTree, SourceKind, SourceSpec, Tree};
 use windlass_source::{
-    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRevision, ArtifactStore, ArtifactTarget,
-    ArtifactTree, ArtifactUrl, BucketObjects, BucketPart, CompositeTree, FileAnswer, Freshness, GitTree,
-    LayerSelector, LfsTree, Limits, OciReference, ParseUrlError, Policy, Repository, RepositoryStore,
-    RepositoryUrl, Revision, Snapshot, SourceError, TargetRevision,
+    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
+    ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl, BucketObjects, BucketPart, CompositeTree,
+    FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits, OciReference, ParseUrlError, Policy,
+    Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot, SourceError, TargetRevision,
 };
 
 use crate::credentials::Credentials;
@@ -103,20 +103,13 @@ impl SourceStores {
                 Err(error) => everyone(targets, &error),
             },
             Place::Artifacts { url, kind, options } => {
-                match self.artifacts.repository(url, *kind, access, options) {
-                    Ok(repository) => {
-                        let wanted = targets.iter().filter_map(Target::artifact).cloned().collect();
-                        let answers = repository.update_async(wanted, freshness).await;
-                        let fetched = answers.into_iter().map(|(target, answer)| {
-                            let answer = answer.map(|snapshot| {
-                                Fetched::artifact(&target, &snapshot.revision, snapshot.tree)
-                            });
-                            (Target::Artifact(target), answer)
-                        });
-                        fetched.collect()
-                    }
-                    Err(error) => everyone(targets, &error),
-                }
+                let repository = self.artifacts.repository(url, *kind, access, options);
+                self.artifacts_of(repository, targets, freshness).await
+            }
+            Place::Bucket(bucket) => {
+                let options = ArtifactOptions::default();
+                let repository = self.artifacts.repository(&bucket.server, bucket.kind(), access, &options);
+                self.artifacts_of(repository, targets, freshness).await
             }
             Place::File(url) => {
                 let (stores, url, access) = (self.clone(), url.clone(), access.clone());
@@ -126,6 +119,25 @@ impl SourceStores {
                 targets.into_iter().map(|target| (target, answer.clone().map(Fetched::answer))).collect()
             }
         }
+    }
+
+    async fn artifacts_of(
+        &self,
+        repository: Result<Arc<ArtifactRepository>, SourceError>,
+        targets: BTreeSet<Target>,
+        freshness: Freshness,
+    ) -> BTreeMap<Target, Result<Fetched, SourceError>> {
+        let repository = match repository {
+            Ok(repository) => repository,
+            Err(error) => return everyone(targets, &error),
+        };
+        let wanted = targets.iter().filter_map(Target::artifact).cloned().collect();
+        let answers = repository.update_async(wanted, freshness).await;
+        let fetched = answers.into_iter().map(|(target, answer)| {
+            let answer = answer.map(|snapshot| Fetched::artifact(&target, &snapshot.revision, snapshot.tree));
+            (Target::Artifact(target), answer)
+        });
+        fetched.collect()
     }
 
     async fn with_submodules(
@@ -182,8 +194,45 @@ pub(crate) enum Place {
         /// How it is asked.
         options: ArtifactOptions,
     },
+    /// A bucket, or a folder of one.
+    Bucket(Box<BucketPlace>),
     /// One file on a web server.
     File(ArtifactUrl),
+}
+
+/// A bucket that an address names.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketPlace {
+    address: BucketAddress,
+    /// The server.
+    server: ArtifactUrl,
+    /// The bucket and its folder on the web, which credentials are for.
+    pub(crate) url: ArtifactUrl,
+}
+
+impl BucketPlace {
+    fn parse(text: &str) -> Result<Self, ParseUrlError> {
+        let address = BucketAddress::parse(text).map_err(ParseUrlError::Bucket)?;
+        let server = ArtifactUrl::parse(&address.endpoint)?;
+        let url = ArtifactUrl::parse(&address.on_the_web())?;
+        Ok(Self { address, server, url })
+    }
+
+    fn kind(&self) -> ArtifactKind {
+        match self.address.service {
+            BucketService::S3 => ArtifactKind::Buckets,
+            BucketService::Google => ArtifactKind::GoogleBuckets,
+            BucketService::Azure => ArtifactKind::AzureContainers,
+        }
+    }
+
+    /// What is followed of it: everything below its folder.
+    fn part(&self) -> BucketPart {
+        let BucketAddress { name, region, prefix, .. } = &self.address;
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let (name, region) = (name.clone(), region.clone());
+        BucketPart { name, region, prefix, is_rooted: true, ..BucketPart::default() }
+    }
 }
 
 impl Place {
@@ -196,6 +245,7 @@ impl Place {
                 let passing = if options.pass_credentials { " with credentials for all hosts" } else { "" };
                 format!("charts at {url}{passing}").into()
             }
+            Self::Bucket(bucket) => format!("the bucket {}", bucket.url).into(),
             Self::File(url) => format!("the file {url}").into(),
         }
     }
@@ -205,6 +255,7 @@ impl Place {
         match self {
             Self::Git(url) => url.host(),
             Self::Artifacts { url, .. } | Self::File(url) => url.host(),
+            Self::Bucket(bucket) => bucket.server.host(),
         }
     }
 }
@@ -277,6 +328,11 @@ pub(crate) fn locate(spec: &SourceSpec, revision: &str) -> Result<(Place, Target
                 ArtifactOptions { pass_credentials: *pass_credentials, ..ArtifactOptions::default() };
             let target = ArtifactTarget::Chart { name: name.to_string(), version: revision.to_string() };
             Ok((Place::Artifacts { url, kind, options }, Target::Artifact(target)))
+        }
+        SourceKind::Bucket => {
+            let bucket = BucketPlace::parse(&spec.repository)?;
+            let target = ArtifactTarget::Bucket(bucket.part());
+            Ok((Place::Bucket(Box::new(bucket)), Target::Artifact(target)))
         }
         SourceKind::Artifact => {
             let url = ArtifactUrl::parse(&spec.repository)?;
@@ -541,6 +597,7 @@ mod tests {
             ("r:5000/charts", chart("web", true), "oci://r:5000/charts", Some("web"), "1.x"),
             ("r.io", chart("org/web", true), "oci://r.io", Some("org/web"), "1.x"),
             ("oci://r/app", SourceKind::Artifact, "oci://r/app", None, "1.x"),
+            ("gs://a/b/", SourceKind::Bucket, "the bucket https://storage.googleapis.com/a/b", None, ""),
         ] {
             let spec = SourceSpec {
                 repository: repository.into(),

@@ -258,7 +258,7 @@ impl SourceHub {
     pub(crate) fn repositories(&self) -> impl Iterator<Item = (&Str, &RepositoryUrl)> {
         self.repositories.iter().filter_map(|(name, followed)| match &followed.place {
             Place::Git(url) => Some((name, url)),
-            Place::Artifacts { .. } | Place::File(_) => None,
+            Place::Artifacts { .. } | Place::Bucket(_) | Place::File(_) => None,
         })
     }
 }

@@ -76,7 +76,9 @@ impl SourceSpec {
     /// Whether nothing is rendered from it: it is only there for others to refer to.
     #[must_use]
     pub fn is_only_referred_to(&self) -> bool {
-        !self.reference.is_empty() && self.path.is_empty() && self.kind == SourceKind::Git
+        !self.reference.is_empty()
+            && self.path.is_empty()
+            && matches!(self.kind, SourceKind::Git | SourceKind::Bucket)
     }
 }
 
@@ -97,6 +99,8 @@ pub enum SourceKind {
     },
     /// An artifact of a registry.
     Artifact,
+    /// A bucket, or a folder of one, that a [`BucketAddress`](crate::BucketAddress) names. It has no revisions to choose from.
+    Bucket,
 }
 
 /// Where a Unit's objects go.

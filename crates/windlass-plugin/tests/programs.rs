@@ -5,7 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use windlass_model::{MemoryTree, PluginOptions, Renderer};
+use windlass_kube::Str;
+use windlass_model::{Entry, MemoryTree, PluginOptions, Renderer, Tree, TreeError};
 use windlass_plugin::{PluginSettings, Registry};
 use windlass_render::{Context, Environment, NoWorld, RenderCache, Rendered, SharedRender};
 use windlass_sandbox::confined::JobLimits;
@@ -46,7 +47,7 @@ fn named(name: &str) -> Renderer {
     Renderer::Plugin(Box::new(PluginOptions { name: name.into(), ..PluginOptions::default() }))
 }
 
-fn render(registry: &Registry, tree: &MemoryTree, renderer: &Renderer) -> Result<Rendered, String> {
+fn render(registry: &Registry, tree: &dyn Tree, renderer: &Renderer) -> Result<Rendered, String> {
     let mut world = NoWorld::default();
     let mut context = Context::empty(&mut world);
     context.services.plugins = Some(registry);
@@ -99,6 +100,43 @@ fn each_way_to_misbehave_is_an_error_of_its_own() {
         failure(&with_init, limits()),
         "the plugin p failed at its spec.init: it ended with exit status: 1"
     );
+}
+
+/// A Tree in which every file is a program.
+struct Programs(MemoryTree);
+
+impl Tree for Programs {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        self.0.entry(path)
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<(Str, Entry)>>, TreeError> {
+        self.0.list(path)
+    }
+
+    fn is_executable(&self, _: &str) -> Result<bool, TreeError> {
+        Ok(true)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Option<std::sync::Arc<[u8]>>, TreeError> {
+        self.0.read(path, limit)
+    }
+}
+
+#[test]
+fn programs_among_the_files_can_be_run_only_where_that_was_asked_for() {
+    let printing = format!("#!/bin/bash\n{PRINT}\n");
+    let tree = Programs(MemoryTree::new([("app/in.txt", "x"), ("app/bin/print.sh", printing.as_str())]));
+    for (field, is_run) in
+        [("", false), ("  preserveFileMode: false\n", false), ("  preserveFileMode: true\n", true)]
+    {
+        let spec = format!("{field}{}", script("./bin/print.sh"));
+        let registry = registry(&[definition("p", "", &spec)], limits());
+        match render(&registry, &tree, &named("p")) {
+            Ok(rendered) => assert!(is_run && rendered.manifests[0].object.name() == "made", "{field}"),
+            Err(error) => assert!(!is_run && error.contains("ermission denied"), "{field}: {error}"),
+        }
+    }
 }
 
 #[test]

@@ -117,6 +117,14 @@ fn errors_say_file_and_line() {
         (&[("app/main.jsonnet", "import '/etc/passwd'")], "leads out of the source"),
         (&[("app/main.jsonnet", "local f(x) = f(x) + 1; f(1)")], "(limit STACK_FRAMES)"),
         (&[("app/main.jsonnet", "import 'main.jsonnet'")], "infinite recursion"),
+        (
+            &[
+                ("app/main.jsonnet", "import 'b.libsonnet'"),
+                ("app/b.libsonnet", "(import 'c.libsonnet') + {}"),
+                ("app/c.libsonnet", "import 'b.libsonnet'"),
+            ],
+            "infinite recursion",
+        ),
         (&[("app/main.jsonnet", "std.parseYaml('a: [')")], "failed to parse YAML"),
     ] {
         let message = evaluate(&files(given)).unwrap_err().to_string();

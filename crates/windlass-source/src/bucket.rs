@@ -1,8 +1,8 @@
-//! Buckets of servers that speak S3, and containers of Azure's Blob service: listed, and fetched when a name or an ETag
-//! has changed.
+//! Buckets of servers that speak S3 and of Google Cloud Storage, and containers of Azure's Blob service: listed, and fetched
+//! when a name or an ETag has changed.
 //!
-//! AWS, MinIO, Ceph and others by access key (signature version 4), Google Cloud Storage by its interoperable keys or a
-//! bearer token at `https://storage.googleapis.com`.
+//! AWS, MinIO, Ceph and others by access key (signature version 4), as well as Google's interoperable keys; Google's own
+//! JSON API by bearer token.
 
 mod azure;
 mod ignore;
@@ -30,15 +30,20 @@ use crate::error::{Message, SourceError};
 use crate::identity::Purpose;
 
 use ignore::Ignore;
+pub(crate) use listing::inside;
 use listing::{Listing, Object};
 pub use objects::BucketObjects;
-use sign::{Key, canonical_path, canonical_query};
+pub(crate) use sign::{Key, Signable};
+use sign::{canonical_path, canonical_query, escaped};
 
 /// Patterns in the bucket of what is none of its files, as Flux has it.
 const IGNORE_FILE: &str = ".sourceignore";
 
 /// A file of patterns is no larger.
 const IGNORE_BYTES: u64 = 1 << 20;
+
+/// Before the name of a bucket in paths of Google's API: `storage/v1/b/NAME`.
+const GOOGLE_FOLDERS: usize = 3;
 
 /// The region that servers without regions go by.
 const NO_REGION: &str = "us-east-1";
@@ -52,14 +57,28 @@ pub struct BucketPart {
     pub region: String,
     /// Only objects whose keys begin like this. It stays part of the paths.
     pub prefix: String,
+    /// Whether paths begin behind the prefix, which is a folder then.
+    pub is_rooted: bool,
     /// Patterns of what is left out, as `.gitignore` has them; those of a `.sourceignore` in the bucket count before.
     pub ignore: String,
+}
+
+impl BucketPart {
+    /// What all keys begin with and no path does.
+    fn root(&self) -> &str {
+        if self.is_rooted { &self.prefix } else { "" }
+    }
+
+    fn path_of<'a>(&self, key: &'a str) -> &'a str {
+        key.strip_prefix(self.root()).unwrap_or(key)
+    }
 }
 
 /// Which protocol a server of objects speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     S3,
+    Google,
     Azure,
 }
 
@@ -72,11 +91,13 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    pub(crate) fn new(service: Service, url: ArtifactUrl, access: Access, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(service: Service, url: ArtifactUrl, mut access: Access, shared: Arc<Shared>) -> Self {
+        // A signature gives nothing of the key away.
+        access.credentials_over_http |= matches!(access.authentication, Authentication::Basic { .. });
         Self { service, url, access, shared }
     }
 
-    /// Asks for something below the address that is there.
+    /// Asks for something below the address that is there. The path is escaped already.
     fn ask(&self, path: &str, query: &[(&str, &str)], region: &str) -> Result<Reply<'_>, SourceError> {
         let (reply, anonymous) = self.send(Method::GET, path, query, region, None)?;
         match reply.status() {
@@ -86,7 +107,7 @@ impl Buckets {
         }
     }
 
-    /// Sends a signed request about something below the address. Also says whether it went without a name.
+    /// Sends a signed request about something below the address, whose path is escaped already. Also says whether it went without a name.
     fn send(
         &self,
         method: Method,
@@ -95,9 +116,15 @@ impl Buckets {
         region: &str,
         body: Option<(&'static str, Vec<u8>)>,
     ) -> Result<(Reply<'_>, bool), SourceError> {
-        let shown = self.url.to_string();
+        let name = match self.service {
+            Service::S3 | Service::Azure => path.split('/').next(),
+            Service::Google => path.split('/').nth(GOOGLE_FOLDERS),
+        };
+        let shown = format!("{}/{}", self.url, name.unwrap_or_default());
         let mut url = self.url.web().clone();
-        let path = canonical_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
+        // The address' own path is escaped as addresses are.
+        let before = crate::url::percent_decode(url.path().trim_end_matches('/'));
+        let path = format!("{}/{path}", canonical_path(&before));
         let parameters = query;
         let mut query = canonical_query(query);
         // A shared access signature stands in the address.
@@ -127,11 +154,21 @@ impl Buckets {
                 })?;
                 question.authorization = Some(header(&shown, &signed)?);
             }
+            Authentication::Basic { .. } if self.service == Service::Google => {
+                return Err(SourceError::InvalidAccess {
+                    repository: shown.clone(),
+                    what: "access key",
+                    source: Message::cause(
+                        "Google's interoperable keys are for s3://BUCKET?endpoint=https://storage.googleapis.com",
+                    ),
+                });
+            }
             Authentication::Basic { username, password } => {
-                let key = Key { id: username, secret: password.expose(), region };
+                let key = Key { id: username, secret: password.expose(), region, service: "s3" };
                 let content = body.as_ref().map_or(&[][..], |(_, content)| content);
-                let method = question.method.as_str();
-                let signed = key.sign(method, &question.url, &path, &query, content, since.as_secs());
+                let (method, url) = (question.method.as_str(), &question.url);
+                let request = Signable { method, url, path: &path, query: &query, headers: &[], content };
+                let signed = key.sign(&request, since.as_secs());
                 for (name, value) in signed.headers {
                     question = question.with_header(HeaderName::from_static(name), &value);
                 }
@@ -156,16 +193,24 @@ impl Buckets {
             let (mut query, next) = match self.service {
                 Service::S3 => (vec![("encoding-type", "url"), ("list-type", "2")], "continuation-token"),
                 Service::Azure => (vec![("comp", "list"), ("restype", "container")], "marker"),
+                Service::Google => {
+                    (vec![("fields", "items(name,etag,generation),nextPageToken")], "pageToken")
+                }
             };
             query.push(("prefix", &part.prefix));
             if !token.is_empty() {
                 query.push((next, &token));
             }
-            let reply = self.ask(&part.name, &query, region)?;
+            let path = match self.service {
+                Service::S3 | Service::Azure => canonical_path(&part.name),
+                Service::Google => format!("storage/v1/b/{}/o", escaped(&part.name)),
+            };
+            let reply = self.ask(&path, &query, region)?;
             let bytes = reply.bytes("the list of objects", "manifest_bytes", limits.manifest_bytes)?;
             let page = match self.service {
                 Service::S3 => Listing::parse(&bytes),
                 Service::Azure => Listing::parse_azure(&bytes),
+                Service::Google => Listing::parse_google(&bytes),
             };
             let page = page.ok_or_else(|| protocol(&shown, "its list of objects cannot be read"))?;
             // Keys that end with a slash stand for folders in tools that know only files.
@@ -188,21 +233,30 @@ impl Buckets {
     }
 
     fn object(&self, part: &BucketPart, key: &str, region: &str) -> Result<Reply<'_>, SourceError> {
-        self.ask(&format!("{}/{key}", part.name), &[], region)
+        match self.service {
+            Service::S3 | Service::Azure => {
+                self.ask(&canonical_path(&format!("{}/{key}", part.name)), &[], region)
+            }
+            Service::Google => {
+                let path = format!("storage/v1/b/{}/o/{}", escaped(&part.name), escaped(key));
+                self.ask(&path, &[("alt", "media")], region)
+            }
+        }
     }
 
     /// What is wanted of the bucket now.
     fn wanted(&self, part: &BucketPart, region: &str) -> Result<BTreeMap<String, Object>, SourceError> {
         let mut objects = self.list(part, region)?;
         let mut patterns = String::new();
-        let ignore_key = objects.keys().find(|key| key.as_str() == IGNORE_FILE).cloned();
+        let ignore_file = format!("{}{IGNORE_FILE}", part.root());
+        let ignore_key = objects.keys().find(|key| **key == ignore_file).cloned();
         if let Some(key) = ignore_key {
             let bytes = self.object(part, &key, region)?.bytes(IGNORE_FILE, "IGNORE_BYTES", IGNORE_BYTES)?;
             patterns = format!("{}\n", String::from_utf8_lossy(&bytes));
             objects.remove(&key);
         }
         let ignore = Ignore::parse(&format!("{patterns}{}", part.ignore));
-        objects.retain(|key, _| !ignore.matches(key));
+        objects.retain(|key, _| !ignore.matches(part.path_of(key)));
         Ok(objects)
     }
 
@@ -230,7 +284,7 @@ impl Buckets {
             let mut header = tar::Header::new_gnu();
             header.set_size(bytes.len() as u64);
             header.set_mode(0o644);
-            archive.append_data(&mut header, key, bytes.as_slice()).map_err(|error| {
+            archive.append_data(&mut header, part.path_of(key), bytes.as_slice()).map_err(|error| {
                 tracing::debug!(%error, key, "an object has a key that is no path");
                 protocol(&shown, &format!("the key {key:?} is no path of a file"))
             })?;
@@ -284,7 +338,8 @@ impl Origin for Buckets {
 
 impl Buckets {
     fn identity(&self, part: &BucketPart, digest: ContentDigest) -> String {
-        format!("bucket {} {} {digest}", self.url, part.name)
+        let root = part.root();
+        format!("bucket {} {} {digest} {root}", self.url, part.name)
     }
 
     fn part<'a>(&self, target: &'a ArtifactTarget) -> Result<(&'a BucketPart, &'a str), SourceError> {

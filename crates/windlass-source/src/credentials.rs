@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use windlass_model::BucketAddress;
+
 use crate::artifact::ArtifactUrl;
 use crate::identity::Identity;
 use crate::url::RepositoryUrl;
@@ -201,7 +203,8 @@ pub struct CredentialTemplates {
 impl CredentialTemplates {
     /// Adds credentials for every repository whose address begins with `prefix`, such as `https://github.com/org`.
     pub fn insert(&mut self, prefix: &str, access: Access) {
-        let prefix = prefix.trim();
+        let on_the_web = BucketAddress::parse(prefix).ok().map(|address| address.on_the_web());
+        let prefix = on_the_web.as_deref().unwrap_or(prefix).trim();
         // A prefix that is only a host is no repository address, and neither is one of a registry.
         let place = prefix.trim_end_matches('/').trim_start_matches("ssh://").trim_start_matches("oci://");
         let place = place.to_lowercase();

@@ -1,5 +1,7 @@
 //! Identities that are no passwords: tokens from files, programs and clouds, renewed before they end.
 
+mod amazon;
+mod federated;
 mod local;
 mod servers;
 
@@ -23,6 +25,9 @@ pub const AZURE_DEVOPS_SCOPE: &str = "499b84ac-1321-427f-aa17-267ca6975798/.defa
 
 /// What Azure's Blob service is called in tokens.
 pub const AZURE_STORAGE_SCOPE: &str = "https://storage.azure.com/.default";
+
+/// What Azure's registries are called in tokens that are exchanged there, as Argo CD names them.
+pub const AZURE_REGISTRY_SCOPE: &str = "https://management.core.windows.net/.default";
 
 /// A token is replaced this long before it ends, so that a request that has begun does not outlive it.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
@@ -62,6 +67,45 @@ pub enum IdentitySource {
         /// What the token is for, such as [`AZURE_DEVOPS_SCOPE`].
         scope: String,
     },
+    /// A service principal or managed identity of Azure that the token in a file stands for (workload identity). What is empty
+    /// is what the variables `AZURE_AUTHORITY_HOST`, `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`
+    /// say. Needs [`Policy::local_logins`](crate::Policy::local_logins).
+    AzureWorkload {
+        /// Who tokens are asked of.
+        authority: String,
+        /// The tenant's id.
+        tenant: String,
+        /// The client's id.
+        client_id: String,
+        /// The file of the token that a cluster issues.
+        token_file: PathBuf,
+        /// What the token is for, such as [`AZURE_DEVOPS_SCOPE`].
+        scope: String,
+    },
+    /// A registry of Azure's: somebody's token, in exchange for the registry's own.
+    AzureRegistry {
+        /// The registry's address, such as `https://shop.azurecr.io`.
+        registry: String,
+        /// Whose token; for [`AZURE_REGISTRY_SCOPE`].
+        of: Box<IdentitySource>,
+    },
+    /// Somebody whom Google believes because another issuer says so (workload identity federation). Needs
+    /// [`Policy::local_logins`](crate::Policy::local_logins).
+    GoogleExternal {
+        /// The JSON of type `external_account`, whose source is a file or a URL.
+        config: Secret,
+        /// What the token is for, such as [`GOOGLE_SCOPE`].
+        scope: String,
+    },
+    /// The password of a registry of Amazon's (ECR), for a role or an access key.
+    AmazonRegistry {
+        /// The region of the registry.
+        region: String,
+        /// Who is asked for the password; empty is Amazon's server of the region.
+        endpoint: String,
+        /// Who asks.
+        login: AmazonLogin,
+    },
     /// The service account of the machine that Windlass runs on, in Google's cloud. Needs
     /// [`Policy::local_logins`](crate::Policy::local_logins).
     GoogleMachine {
@@ -77,6 +121,28 @@ pub enum IdentitySource {
         client_id: String,
         /// What the token is for, such as [`AZURE_DEVOPS_SCOPE`].
         scope: String,
+    },
+}
+
+/// Who asks something of Amazon's servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AmazonLogin {
+    /// An access key.
+    Key {
+        /// Its id.
+        id: String,
+        /// Its secret.
+        secret: Secret,
+    },
+    /// A role that the token in a file may take on. What is empty is what the variables `AWS_ROLE_ARN` and
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE` say. Needs [`Policy::local_logins`](crate::Policy::local_logins).
+    Role {
+        /// The role's name (ARN).
+        role: String,
+        /// The file of the token that a cluster issues.
+        token_file: PathBuf,
+        /// Who gives keys for tokens; empty is Amazon's server of the region.
+        endpoint: String,
     },
 }
 
@@ -222,6 +288,16 @@ impl Web {
 }
 
 impl IdentitySource {
+    /// What a JSON file of credentials of Google's stands for: a service account's key, or an external account.
+    #[must_use]
+    pub fn of_google(json: Secret, scope: &str) -> Self {
+        let scope = scope.to_owned();
+        if federated::is_external(&json) {
+            return Self::GoogleExternal { config: json, scope };
+        }
+        Self::GoogleServiceAccount { key: json, scope }
+    }
+
     fn as_source(&self) -> &dyn TokenSource {
         self
     }
@@ -235,11 +311,25 @@ impl TokenSource for IdentitySource {
             Self::GoogleServiceAccount { .. } => "key of a Google service account",
             Self::AzureServicePrincipal { .. } => "Azure service principal",
             Self::GoogleMachine { .. } | Self::AzureMachine { .. } => "identity of the machine",
+            Self::AzureWorkload { .. } => "Azure workload identity",
+            Self::AzureRegistry { of, .. } => of.name(),
+            Self::GoogleExternal { .. } => "external account of Google",
+            Self::AmazonRegistry { .. } => "login of an Amazon registry",
         }
     }
 
     fn is_local(&self) -> bool {
-        !matches!(self, Self::GoogleServiceAccount { .. } | Self::AzureServicePrincipal { .. })
+        match self {
+            Self::GoogleServiceAccount { .. } | Self::AzureServicePrincipal { .. } => false,
+            Self::AzureRegistry { of, .. } => of.is_local(),
+            Self::AmazonRegistry { login, .. } => matches!(login, AmazonLogin::Role { .. }),
+            Self::File(_)
+            | Self::Command(_)
+            | Self::GoogleMachine { .. }
+            | Self::AzureMachine { .. }
+            | Self::AzureWorkload { .. }
+            | Self::GoogleExternal { .. } => true,
+        }
     }
 
     fn stamp(&self) -> Stamp {
@@ -253,8 +343,10 @@ impl TokenSource for IdentitySource {
         match (self, purpose) {
             // Argo CD names the account to Git; Artifact Registry wants this word.
             (Self::GoogleServiceAccount { key, .. }, Purpose::Git) => servers::google_account(key),
+            (Self::AzureRegistry { .. }, _) => Some(federated::AZURE_REGISTRY_USER.to_owned()),
+            (Self::AmazonRegistry { .. }, _) => Some(amazon::REGISTRY_USER.to_owned()),
             (
-                Self::GoogleServiceAccount { .. } | Self::GoogleMachine { .. },
+                Self::GoogleServiceAccount { .. } | Self::GoogleMachine { .. } | Self::GoogleExternal { .. },
                 Purpose::Git | Purpose::Registry,
             ) => Some(servers::GOOGLE_USER.to_owned()),
             _ => None,
@@ -276,6 +368,20 @@ impl TokenSource for IdentitySource {
                 servers::of_azure(asking, self.name(), authority, tenant, &form)
             }
             Self::GoogleMachine { address } => servers::of_google_machine(asking, self.name(), address),
+            Self::AzureWorkload { authority, tenant, client_id, token_file, scope } => {
+                let of = federated::Workload { authority, tenant, client_id, token_file, scope };
+                of.token(asking, self.name())
+            }
+            Self::AzureRegistry { registry, of } => {
+                let token = of.token(asking)?;
+                federated::exchanged_at_registry(asking, self.name(), registry, &token.text)
+            }
+            Self::GoogleExternal { config, scope } => {
+                federated::of_google(asking, self.name(), config, scope)
+            }
+            Self::AmazonRegistry { region, endpoint, login } => {
+                amazon::registry_password(asking, self.name(), region, endpoint, login)
+            }
             Self::AzureMachine { address, client_id, scope } => {
                 servers::of_azure_machine(asking, self.name(), address, client_id, scope)
             }

@@ -94,7 +94,8 @@ pub use error::{Cause, ErrorClass, SourceError, chain};
 pub use flight::Freshness;
 pub use folder::FolderTree;
 pub use identity::{
-    AZURE_DEVOPS_SCOPE, AZURE_STORAGE_SCOPE, GOOGLE_SCOPE, GOOGLE_STORAGE_SCOPE, Identity, IdentitySource,
+    AZURE_DEVOPS_SCOPE, AZURE_REGISTRY_SCOPE, AZURE_STORAGE_SCOPE, AmazonLogin, GOOGLE_SCOPE,
+    GOOGLE_STORAGE_SCOPE, Identity, IdentitySource,
 };
 pub use lfs::LfsTree;
 pub use policy::{Policy, Refused};

@@ -93,6 +93,9 @@ pub enum ParseUrlError {
     /// A host or user begins with a dash or holds characters that no host name has.
     #[error("the repository address has an invalid host or user name")]
     InvalidHost,
+    /// It is none of a bucket, although it begins as one.
+    #[error("the address of the bucket cannot be used")]
+    Bucket(#[source] windlass_model::BucketAddressError),
 }
 
 /// Longest address accepted; browsers and proxies stop at 8 kB or less.

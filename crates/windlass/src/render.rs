@@ -38,8 +38,8 @@ pub(crate) struct RenderOptions {
     tool: Option<Tool>,
     /// The folder to render, or the root that --path begins at: a path, or an address of a Git repository
     /// (`https://host/org/repo//folder?ref=v1`), an OCI artifact (`oci://host/name:tag//folder`), a tar archive, a bucket
-    /// (`s3://bucket/prefix`, with the usual AWS_ variables), a container of Azure's (`az://account/container/prefix`, with
-    /// AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN), or with --chart a Helm repository.
+    /// (`s3://bucket/prefix`, with the usual AWS_ variables, `gs://bucket/prefix` with GOOGLE_APPLICATION_CREDENTIALS,
+    /// `az://account/container/prefix` with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN), or with --chart a Helm repository.
     #[arg(required_unless_present = "app", value_name = "DIR|URL")]
     place: Option<String>,
     /// Render this chart of the Helm repository at the address.

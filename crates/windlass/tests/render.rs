@@ -2,13 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, SshGitServer, tool};
+use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, S3Server, SshGitServer};
 
 const SETTINGS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: shop}\n";
 
@@ -180,38 +179,21 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
 
 #[test]
 fn a_bucket_is_rendered() {
-    let mut server = Command::new(tool("s3").unwrap())
-        .args(["apps", "KEY", "hunter2"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut address = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
-    let address = address.trim();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let length = SETTINGS.len();
-    write!(
-        stream,
-        "PUT /apps/deploy/a.yaml HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{SETTINGS}"
-    )
-    .unwrap();
-    stream.read_to_string(&mut String::new()).unwrap();
-    let endpoint = format!("http://{address}");
+    let server = S3Server::start().unwrap();
+    server.put("deploy/a.yaml", SETTINGS).unwrap();
+    server.put("other/b.yaml", "no: object").unwrap();
+    let endpoint = server.base_url();
     let folder = written(&[]);
-    let variables = |secret| {
-        [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "KEY"),
-            ("AWS_SECRET_ACCESS_KEY", secret),
-        ]
-    };
-    let rendered = render(folder.path(), &["s3://apps/deploy", "-o", "name"], &variables("hunter2"));
-    let refused = render(folder.path(), &["s3://apps/deploy", "-o", "name"], &variables("wrong"));
-    server.kill().unwrap();
-    server.wait().unwrap();
-    assert_eq!(rendered, ("configmap/settings\n".into(), true));
+    let key = |secret| [("AWS_ACCESS_KEY_ID", S3Server::KEY), ("AWS_SECRET_ACCESS_KEY", secret)];
+    let by_variable = [&[("AWS_ENDPOINT_URL", endpoint.as_str())], &key(S3Server::SECRET)[..]].concat();
+    let address = format!("s3://apps/deploy?endpoint={endpoint}&region=eu-west-1");
+    for (address, variables) in
+        [("s3://apps/deploy", by_variable.as_slice()), (&address, &key(S3Server::SECRET))]
+    {
+        let rendered = render(folder.path(), &[address, "-o", "name"], variables);
+        assert_eq!(rendered, ("configmap/settings\n".into(), true));
+    }
+    let refused = render(folder.path(), &[&address, "-o", "name"], &key("wrong"));
     assert!(!refused.1 && !refused.0.contains("wrong"), "{}", refused.0);
 }
 

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use windlass_kube::{Str, Value};
 use windlass_model::{
-    DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable, KustomizeOptions,
-    KustomizePatch, KustomizeTarget, PluginOptions, PluginParameter, Renderer, SourceKind, SourceSpec,
+    BucketAddress, DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable,
+    KustomizeOptions, KustomizePatch, KustomizeTarget, PluginOptions, PluginParameter, Renderer, SourceKind,
+    SourceSpec,
 };
 
 use crate::Project;
@@ -83,12 +84,30 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
             project.name
         ));
     }
+    let address = BucketAddress::is_meant(&source.repo_url).then(|| BucketAddress::parse(&source.repo_url));
+    match address {
+        // Whoever permits a bucket by its name does not mean one of the same name at a server of somebody else.
+        Some(Ok(address)) if address.names_endpoint => {
+            let on_the_web = address.on_the_web();
+            if let Some(project) = project
+                && !project.permits_source(&on_the_web)
+            {
+                refuse(format!(
+                    "application repo {} is not permitted in project '{}'",
+                    shown(&on_the_web),
+                    project.name
+                ));
+            }
+        }
+        Some(Err(problem)) => refuse(format!("{at}: {problem}")),
+        _ => {}
+    }
     let renderer = renderer(source, at, refuse);
     let kind = kind(source);
     // A chart is rendered as a whole, whatever the path says.
     let path = match &kind {
         SourceKind::Chart { .. } => Ok(Str::default()),
-        SourceKind::Git | SourceKind::Artifact => path(&source.path),
+        SourceKind::Git | SourceKind::Artifact | SourceKind::Bucket => path(&source.path),
     };
     let path = path.unwrap_or_else(|why| {
         refuse(why);
@@ -130,6 +149,9 @@ fn kind(source: &Source) -> SourceKind {
         return if source.chart.is_empty() || is_named { SourceKind::Artifact } else { chart(true) };
     }
     if source.chart.is_empty() {
+        if BucketAddress::is_meant(&source.repo_url) {
+            return SourceKind::Bucket;
+        }
         return SourceKind::Git;
     }
     let is_web = ["https://", "http://"].iter().any(|scheme| source.repo_url.starts_with(scheme));

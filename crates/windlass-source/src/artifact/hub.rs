@@ -142,10 +142,9 @@ impl ArtifactStore {
                 self.shared.clone(),
             )),
             ArtifactKind::Archive => Box::new(Tarball::new(url.clone(), access.clone(), self.shared.clone())),
-            ArtifactKind::Buckets | ArtifactKind::AzureContainers => {
-                let service = if kind == ArtifactKind::Buckets { Service::S3 } else { Service::Azure };
-                Box::new(Buckets::new(service, url.clone(), access.clone(), self.shared.clone()))
-            }
+            ArtifactKind::Buckets => self.buckets(Service::S3, url, access),
+            ArtifactKind::GoogleBuckets => self.buckets(Service::Google, url, access),
+            ArtifactKind::AzureContainers => self.buckets(Service::Azure, url, access),
         };
         let repository = Arc::new(ArtifactRepository {
             url: url.clone(),
@@ -159,6 +158,10 @@ impl ArtifactStore {
         });
         same_place.push(repository.clone());
         Ok(repository)
+    }
+
+    fn buckets(&self, service: Service, url: &ArtifactUrl, access: &Access) -> Box<dyn Origin> {
+        Box::new(Buckets::new(service, url.clone(), access.clone(), self.shared.clone()))
     }
 
     /// Single objects of the bucket of `part`, read and written, at the server at `url`.

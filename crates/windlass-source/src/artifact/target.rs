@@ -20,6 +20,8 @@ pub enum ArtifactKind {
     Archive,
     /// Buckets of a server that speaks S3.
     Buckets,
+    /// Buckets of Google Cloud Storage, by its JSON API.
+    GoogleBuckets,
     /// Containers of an account of Azure's Blob service. The user is the account and the password its key; a shared access
     /// signature stands in the address' query.
     AzureContainers,

@@ -1,4 +1,6 @@
-//! The answer to `ListObjectsV2`: XML of a fixed form.
+//! Answers to what lists objects: XML of a fixed form, and JSON of Google's.
+
+use serde::Deserialize;
 
 /// One page of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -60,8 +62,37 @@ impl Listing {
     }
 }
 
+#[derive(Deserialize)]
+struct GooglePage {
+    #[serde(default)]
+    items: Vec<GoogleObject>,
+    #[serde(rename = "nextPageToken")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct GoogleObject {
+    name: String,
+    etag: Option<String>,
+    generation: Option<String>,
+}
+
+impl Listing {
+    /// Reads a page of the answer to Google's `objects.list`; `None` when it is none. Where a server gives no ETags, the
+    /// generation counts, which is the time of the last write.
+    pub(super) fn parse_google(bytes: &[u8]) -> Option<Self> {
+        let page: GooglePage = serde_json::from_slice(bytes).ok()?;
+        let is_said = |text: &String| !text.is_empty();
+        let objects = page.items.into_iter().map(|object| {
+            let etag = object.etag.filter(is_said).or(object.generation.filter(is_said))?;
+            Some((object.name, Object { etag }))
+        });
+        Some(Self { objects: objects.collect::<Option<_>>()?, next: page.next.filter(is_said) })
+    }
+}
+
 /// The content of the first element of a name.
-fn inside<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn inside<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     element(text, name).map(|(content, _)| content)
 }
 

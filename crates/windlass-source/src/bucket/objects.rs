@@ -2,6 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
+use super::sign::canonical_path;
 use super::{BucketPart, Buckets, NO_REGION};
 use crate::error::SourceError;
 
@@ -23,7 +24,7 @@ impl BucketObjects {
     }
 
     fn path(&self, name: &str) -> String {
-        format!("{}/{}{name}", self.part.name, self.part.prefix)
+        canonical_path(&format!("{}/{}{name}", self.part.name, self.part.prefix))
     }
 
     /// The names of all objects, without the prefix.

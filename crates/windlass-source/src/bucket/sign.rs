@@ -5,42 +5,52 @@ use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
 /// A key to sign with.
-pub(super) struct Key<'a> {
-    pub(super) id: &'a str,
-    pub(super) secret: &'a str,
-    pub(super) region: &'a str,
+pub(crate) struct Key<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) secret: &'a str,
+    pub(crate) region: &'a str,
+    /// What is asked: `s3`, `ecr`.
+    pub(crate) service: &'a str,
 }
 
 /// What a signed request carries.
-pub(super) struct Signed {
-    pub(super) headers: [(&'static str, String); 2],
-    pub(super) authorization: String,
+pub(crate) struct Signed {
+    pub(crate) headers: [(&'static str, String); 2],
+    pub(crate) authorization: String,
+}
+
+/// What of a request is signed.
+pub(crate) struct Signable<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a Url,
+    /// The path and the query of the address in the canonical form.
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    /// Further headers, with names in lower case that come after `x-amz-date` and are sorted.
+    pub(crate) headers: &'a [(&'static str, &'a str)],
+    pub(crate) content: &'a [u8],
 }
 
 impl Key<'_> {
-    /// Signs a request for `url`, whose path and query are in the canonical form, with `content`. `seconds` is the time since
-    /// 1970.
-    pub(super) fn sign(
-        &self,
-        method: &str,
-        url: &Url,
-        path: &str,
-        query: &str,
-        content: &[u8],
-        seconds: u64,
-    ) -> Signed {
+    /// Signs a request. `seconds` is the time since 1970.
+    pub(crate) fn sign(&self, request: &Signable<'_>, seconds: u64) -> Signed {
+        let Signable { method, url, path, query, headers: further, content } = request;
         let content = hex(&Sha256::digest(content));
         let (date, time) = timestamp(seconds);
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let headers = format!("host:{host}\nx-amz-content-sha256:{content}\nx-amz-date:{time}\n");
-        const NAMES: &str = "host;x-amz-content-sha256;x-amz-date";
-        let request = format!("{method}\n{path}\n{query}\n{headers}\n{NAMES}\n{content}");
-        let scope = format!("{date}/{}/s3/aws4_request", self.region);
+        let mut headers = format!("host:{host}\nx-amz-content-sha256:{content}\nx-amz-date:{time}\n");
+        let mut names = String::from("host;x-amz-content-sha256;x-amz-date");
+        for (name, value) in *further {
+            headers.push_str(&format!("{name}:{value}\n"));
+            names.push_str(&format!(";{name}"));
+        }
+        let request = format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{content}");
+        let scope = format!("{date}/{}/{}/aws4_request", self.region, self.service);
         let digest = hex(&Sha256::digest(request.as_bytes()));
         let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
         let mut key = format!("AWS4{}", self.secret).into_bytes();
-        for part in [date.as_str(), self.region, "s3", "aws4_request"] {
+        for part in [date.as_str(), self.region, self.service, "aws4_request"] {
             key = hmac(&key, part.as_bytes());
         }
         let signature = hex(&hmac(&key, text.as_bytes()));
@@ -48,7 +58,7 @@ impl Key<'_> {
         Signed {
             headers: [("x-amz-content-sha256", content), ("x-amz-date", time)],
             authorization: format!(
-                "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={NAMES}, Signature={signature}"
+                "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
             ),
         }
     }
@@ -67,7 +77,8 @@ pub(super) fn canonical_query(pairs: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-fn escaped(text: &str) -> String {
+/// Text in which everything but unreserved letters is escaped.
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -127,6 +138,25 @@ mod tests {
             (4_107_542_400, "21000301T000000Z"),
         ] {
             assert_eq!(timestamp(seconds).1, time);
+        }
+    }
+
+    #[test]
+    fn calls_of_other_services_are_signed_as_amazons_own_signer_does() {
+        // The signer of aws-sdk-go-v2 1.47.7, with its `Signature=` alone.
+        for (session, signature) in [
+            (None, "9aa52ff7b6e4ae635bf3e0b7c453d9462593be720363c36135b10e45f2cc7d5e"),
+            (Some("SESSION/x=="), "687cc0269e0f803f847e1e0dddec7d936c6d07d5c0446464e268cdd075afa6bd"),
+        ] {
+            let key = Key { id: "KEY", secret: "hunter2", region: "eu-west-1", service: "ecr" };
+            let target = ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
+            let session = session.map(|session| ("x-amz-security-token", session));
+            let headers: Vec<_> = session.into_iter().chain([target]).collect();
+            let url = Url::parse("https://api.ecr.eu-west-1.amazonaws.com/").unwrap();
+            let (method, path, query) = ("POST", "/", "");
+            let request = Signable { method, url: &url, path, query, headers: &headers, content: b"{}" };
+            let signed = key.sign(&request, 1_764_547_199);
+            assert_eq!(signed.authorization.rsplit_once("Signature=").unwrap().1, signature);
         }
     }
 

@@ -32,6 +32,12 @@ pub(super) fn stamp(path: &Path) -> Stamp {
 }
 
 pub(super) fn of_file(asking: &Asking<'_>, what: &'static str, path: &Path) -> Result<Token, SourceError> {
+    let text = text_of(asking, what, path)?;
+    asking.accepted(what, &text, None)
+}
+
+/// What a file of credentials says.
+pub(super) fn text_of(asking: &Asking<'_>, what: &'static str, path: &Path) -> Result<String, SourceError> {
     let mut text = String::new();
     // A pipe or a device would be waited for without end.
     let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
@@ -46,7 +52,7 @@ pub(super) fn of_file(asking: &Asking<'_>, what: &'static str, path: &Path) -> R
     if text.len() as u64 > MAX_TOKEN_BYTES {
         return Err(too_long(asking, what));
     }
-    asking.accepted(what, &text, None)
+    Ok(text)
 }
 
 pub(super) fn of_command(
@@ -110,7 +116,7 @@ fn too_long(asking: &Asking<'_>, what: &'static str) -> SourceError {
 }
 
 /// Reads a time of RFC 3339.
-fn time(text: &str) -> Option<SystemTime> {
+pub(super) fn time(text: &str) -> Option<SystemTime> {
     let (date, rest) = text.trim().split_once(['T', 't', ' '])?;
     let number = |text: &str| {
         text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten()

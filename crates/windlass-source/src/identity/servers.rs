@@ -149,27 +149,68 @@ fn of_machine(
 }
 
 /// Sends a form to a token server; only there, and not in clear text.
-fn exchange(
+pub(super) fn exchange(
     asking: &Asking<'_>,
     what: &'static str,
     server: &str,
     form: &[(&str, &str)],
 ) -> Result<Token, SourceError> {
-    let url = parse(asking, what, server)?;
+    granted(asking, what, posted(asking, what, server, form)?)
+}
+
+/// The address of a token server, which is not asked in clear text.
+pub(super) fn server(asking: &Asking<'_>, what: &'static str, address: &str) -> Result<Url, SourceError> {
+    let url = parse(asking, what, address)?;
     if url.scheme() != "https" && !asking.access.credentials_over_http {
         return Err(SourceError::ClearTextCredentials { repository: asking.repository.to_string() });
     }
+    Ok(url)
+}
+
+/// A form for a token server.
+pub(super) fn posted<'a>(
+    asking: &'a Asking<'_>,
+    what: &'static str,
+    address: &str,
+    form: &[(&str, &str)],
+) -> Result<Question<'a>, SourceError> {
+    let url = server(asking, what, address)?;
     let mut encoded = parse(asking, what, "https://form/")?;
     encoded.query_pairs_mut().extend_pairs(form);
     let body = encoded.query().unwrap_or_default().as_bytes().to_vec();
     let mut question = Question::get(asking.repository, &asking.access, url);
     question.method = Method::POST;
     question.body = Some(("application/x-www-form-urlencoded", body));
-    granted(asking, what, question)
+    Ok(question)
 }
 
 fn granted(asking: &Asking<'_>, what: &'static str, question: Question<'_>) -> Result<Token, SourceError> {
-    let reply = asking.web.ask(question.with_header(ACCEPT, "application/json"))?;
+    let answer = answered(asking, what, question)?;
+    let granted: Granted = serde_json::from_slice(&answer).map_err(|_| unreadable(asking))?;
+    let seconds = match granted.expires_in {
+        None => None,
+        Some(Seconds::Number(seconds)) => Some(seconds),
+        Some(Seconds::Text(text)) => Some(text.parse().map_err(|_| unreadable(asking))?),
+    };
+    asking.accepted(what, &granted.access_token, asking.after(seconds.map(Duration::from_secs)))
+}
+
+/// What an answer is called that is not of its form.
+pub(super) fn unreadable(asking: &Asking<'_>) -> SourceError {
+    protocol(asking.repository, "its token server's answer cannot be read")
+}
+
+/// The answer of a token server that hands something out.
+pub(super) fn answered(
+    asking: &Asking<'_>,
+    what: &'static str,
+    question: Question<'_>,
+) -> Result<Vec<u8>, SourceError> {
+    let question = match question.headers.contains_key(ACCEPT) {
+        true => question,
+        false => question.with_header(ACCEPT, "application/json"),
+    };
+    let reply = asking.web.ask(question)?;
     let status = reply.status();
     let is_refused = matches!(
         status,
@@ -190,17 +231,10 @@ fn granted(asking: &Asking<'_>, what: &'static str, question: Question<'_>) -> R
         let text = format!("the token server answered {status}{code}");
         return Err(unusable(asking.repository, what, &text));
     }
-    let unreadable = || protocol(asking.repository, "its token server's answer cannot be read");
-    let granted: Granted = serde_json::from_slice(&answer).map_err(|_| unreadable())?;
-    let seconds = match granted.expires_in {
-        None => None,
-        Some(Seconds::Number(seconds)) => Some(seconds),
-        Some(Seconds::Text(text)) => Some(text.parse().map_err(|_| unreadable())?),
-    };
-    asking.accepted(what, &granted.access_token, asking.after(seconds.map(Duration::from_secs)))
+    Ok(answer)
 }
 
-fn parse(asking: &Asking<'_>, what: &'static str, address: &str) -> Result<Url, SourceError> {
+pub(super) fn parse(asking: &Asking<'_>, what: &'static str, address: &str) -> Result<Url, SourceError> {
     Url::parse(address)
         .map_err(|_| unusable(asking.repository, what, "the address of its token server is no address"))
 }

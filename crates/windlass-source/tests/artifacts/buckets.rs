@@ -20,13 +20,12 @@ fn access(secret: &str) -> Access {
             username: S3Server::KEY.into(),
             password: Secret::new(secret),
         },
-        credentials_over_http: true,
         ..Access::default()
     }
 }
 
 fn part(prefix: &str, ignore: &str) -> BucketPart {
-    BucketPart { name: "apps".into(), region: String::new(), prefix: prefix.into(), ignore: ignore.into() }
+    BucketPart { name: "apps".into(), prefix: prefix.into(), ignore: ignore.into(), ..BucketPart::default() }
 }
 
 fn update(repository: &ArtifactRepository, part: BucketPart) -> Result<ArtifactSnapshot, SourceError> {
@@ -202,4 +201,58 @@ fn containers_of_azure_are_read_and_changes_seen_by_their_etags() {
     assert!(said.contains("its list of objects cannot be read") && !said.contains("s3cret"), "{said}");
     let said = chain(&update(&containers("no key", ""), part("", "")).unwrap_err());
     assert!(said.contains("account key") && said.contains("it is not base64"), "{said}");
+}
+
+#[test]
+fn buckets_of_google_are_read_and_changes_seen_by_their_etags() {
+    let server = FileServer::start().unwrap();
+    // As fake-gcs-server 1.56.1 lists it, of which the same objects were read by hand.
+    let list = |etag: &str| {
+        let object = |name: &str, etag: &str| {
+            format!(
+                r#"{{"kind":"storage#object","name":"{name}","bucket":"apps","size":"4","etag":"{etag}"}}"#
+            )
+        };
+        let objects =
+            [object("deploy/a.yaml", etag), object("deploy/é +&.yaml", r#"\"2\""#), object("deploy/", "3")];
+        server.put(
+            "storage/v1/b/apps/o",
+            format!(r#"{{"kind":"storage#objects","items":[{}]}}"#, objects.join(",")),
+        );
+    };
+    list("1");
+    server.put("storage/v1/b/apps/o/deploy%2Fa.yaml", "a: 1");
+    server.put("storage/v1/b/apps/o/deploy%2F%C3%A9%20%2B%26.yaml", "b: 1");
+    let rig = Rig::new();
+    let (url, options) = (server.base_url().parse().unwrap(), ArtifactOptions::default());
+    let at =
+        |access: &Access| rig.store.repository(&url, ArtifactKind::GoogleBuckets, access, &options).unwrap();
+    let bearer = Access {
+        authentication: Authentication::Bearer(Secret::new("t0ken")),
+        credentials_over_http: true,
+        ..Access::default()
+    };
+    let repository = at(&bearer);
+    let rooted = BucketPart { is_rooted: true, ..part("deploy/", "") };
+    let first = update(&repository, rooted.clone()).unwrap();
+    assert_eq!(names(&first.tree, ""), ["a.yaml", "é +&.yaml"]);
+    assert_eq!(first.tree.read("é +&.yaml", 100).unwrap().unwrap().as_ref(), b"b: 1");
+    let asked = server.requests();
+    assert_eq!(asked[0].query, "fields=items%28name%2Cetag%2Cgeneration%29%2CnextPageToken&prefix=deploy%2F");
+    assert!(asked[1..].iter().all(|request| request.query == "alt=media"));
+    assert!(asked.iter().all(|request| request.authorization == "Bearer t0ken"));
+    assert_eq!(update(&repository, rooted.clone()).unwrap().revision, first.revision);
+    assert_eq!(server.requests().len(), asked.len() + 1);
+    list("4");
+    server.put("storage/v1/b/apps/o/deploy%2Fa.yaml", "a: 2");
+    let second = update(&repository, rooted.clone()).unwrap();
+    assert_ne!(second.revision, first.revision);
+    assert_eq!(second.tree.read("a.yaml", 100).unwrap().unwrap().as_ref(), b"a: 2");
+    // The same objects with the prefix in their paths are another tree.
+    assert_eq!(names(&update(&repository, part("deploy/", "")).unwrap().tree, ""), ["deploy"]);
+    let said = chain(&update(&at(&access("hunter2")), rooted.clone()).unwrap_err());
+    assert!(said.contains("s3://BUCKET") && !said.contains("hunter2"), "{said}");
+    server.put("storage/v1/b/apps/o", r#"{"items": [{"name": "a"}]}"#);
+    let said = chain(&update(&repository, rooted).unwrap_err());
+    assert!(said.contains("its list of objects cannot be read"), "{said}");
 }

@@ -13,9 +13,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use windlass_source::{
-    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactStore, ArtifactTarget,
-    Authentication, BucketPart, Freshness, GOOGLE_STORAGE_SCOPE, Identity, IdentitySource, LayerSelector,
-    Limits, OciReference, Policy, RepositoryStore, TargetRevision, chain,
+    Access, AmazonLogin, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactStore,
+    ArtifactTarget, Authentication, BucketPart, Freshness, GOOGLE_STORAGE_SCOPE, Identity, IdentitySource,
+    LayerSelector, Limits, OciReference, Policy, RepositoryStore, TargetRevision, chain,
 };
 use windlass_testing::{GitServer, OciRegistry, RegistryAuth};
 
@@ -441,4 +441,302 @@ fn registries_and_git_get_the_user_that_they_want() {
     let repository = store.repository(&server.url("org/app").parse().unwrap(), &access).unwrap();
     repository.update_one(&TargetRevision::parse("main", ""), Freshness::New).unwrap();
     assert_eq!(tokens.asked().len(), 1, "one token for all of them");
+}
+
+/// What a form says, name by name.
+fn form(asked: &Asked) -> Vec<(String, String)> {
+    let pairs = asked.body.split('&').map(|pair| pair.split_once('=').unwrap());
+    pairs.map(|(name, value)| (name.into(), unescaped(value))).collect()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = text.bytes();
+    let mut out = Vec::new();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => out.push(b' '),
+            b'%' => {
+                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+                out.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+            }
+            other => out.push(other),
+        }
+    }
+    String::from_utf8(out).unwrap()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+/// A file of the folder with a token that another issuer gave.
+fn issued(open: &Open, text: &str) -> std::path::PathBuf {
+    let path = open.folder.path().join("issued");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_workload_of_azure_shows_the_token_of_its_cluster() {
+    let (open, server) = (Open::new(), archives());
+    let tokens = Loopback::of_tokens(json!(3600));
+    let source = IdentitySource::AzureWorkload {
+        authority: format!("{}/", tokens.address),
+        tenant: "tenant".into(),
+        client_id: "client".into(),
+        token_file: issued(&open, "issued.by.cluster\n"),
+        scope: "scope/.default".into(),
+    };
+    let repository = open.archive(&server, &access(source.clone()));
+    for _ in 0..2 {
+        update(&repository, &archive()).unwrap();
+    }
+    assert_eq!(server.shown(), ["Bearer token-1"; 2]);
+    let [asked] = &tokens.asked()[..] else { panic!("{:?}", tokens.asked()) };
+    assert_eq!(asked.line, "POST /tenant/oauth2/v2.0/token HTTP/1.1");
+    let wanted = pairs(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", "client"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", "issued.by.cluster"),
+        ("scope", "scope/.default"),
+    ]);
+    assert_eq!(form(asked), wanted);
+    // It uses a file of the machine.
+    let closed = Open::with(Policy::trusting());
+    let said = failure(&closed.archive(&server, &access(source)), &archive());
+    assert!(said.contains("--allow-cluster-programs"), "{said}");
+}
+
+#[test]
+fn a_registry_of_azure_exchanges_tokens_for_its_own() {
+    let tokens = Loopback::of_tokens(json!(3600));
+    let (open, server) = (Open::new(), archives());
+    let registry =
+        Loopback::start(|_| (200, String::new(), br#"{"refresh_token": "of.the.registry"}"#.to_vec()));
+    let principal = IdentitySource::AzureServicePrincipal {
+        authority: tokens.address,
+        tenant: "tenant".into(),
+        client_id: "client".into(),
+        client_secret: "s3cret".into(),
+        scope: windlass_source::AZURE_REGISTRY_SCOPE.into(),
+    };
+    let of = |of: IdentitySource, registry: &str| {
+        access(IdentitySource::AzureRegistry { registry: registry.into(), of: Box::new(of) })
+    };
+    let repository = open.archive(&server, &of(principal.clone(), &registry.address));
+    for _ in 0..2 {
+        update(&repository, &archive()).unwrap();
+    }
+    let basic = STANDARD.encode("00000000-0000-0000-0000-000000000000:of.the.registry");
+    assert_eq!(server.shown(), vec![format!("Basic {basic}"); 2]);
+    let [asked] = &registry.asked()[..] else { panic!("{:?}", registry.asked()) };
+    assert_eq!(asked.line, "POST /oauth2/exchange HTTP/1.1");
+    let service = registry.address.strip_prefix("http://").unwrap();
+    let wanted = [("grant_type", "access_token"), ("service", service), ("access_token", "token-1")];
+    assert_eq!(form(asked), pairs(&wanted));
+    assert_eq!(asked.header("authorization"), None);
+    // What is refused and what is no answer is told without the token.
+    for (status, content, told) in [
+        (401, json!({"errors": [{"message": "token-1"}]}).to_string(), "401 Unauthorized"),
+        (200, "token-1".to_owned(), "cannot be read"),
+        (200, json!({"refresh_token": "two words"}).to_string(), "is no token"),
+    ] {
+        let registry = Loopback::start(move |_| (status, String::new(), content.clone().into_bytes()));
+        let said = failure(&open.archive(&server, &of(principal.clone(), &registry.address)), &archive());
+        assert!(said.contains(told) && !said.contains("token-"), "{said}");
+    }
+}
+
+/// An account of Google's that another issuer vouches for.
+fn external(tokens: &Loopback, source: &Value, further: &Value) -> Access {
+    let mut config = json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": format!("{}/v1/token", tokens.address),
+        "credential_source": source,
+    });
+    for (name, value) in further.as_object().unwrap() {
+        config[name] = value.clone();
+    }
+    access(IdentitySource::of_google(config.to_string().into(), GOOGLE_STORAGE_SCOPE))
+}
+
+#[test]
+fn google_believes_another_issuer() {
+    let (open, server) = (Open::new(), archives());
+    let issuer = Loopback::start(|_| (200, String::new(), br#"{"given": "issued.by.url"}"#.to_vec()));
+    let as_text = json!({"file": issued(&open, "issued.in.file")});
+    let json_file = open.folder.path().join("json");
+    std::fs::write(&json_file, r#"{"id": {"x": 1}, "token": "issued.as.json"}"#).unwrap();
+    let format = |field: &str| json!({"type": "json", "subject_token_field_name": field});
+    let as_json = json!({"file": json_file, "format": format("token")});
+    let of_url = json!({
+        "url": format!("{}/token?audience=x", issuer.address),
+        "headers": {"Metadata": "True"},
+        "format": format("given"),
+    });
+    for (source, subject) in
+        [(as_text.clone(), "issued.in.file"), (as_json, "issued.as.json"), (of_url, "issued.by.url")]
+    {
+        let tokens = Loopback::of_tokens(json!(3600));
+        let repository = open.archive(&server, &external(&tokens, &source, &json!({})));
+        for _ in 0..2 {
+            update(&repository, &archive()).unwrap();
+        }
+        let [asked] = &tokens.asked()[..] else { panic!("{:?}", tokens.asked()) };
+        assert_eq!(asked.line, "POST /v1/token HTTP/1.1");
+        let audience = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+        let wanted = [
+            ("audience", audience),
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ("scope", GOOGLE_STORAGE_SCOPE),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+            ("subject_token", subject),
+        ];
+        assert_eq!(form(asked), pairs(&wanted));
+    }
+    assert_eq!(server.shown(), ["Bearer token-1"; 6]);
+    let [asked] = &issuer.asked()[..] else { panic!("{:?}", issuer.asked()) };
+    assert_eq!(asked.line, "GET /token?audience=x HTTP/1.1");
+    assert_eq!(asked.header("metadata"), Some("True"));
+
+    // A service account takes the place of who was believed.
+    let accounts = Loopback::start(|_| {
+        let given = json!({"accessToken": "of.the.account", "expireTime": "2999-01-01T00:00:00Z"});
+        (200, String::new(), given.to_string().into_bytes())
+    });
+    let tokens = Loopback::of_tokens(json!(3600));
+    let address = format!("{}/v1/projects/-/serviceAccounts/a@b:generateAccessToken", accounts.address);
+    let further = json!({
+        "service_account_impersonation_url": address,
+        "service_account_impersonation": {"token_lifetime_seconds": 600},
+    });
+    let (last, repository) = (archives(), external(&tokens, &as_text, &further));
+    let repository = open.archive(&last, &repository);
+    for _ in 0..2 {
+        update(&repository, &archive()).unwrap();
+    }
+    assert_eq!(last.shown(), ["Bearer of.the.account"; 2]);
+    assert_eq!(form(&tokens.asked()[0])[3].1, "https://www.googleapis.com/auth/cloud-platform");
+    let [asked] = &accounts.asked()[..] else { panic!("{:?}", accounts.asked()) };
+    assert_eq!(asked.line, "POST /v1/projects/-/serviceAccounts/a@b:generateAccessToken HTTP/1.1");
+    assert_eq!(asked.header("authorization"), Some("Bearer token-1"));
+    let body: Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!(body, json!({"scope": [GOOGLE_STORAGE_SCOPE], "lifetime": "600s"}));
+}
+
+#[test]
+fn what_is_wrong_with_an_external_account_is_told_without_its_token() {
+    let (open, server, tokens) = (Open::new(), archives(), Loopback::of_tokens(json!(60)));
+    let file = issued(&open, r#"{"token": "s3cret.token"}"#);
+    let silent = Loopback::start(|_| (404, String::new(), b"s3cret.token".to_vec()));
+    for (source, told) in [
+        (json!({"environment_id": "aws1"}), "neither a file nor a URL"),
+        (json!({"file": "/absent"}), "no such file"),
+        (
+            json!({"file": file, "format": {"type": "json", "subject_token_field_name": "other"}}),
+            "has no token",
+        ),
+        (json!({"file": file, "format": {"type": "json"}}), "has no token"),
+        (json!({"url": silent.address}), "404 Not Found"),
+        (json!({"url": silent.address, "headers": {"a b": "c"}}), "has no name"),
+    ] {
+        let said = failure(&open.archive(&server, &external(&tokens, &source, &json!({}))), &archive());
+        assert!(said.contains(told) && !said.contains("s3cret"), "{said}");
+    }
+    let said = failure(&open.archive(&server, &external(&tokens, &json!(1), &json!({}))), &archive());
+    assert!(said.contains("no external_account"), "{said}");
+    assert!(tokens.asked().is_empty());
+}
+
+#[test]
+fn a_registry_of_amazon_gives_passwords_to_keys_and_roles() {
+    let given = STANDARD.encode("AWS:of.the.registry");
+    let answer =
+        json!({"authorizationData": [{"authorizationToken": given, "expiresAt": 32_503_680_000.5_f64}]});
+    let registry = Loopback::start(move |_| (200, String::new(), answer.to_string().into_bytes()));
+    let roles = Loopback::start(|_| {
+        let given = "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+            <AssumeRoleWithWebIdentityResult><Credentials><SessionToken>SESSION/x==</SessionToken>\
+            <SecretAccessKey>s3cret</SecretAccessKey><Expiration>2999-01-01T00:00:00Z</Expiration>\
+            <AccessKeyId>ASIA</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult>\
+            </AssumeRoleWithWebIdentityResponse>";
+        (200, String::new(), given.into())
+    });
+    let (open, server) = (Open::new(), archives());
+    let key = AmazonLogin::Key { id: "AKIA".into(), secret: "s3cret".into() };
+    let role = AmazonLogin::Role {
+        role: "arn:aws:iam::1:role/reader".into(),
+        token_file: issued(&open, "issued.by.cluster"),
+        endpoint: roles.address.clone(),
+    };
+    for login in [key, role.clone()] {
+        let source = IdentitySource::AmazonRegistry {
+            region: "eu-west-1".into(),
+            endpoint: registry.address.clone(),
+            login,
+        };
+        let repository = open.archive(&server, &access(source));
+        for _ in 0..2 {
+            update(&repository, &archive()).unwrap();
+        }
+    }
+    assert_eq!(server.shown(), vec![format!("Basic {given}"); 4], "{given}");
+    let [by_key, by_role] = &registry.asked()[..] else { panic!("{:?}", registry.asked()) };
+    for (asked, id, signed) in [
+        (by_key, "AKIA", "host;x-amz-content-sha256;x-amz-date;x-amz-target"),
+        (by_role, "ASIA", "host;x-amz-content-sha256;x-amz-date;x-amz-security-token;x-amz-target"),
+    ] {
+        assert_eq!((asked.line.as_str(), asked.body.as_str()), ("POST / HTTP/1.1", "{}"));
+        let call = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
+        assert_eq!(asked.header("x-amz-target"), Some(call));
+        assert_eq!(asked.header("content-type"), Some("application/x-amz-json-1.1"));
+        // That signatures are right is asked of Amazon's own signer beside the code.
+        let shown = asked.header("authorization").unwrap();
+        let date = &asked.header("x-amz-date").unwrap()[..8];
+        let scope =
+            format!("Credential={id}/{date}/eu-west-1/ecr/aws4_request, SignedHeaders={signed}, Signature=");
+        assert!(shown.starts_with(&format!("AWS4-HMAC-SHA256 {scope}")), "{shown}");
+    }
+    assert_eq!(by_key.header("x-amz-security-token"), None);
+    assert_eq!(by_role.header("x-amz-security-token"), Some("SESSION/x=="));
+    let [asked] = &roles.asked()[..] else { panic!("{:?}", roles.asked()) };
+    let wanted = [
+        ("Action", "AssumeRoleWithWebIdentity"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", "arn:aws:iam::1:role/reader"),
+        ("RoleSessionName", "windlass"),
+        ("WebIdentityToken", "issued.by.cluster"),
+    ];
+    assert_eq!(form(asked), pairs(&wanted));
+    assert_eq!(asked.header("accept"), Some("text/xml"));
+
+    // What is wrong is told without what was shown.
+    let refusing = Loopback::start(|asked| (403, String::new(), asked.body.clone().into_bytes()));
+    let lying = Loopback::start(|asked| (200, String::new(), asked.body.clone().into_bytes()));
+    let at = |region: &str, endpoint: &Loopback, login: AmazonLogin| {
+        let (region, endpoint) = (region.to_owned(), endpoint.address.clone());
+        failure(
+            &open.archive(&server, &access(IdentitySource::AmazonRegistry { region, endpoint, login })),
+            &archive(),
+        )
+    };
+    let AmazonLogin::Role { role: name, token_file, .. } = role else { unreachable!() };
+    let role_at = |server: &Loopback| AmazonLogin::Role {
+        role: name.clone(),
+        token_file: token_file.clone(),
+        endpoint: server.address.clone(),
+    };
+    for (said, told) in [
+        (at("x.evil.org/", &registry, role_at(&roles)), "its region is none"),
+        (at("eu-west-1", &refusing, role_at(&roles)), "403 Forbidden"),
+        (at("eu-west-1", &lying, role_at(&roles)), "cannot be read"),
+        (at("eu-west-1", &registry, role_at(&refusing)), "403 Forbidden"),
+        (at("eu-west-1", &registry, role_at(&lying)), "cannot be read"),
+    ] {
+        assert!(said.contains(told) && !said.contains("issued") && !said.contains("s3cret"), "{said}");
+    }
 }

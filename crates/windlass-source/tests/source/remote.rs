@@ -324,6 +324,33 @@ fn a_server_in_trouble_is_reported_and_the_last_commit_stays_readable() {
 }
 
 #[test]
+fn a_truncated_pack_leaves_the_last_commit_usable() {
+    let server = GitServer::start().unwrap();
+    let git = server.repository("app").unwrap();
+    git.write("main", "file", "content").unwrap();
+    let rig = Rig::new();
+    let repository = rig.anonymous(&server.url("app"));
+    let snapshot = update(&repository, "main").unwrap();
+    // What no compression makes small.
+    let mut state = 1_u64;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:016x}", state ^ (state >> 29))
+    })
+    .take(20_000)
+    .collect();
+    git.write("main", "file", &noise).unwrap();
+    for n_bytes in [1_000, 10_000, 50_000, 100_000] {
+        server.set_fault(Some(Fault::CutAfter(n_bytes)));
+        let message = failure(&repository, "main");
+        assert!(message.contains(&server.url("app")), "{n_bytes}: {message}");
+        assert_eq!(text_at(&snapshot, "file").as_deref(), Some("content"));
+    }
+    server.set_fault(None);
+    assert_eq!(text_at(&update(&repository, "main").unwrap(), "file"), Some(noise));
+}
+
+#[test]
 fn a_pack_over_the_limit_leaves_the_last_commit_usable() {
     let server = GitServer::start().unwrap();
     let git = server.repository("app").unwrap();

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use windlass_kustomize::remote;
-use windlass_model::Tree;
+use windlass_model::{BucketAddress, Tree};
 use windlass_source::{
-    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, Authentication, BucketPart, FolderTree,
-    LayerSelector, OciReference, Secret,
+    Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, BucketPart, FolderTree, LayerSelector,
+    OciReference,
 };
 
 use super::fetch::Fetcher;
 use super::place_access::KnownAccess;
-use crate::bucket::{BucketSettings, name_and_prefix};
+use crate::bucket::BucketReached;
 
 /// A place that files are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +27,7 @@ pub(super) enum Place {
     /// An archive.
     Archive { url: String, folder: String },
     /// Objects of a bucket.
-    Bucket { name: String, prefix: String },
-    /// Objects of a container of Azure's.
-    Container { account: String, name: String, prefix: String },
+    Bucket(Box<BucketAddress>),
     /// A chart of a Helm repository.
     Chart { repository: String, name: String, version: String },
 }
@@ -53,13 +51,8 @@ impl Place {
             let (repository, name) = (text.to_owned(), name.to_owned());
             return Ok(Self::Chart { repository, name, version: version.to_owned() });
         }
-        if let Some((name, prefix)) = name_and_prefix(text) {
-            return Ok(Self::Bucket { name: name.into(), prefix: prefix.into() });
-        }
-        if let Some(rest) = text.strip_prefix("az://") {
-            let mut parts = rest.splitn(3, '/').map(str::to_owned);
-            let mut next = || parts.next().unwrap_or_default();
-            return Ok(Self::Container { account: next(), name: next(), prefix: next() });
+        if BucketAddress::is_meant(text) {
+            return Ok(Self::Bucket(Box::new(BucketAddress::parse(text)?)));
         }
         if let Some(rest) = text.strip_prefix("oci://") {
             let (place, folder) = rest.split_once("//").unwrap_or((rest, ""));
@@ -125,32 +118,18 @@ impl Place {
                 let target = ArtifactTarget::Archive { root: ArchiveRoot::Top };
                 artifact(url, ArtifactKind::Archive, None, target, folder)
             }
-            Self::Bucket { name, prefix } => {
-                let settings = BucketSettings::of_environment();
+            Self::Bucket(address) => {
+                let BucketReached { endpoint, kind, access, region } =
+                    BucketReached::of_environment(address)?;
+                let prefix = &address.prefix;
                 let part = BucketPart {
-                    name: name.clone(),
-                    region: settings.region.clone(),
-                    prefix: prefix.clone(),
-                    ignore: String::new(),
+                    name: address.name.clone(),
+                    region,
+                    prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+                    is_rooted: true,
+                    ..BucketPart::default()
                 };
-                let (access, target) = (Some(settings.access()), ArtifactTarget::Bucket(part));
-                artifact(&settings.endpoint, ArtifactKind::Buckets, access, target, prefix.trim_matches('/'))
-            }
-            Self::Container { account, name, prefix } => {
-                let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-                let endpoint = variable("AZURE_STORAGE_BLOB_ENDPOINT")
-                    .unwrap_or_else(|| format!("https://{account}.blob.core.windows.net"));
-                let signature = variable("AZURE_STORAGE_SAS_TOKEN").unwrap_or_default();
-                let endpoint = format!("{endpoint}?{}", signature.trim_start_matches('?'));
-                let mut access = Access { credentials_over_http: true, ..Access::default() };
-                if let Some(key) = variable("AZURE_STORAGE_KEY") {
-                    let (username, password) = (account.clone(), Secret::new(key));
-                    access.authentication = Authentication::Basic { username, password };
-                }
-                let part = BucketPart { name: name.clone(), prefix: prefix.clone(), ..BucketPart::default() };
-                let (kind, target) = (ArtifactKind::AzureContainers, ArtifactTarget::Bucket(part));
-                let endpoint = endpoint.trim_end_matches('?');
-                artifact(endpoint, kind, Some(access), target, prefix.trim_matches('/'))
+                artifact(&endpoint, kind, Some(access), ArtifactTarget::Bucket(part), "")
             }
             Self::Chart { repository, name, version } => {
                 let kind = if repository.starts_with("oci://") {
@@ -180,11 +159,8 @@ mod tests {
             Ok(Place::Registry { repository, reference, folder }) => {
                 format!("registry {repository} at {reference:?} in {folder:?}")
             }
-            Ok(Place::Container { account, name, prefix }) => {
-                format!("container {name} of {account} below {prefix:?}")
-            }
             Ok(Place::Archive { url, .. }) => format!("archive {url}"),
-            Ok(Place::Bucket { name, prefix }) => format!("bucket {name} below {prefix:?}"),
+            Ok(Place::Bucket(address)) => format!("bucket {}", address.on_the_web()),
             Ok(Place::Chart { .. }) => "chart".into(),
         };
         for (text, expected) in [
@@ -199,9 +175,10 @@ mod tests {
             ("oci://r.io/org/app:1.2//deploy", "registry oci://r.io/org/app at \"1.2\" in \"deploy\""),
             ("oci://r.io/app@sha256:ab", "registry oci://r.io/app at \"sha256:ab\" in \"\""),
             ("https://h/app-1.0.tgz", "archive https://h/app-1.0.tgz"),
-            ("s3://bucket/deploy/app", "bucket bucket below \"deploy/app\""),
-            ("az://account/box/deploy/app", "container box of account below \"deploy/app\""),
-            ("s3://bucket", "bucket bucket below \"\""),
+            ("s3://box/a/b?endpoint=http://minio", "bucket http://minio/box/a/b"),
+            ("gs://box", "bucket https://storage.googleapis.com/box"),
+            ("az://account/box/a", "bucket https://account.blob.core.windows.net/box/a"),
+            ("s3://", "the address names no bucket: a name has letters, digits, -, . and _"),
         ] {
             assert_eq!(told(text), expected);
         }

@@ -1,7 +1,7 @@
 //! Applications whose source is no Git repository: charts of Helm repositories and registries, artifacts; submodules.
 
 use serde_json::{Value, json};
-use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, WebFault};
+use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, S3Server, WebFault};
 
 use crate::plane::{Plane, Server, automated, config_map};
 
@@ -181,6 +181,53 @@ pub(crate) async fn artifact_of_a_registry(server: Server) {
     plane.patch_app(json!({"spec": {"source": {"targetRevision": first}}})).await;
     until_synced(&plane, &first).await;
     until_data(&plane, "value", "1").await;
+}
+
+/// A folder of a bucket: an object that changes is a new state, a wrong key is told, and who permits a bucket does not permit
+/// one of that name elsewhere.
+pub(crate) async fn folder_of_a_bucket(server: Server) {
+    let bucket = S3Server::start().unwrap();
+    bucket.put("team/deploy/web.yaml", config_map("web", "1")).unwrap();
+    bucket.put("team/deploy/other.yaml", config_map("other", "1")).unwrap();
+    bucket.put("others/x.yaml", "no: object").unwrap();
+    let plane = Plane::start(server).await;
+    let url = format!("s3://apps/team?endpoint={}", bucket.base_url());
+    let data = json!({
+        "type": "git", "url": format!("{}/apps", bucket.base_url()), "username": S3Server::KEY,
+        "password": "s3cret-but-wrong",
+    });
+    plane.create_secret("bucket", Some("repo-creds"), data).await;
+    plane.create_app(app_of(json!({"repoURL": url, "targetRevision": null}))).await;
+    let said = plane.until_condition("ComparisonError", &["/apps is forbidden"]).await;
+    assert!(!said.contains("s3cret"), "{said}");
+    let fix = json!({"stringData": {"password": S3Server::SECRET}});
+    plane.api.merge(&plane.control_path("secrets/bucket"), &fix).await.unwrap();
+    until_data(&plane, "value", "1").await;
+    let is_synced = |app: &Value| app["status"]["operationState"]["phase"] == "Succeeded";
+    let app = plane.until_app("the first sync", is_synced).await;
+    let first = app["status"]["sync"]["revision"].as_str().unwrap().to_owned();
+    assert!(first.starts_with("sha256:"), "{first}");
+    let requests = plane.metric("windlass_applies_total{result=\"ok\"}").await;
+    bucket.put("others/x.yaml", "of: others").unwrap();
+    bucket.put("team/deploy/web.yaml", config_map("web", "2")).unwrap();
+    until_data(&plane, "value", "2").await;
+    assert_eq!(plane.metric("windlass_applies_total{result=\"ok\"}").await, requests + 1);
+    bucket.delete("team/deploy/other.yaml").unwrap();
+    plane.until_gone(&plane.path("configmaps/other")).await;
+    plane.until_app("the new revision", |app| app["status"]["sync"]["revision"] != first.as_str()).await;
+    plane.verb(&["manifests", &plane.app, "--allow-local-repositories"]).exits(0).prints(&["value: \"2\""]);
+    let project = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+        "metadata": {"name": "careful", "namespace": plane.namespace},
+        "spec": {
+            "sourceRepos": ["s3://apps/**"],
+            "destinations": [{"server": "*", "namespace": "*"}],
+        },
+    });
+    plane.api.create(&plane.control_path("appprojects"), &project).await.unwrap();
+    plane.patch_app(json!({"spec": {"project": "careful"}})).await;
+    plane.until_condition("InvalidSpecError", &["/apps/team is not permitted in project 'careful'"]).await;
+    plane.assert_exists(&plane.path("configmaps/web")).await;
 }
 
 /// Submodules are part of the files, with credentials of their own; a commit that moves one is a new state.
