@@ -25,6 +25,7 @@ mod core;
 mod credentials;
 mod extent;
 mod fetching;
+mod healed;
 mod live;
 mod metrics;
 mod offline;

@@ -15,6 +15,7 @@ use windlass_model::{
 };
 
 use crate::core::orphans::OrphanWatch;
+use crate::healed::Healed;
 use crate::packed::Packed;
 use crate::reach::Address;
 use crate::source_hub::{RefreshTicket, SourceKey};
@@ -83,9 +84,8 @@ pub(crate) struct UnitState {
     pub(crate) failures: u32,
     /// Not before this moment is a failed sync tried again.
     pub(crate) retry_at: Option<Instant>,
-    /// How often in a row drift was undone at one declared state, and when last.
-    pub(crate) heals: u32,
-    pub(crate) last_heal: Option<Instant>,
+    /// What was brought back lately, and how often in a row.
+    pub(crate) healed: Healed,
     /// Objects whose drift comes back as often as it is undone, with what differed when that was noticed.
     pub(crate) contested: BTreeMap<ObjectRef, Str>,
     /// What the last attempt ran into.
@@ -330,9 +330,6 @@ pub(crate) fn live_state(live: &LiveRecord, strict: Strict) -> Str {
     }
 }
 
-/// Drift is undone at once this often; whoever changes it back more often is met ever more slowly.
-pub(crate) const FREE_HEALS: u32 = 3;
-
 /// An operation under way.
 pub(crate) struct OperationRun {
     /// What was asked for.
@@ -351,6 +348,8 @@ pub(crate) struct OperationRun {
     pub(crate) failed: bool,
     /// Whether it brings single objects back that somebody changed.
     pub(crate) heals: bool,
+    /// What it leaves as somebody changed it, because that was brought back too often lately.
+    pub(crate) resting: Vec<ObjectRef>,
     /// What happened so far.
     pub(crate) objects: Vec<ObjectOutcome>,
     /// The revisions it applies.
@@ -399,8 +398,7 @@ impl UnitState {
             synced: None,
             failures: 0,
             retry_at: None,
-            heals: 0,
-            last_heal: None,
+            healed: Healed::default(),
             contested: BTreeMap::new(),
             trouble: Vec::new(),
             waiting: None,
@@ -499,25 +497,6 @@ impl UnitState {
     pub(crate) fn reset_backoff(&mut self) {
         self.failures = 0;
         self.retry_at = None;
-    }
-
-    /// How long to wait between undoing drift now and the time before: nothing at first, ever longer when somebody
-    /// else keeps changing it back.
-    pub(crate) fn heal_pause(&self) -> Duration {
-        /// Argo CD's figures: 2 s, three times as long each time, at most 300 s.
-        const FIRST: Duration = Duration::from_secs(2);
-        const LONGEST: Duration = Duration::from_secs(300);
-        match self.heals.checked_sub(FREE_HEALS) {
-            None => Duration::ZERO,
-            Some(more) => FIRST.saturating_mul(3u32.saturating_pow(more)).min(LONGEST),
-        }
-    }
-
-    /// How long after drift was undone a change is a new story.
-    pub(crate) fn quiet_after_heal(&self) -> Duration {
-        /// A minute, or longer where the pauses are.
-        const QUIET: Duration = Duration::from_secs(60);
-        QUIET.max(self.heal_pause() * 2)
     }
 
     /// The pause after the failures so far.

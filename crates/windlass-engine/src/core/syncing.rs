@@ -175,7 +175,7 @@ impl Core {
                 if unit.synced == Some(digest) && !self_heal && !unit.retrying() {
                     return None;
                 }
-                if unit.synced == Some(digest) && !unit.retrying() && !self.may_heal(unit) {
+                if unit.synced == Some(digest) && !unit.retrying() && !self.may_heal(unit, compared) {
                     return None;
                 }
                 if prune && !allow_empty && compared.states.is_empty() && !compared.extra.is_empty() {
@@ -284,20 +284,20 @@ impl Core {
         applied.any(is_later) || (untold && unit.previous.objects.iter().any(|key| !is_declared(key)))
     }
 
-    /// Whether drift may be undone now. Somebody who keeps changing it back is met ever more slowly.
-    fn may_heal(&mut self, unit: &mut UnitState) -> bool {
-        let Some(last) = unit.last_heal else { return true };
-        let pause = unit.heal_pause();
-        if last.elapsed() > unit.quiet_after_heal() {
-            unit.heals = 0;
+    /// Whether drift of any object may be undone now. Somebody who keeps changing one back is met ever more slowly there.
+    fn may_heal(&mut self, unit: &mut UnitState, compared: &Compared) -> bool {
+        let now = Instant::now();
+        unit.healed.forget_quiet(now);
+        let drifted = drifted(unit, compared);
+        if !drifted.iter().all(|key| unit.healed.rests_until(key, now).is_some()) || drifted.is_empty() {
             return true;
         }
-        if last.elapsed() >= pause {
+        let Some(until) = drifted.iter().filter_map(|key| unit.healed.rests_until(key, now)).min() else {
             return true;
-        }
-        let seconds = (pause - last.elapsed()).as_secs().max(1);
-        unit.waiting = Some(Waiting::Backoff { seconds, failures: unit.heals });
-        self.wake_at(last + pause, &unit.id);
+        };
+        let failures = drifted.iter().map(|key| unit.healed.count(key)).max().unwrap_or(0);
+        unit.waiting = Some(Waiting::Backoff { seconds: (until - now).as_secs().max(1), failures });
+        self.wake_at(until, &unit.id);
         false
     }
 
@@ -363,29 +363,44 @@ impl Core {
         compared: &Compared,
     ) {
         let namespace = self.namespace_to_ensure(unit, cluster);
+        let drifted = drifted(unit, compared);
         let Some(rendered) = &mut unit.rendered else { return };
         let bodies = rendered.bodies.take().unwrap_or_default();
         let hooks = std::mem::take(&mut rendered.hooks);
         let automated = request.initiator.automated;
-        let states = compared.states.iter().zip(&compared.claimed).map(|(state, claimed)| {
+        let heals = unit.synced == Some(rendered.digest)
+            && automated
+            && match &unit.operation {
+                Some(operation) => operation.heals,
+                None => unit.failures == 0,
+            };
+        let resting: Vec<ObjectRef> = match &unit.operation {
+            Some(operation) => operation.resting.clone(),
+            None if heals => {
+                let now = Instant::now();
+                let (resting, healed): (Vec<ObjectRef>, Vec<ObjectRef>) =
+                    drifted.into_iter().partition(|key| unit.healed.rests_until(key, now).is_some());
+                healed.iter().for_each(|key| unit.healed.note(key, now));
+                resting
+            }
+            None => Vec::new(),
+        };
+        let states = compared.states.iter().zip(&compared.claimed).enumerate();
+        let states = states.map(|(idx, (state, claimed))| {
             // Only a person takes an object from another Unit that declares it.
-            if *claimed && automated { Comparison::InSync } else { *state }
+            let left = *claimed && automated;
+            if left || (heals && resting.contains(&rendered.objects[idx].key)) {
+                Comparison::InSync
+            } else {
+                *state
+            }
         });
         let desired: Vec<(Desired, Comparison)> = bodies.into_iter().zip(states).collect();
         // While a file cannot be read, what it declares is not known, and nothing may be taken for undeclared.
         let complete =
             !rendered.diagnostics.iter().any(|diagnostic| diagnostic.kind == DiagnosticKind::Render);
-        let extra: Vec<&LiveRecord> = compared.extra.iter().filter(|live| !live.terminating).collect();
-        let heals = unit.synced == Some(rendered.digest)
-            && request.initiator.automated
-            && match &unit.operation {
-                Some(operation) => operation.heals,
-                None => unit.failures == 0,
-            };
-        if heals && unit.operation.is_none() {
-            unit.heals = unit.heals.saturating_add(1);
-            unit.last_heal = Some(Instant::now());
-        }
+        let extra = compared.extra.iter().filter(|live| !live.terminating);
+        let extra: Vec<&LiveRecord> = extra.filter(|live| !(heals && resting.contains(&live.key))).collect();
         let resumed = std::mem::take(&mut unit.resumable)
             .then_some(unit.previous.operation.as_ref())
             .flatten()
@@ -471,6 +486,7 @@ impl Core {
                     attempt,
                     failed: false,
                     heals,
+                    resting,
                     objects: Vec::new(),
                     revisions,
                 }));
@@ -911,6 +927,7 @@ impl Core {
                 attempt: self.now,
                 failed: false,
                 heals: false,
+                resting: Vec::new(),
                 objects: Vec::new(),
                 revisions: Vec::new(),
             }));
@@ -1031,4 +1048,14 @@ fn helm_event(unit: &UnitState, request: &SyncRequest) -> HelmEvent {
     } else {
         HelmEvent::Upgrade
     }
+}
+
+/// What is not as declared, or no longer declared.
+fn drifted(unit: &UnitState, compared: &Compared) -> Vec<ObjectRef> {
+    let objects = unit.rendered.iter().flat_map(|rendered| &rendered.objects);
+    let states = compared.states.iter().zip(&compared.claimed);
+    let changed = objects.zip(states).filter(|(_, (state, claimed))| state.needs_apply() && !**claimed);
+    let extra =
+        compared.extra.iter().filter(|live| !live.terminating && !live.uncounted && !live.keep_on_prune);
+    changed.map(|(object, _)| object.key.clone()).chain(extra.map(|live| live.key.clone())).collect()
 }

@@ -34,6 +34,7 @@ on_both_servers! {
     syncing::first_sync_becomes_healthy,
     syncing::new_commit_arrives_by_poll,
     syncing::new_commit_arrives_by_webhook,
+    syncing::drift_of_many_objects_is_undone_at_once,
     syncing::heals_drift_by_watch,
     differences::ignored_fields_are_left_alone,
     differences::ignored_fields_are_kept_when_syncing,

@@ -46,6 +46,26 @@ pub(crate) async fn new_commit_arrives_by_poll(server: Server) {
     assert_eq!(app["status"]["history"].as_array().map(Vec::len), Some(2), "{}", app["status"]);
 }
 
+/// Objects that are changed one after the other are all brought back at once: none of them is fought over. With one
+/// pause for the whole Application the ninth would wait for minutes.
+pub(crate) async fn drift_of_many_objects_is_undone_at_once(server: Server) {
+    const N_OBJECTS: usize = 12;
+    let plane = Plane::start(server).await;
+    let files = (0..N_OBJECTS).map(|idx| {
+        let name = format!("settings-{idx}");
+        (format!("deploy/{idx}.yaml"), config_map(&name, "1"))
+    });
+    let commit = plane.commit().files(files).submit().unwrap();
+    plane.create_automated_app().await;
+    plane.until_synced(&commit).await;
+    for idx in 0..N_OBJECTS {
+        let path = plane.path(&format!("configmaps/settings-{idx}"));
+        plane.api.merge(&path, &json!({"data": {"value": "drifted"}})).await.unwrap();
+        plane.until(&path, "the value to be healed", |live| live["data"]["value"] == "1").await;
+    }
+    plane.until_no_conditions().await;
+}
+
 /// The next commit is told by a signed webhook, and one with a wrong signature is refused.
 pub(crate) async fn new_commit_arrives_by_webhook(server: Server) {
     let plane = Plane::builder(server).never_polls().start().await;
