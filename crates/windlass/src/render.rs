@@ -51,6 +51,9 @@ pub(crate) struct RenderOptions {
     /// Print what was read, and so what a new render depends on, instead of the objects.
     #[arg(long, conflicts_with = "app")]
     explain: bool,
+    /// Print the parameters that this plugin announces for the folder, instead of the objects.
+    #[arg(long, value_name = "PLUGIN", conflicts_with_all = ["app", "explain"])]
+    parameters_of: Option<String>,
     /// Render what the Application or Flux's Kustomization in this file says, fetched from where it says; - is standard
     /// input. The file may also hold what it depends on: its project, its source, Secrets and ConfigMaps. DIR|URL stands
     /// for a Kustomization's source.
@@ -205,6 +208,11 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     let namespace = options.namespace.as_str().into();
     let charts = charts::UserCharts::default();
     let programs = options.sources.programs()?;
+    if let Some(plugin) = &options.parameters_of {
+        let announced = tokio::task::block_in_place(|| programs.announced(plugin, &*found.tree, &path))?;
+        output::print(&announced_in_form(announced, options.output)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let tools = programs.tools();
     let flags = Flags { name: &options.name, directory: directory_value };
     let mut context = windlass_render::Context {
@@ -247,6 +255,16 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     }
     output::print(&in_form(objects, options.output.plain()))?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Parameters that a plugin announces: their names where names are asked for, else all that is said of them.
+fn announced_in_form(announced: Vec<Value>, form: Form) -> Result<String> {
+    let names = announced.iter().filter_map(|one| one.str_at(&["name"])).map(|name| format!("{name}\n"));
+    match form {
+        Form::Name | Form::Tree => Ok(names.collect()),
+        Form::Json => Ok(format!("{}\n", windlass_yaml::json::to_string_pretty(&Value::from(announced), 2))),
+        Form::Yaml => Ok(windlass_yaml::to_yaml(&Value::from(announced))),
+    }
 }
 
 /// What was read, a line each, with what of it makes the folder be rendered again.

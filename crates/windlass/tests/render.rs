@@ -198,7 +198,8 @@ fn a_bucket_is_rendered() {
 }
 
 const PLUGIN: &str = "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\nmetadata: {name: shell}\nspec:\n  \
-                      discover: {find: {glob: '**/*.txt'}}\n  generate: {command: [cat, sub/in.txt]}\n";
+                      discover: {find: {glob: '**/*.txt'}}\n  generate: {command: [cat, sub/in.txt]}\n  parameters:\n    static: [{name: replicas}]\n    dynamic: \
+                      {command: [echo, '[{\"name\": \"image\", \"string\": \"nginx\"}]']}\n";
 
 #[test]
 fn a_plugin_renders_what_it_looks_for() {
@@ -217,6 +218,15 @@ fn a_plugin_renders_what_it_looks_for() {
     assert!(text.contains("folder   .  anything in it or below it"), "{text}");
     let (text, _) = render(folder.path(), &["plain", "--explain"], &variables);
     assert!(text.contains("rendered as Directory"), "{text}");
+    let names = render(folder.path(), &["app", "--parameters-of", "shell", "-o", "name"], &variables);
+    assert!(names.1 && names.0.starts_with("image\nreplicas\n"), "{}", names.0);
+    let (text, _) = render(folder.path(), &["app", "--parameters-of", "shell"], &variables);
+    assert!(
+        text.contains("- name: image\n  string: nginx\n") && text.contains("- name: replicas\n"),
+        "{text}"
+    );
+    let (text, is_well) = render(folder.path(), &["app", "--parameters-of", "other"], &variables);
+    assert!(!is_well && text.contains("there is no plugin other; there are: shell"), "{text}");
     let (text, is_well) = render(folder.path(), &["app", "--plugins", "none"], &[]);
     assert!(!is_well && text.contains("the plugins in none cannot be read"), "{text}");
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use windlass_argo::{Settings, project_name, with_inherited};
 use windlass_cluster::{LocalLogins, SECRET_TYPE};
 use windlass_engine::{Credentials, SourceStores, Tools};
 use windlass_kube::{Object, Value};
+use windlass_model::Tree;
 use windlass_plugin::Registry;
-use windlass_render::Plugins;
+use windlass_render::{ClusterFacts, PluginInput, PluginSource, Plugins, RecordingTree};
 use windlass_sandbox::ChildJsonnet;
 use windlass_source::Policy;
 
@@ -42,6 +43,21 @@ impl Programs {
     pub(crate) fn tools(&self) -> Tools<'_> {
         let plugins = self.plugins.as_ref().map(|plugins| plugins as &dyn Plugins);
         Tools { jsonnet: Some(&self.jsonnet), plugins }
+    }
+
+    /// The parameters that a plugin announces for a folder.
+    pub(crate) fn announced(&self, plugin: &str, tree: &dyn Tree, path: &str) -> Result<Vec<Value>> {
+        let Some(plugins) = &self.plugins else {
+            bail!("there are no plugins; name the folder in which they are declared with --plugins")
+        };
+        let recording = RecordingTree::new(tree);
+        let source = PluginSource { tree: &recording, path };
+        let cluster = ClusterFacts::default();
+        let input = PluginInput { options: None, environment: &[], cluster: &cluster };
+        plugins.announcements(plugin, &source, &input)?.with_context(|| {
+            let names: Vec<&str> = plugins.names().map(|name| name.as_str()).collect();
+            format!("there is no plugin {plugin}; there are: {}", names.join(", "))
+        })
     }
 }
 
