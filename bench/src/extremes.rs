@@ -151,6 +151,8 @@ fn application(name: &str, repository: &Repository) -> Value {
             "source": {"repoURL": repository.file_url(), "path": name, "targetRevision": BRANCH},
             "destination": {"server": "https://kubernetes.default.svc", "namespace": TARGET},
             "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
+            // A status that grows from commit to commit would make later ones slower.
+            "revisionHistoryLimit": 1,
         },
     })
 }
