@@ -119,3 +119,33 @@ async fn a_webhook_that_nobody_trusts_is_not_asked() {
     assert!(status.message.ends_with("x509: certificate signed by unknown authority"), "{}", status.message);
     assert_eq!(server.requests().len(), 0);
 }
+
+/// A role that is the sum of others has all of them, however many come at once while it is being filled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sums_of_roles_have_all_parts_however_many_come_at_once() {
+    const N_PARTS: usize = 40;
+    let api = api().await;
+    let roles = Gvr::new("rbac.authorization.k8s.io", "v1", "clusterroles");
+    let made = (0..N_PARTS).map(|idx| {
+        let part = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {
+                "name": format!("part-{idx}"),
+                "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+            },
+            "rules": [{"apiGroups": ["example.org"], "resources": [format!("things{idx}")], "verbs": ["get"]}]
+        });
+        let (api, roles) = (api.clone(), roles.clone());
+        tokio::spawn(async move { create(&api, &roles, part).await })
+    });
+    for answer in futures_util::future::join_all(made).await {
+        answer.unwrap().unwrap();
+    }
+    let all = || async {
+        let view = api.get(&roles, "", "view").map_err(|status| status.message)?.to_value();
+        let text = format!("{view:?}");
+        let missing = (0..N_PARTS).find(|idx| !text.contains(&format!("\"things{idx}\"")));
+        missing.map_or(Ok(()), |idx| Err(format!("things{idx} is missing")))
+    };
+    windlass_testing::eventually(std::time::Duration::from_secs(60), all).await.unwrap();
+}

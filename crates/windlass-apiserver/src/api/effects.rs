@@ -1,12 +1,13 @@
 //! What some kinds do beyond being stored: definitions make resources, services take addresses.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use windlass_kube::selector::LabelSelector;
 use windlass_kube::{Object, Value, value};
 
 use super::write::invalid;
-use super::{Api, DeleteOptions, ListOptions, Patch, UserInfo, WriteOptions, managed};
+use super::{Api, DeleteOptions, ListOptions, Patch, Shared, UserInfo, WriteOptions, managed};
 use crate::custom::{self, CLEANUP_FINALIZER};
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
@@ -235,17 +236,34 @@ impl Api {
         Ok(())
     }
 
-    /// Fills the roles that are sums of others, after a role has changed.
+    /// Fills the roles that are sums of others, after a role has changed: once for all changes until then, and by one at
+    /// a time.
     fn sum_roles(&self) {
+        /// Somebody may write the same roles meanwhile, but not for ever.
+        const TRIES: usize = 16;
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.shared.sums_wanted.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let api = Self {
             user: Arc::new(UserInfo::admin(
                 "system:serviceaccount:kube-system:clusterrole-aggregation-controller",
             )),
             ..self.clone()
         };
+        let wanted = SumsWanted(api.shared.clone());
         runtime.spawn(async move {
-            if let Err(error) = api.sum_roles_now().await {
+            let _turn = api.shared.summing.lock().await;
+            // What changes from here on is for the next one.
+            drop(wanted);
+            let mut outcome = api.sum_roles_now().await;
+            for _ in 1..TRIES {
+                if !outcome.as_ref().is_err_and(|error| error.code == 409) {
+                    break;
+                }
+                outcome = api.sum_roles_now().await;
+            }
+            if let Err(error) = outcome {
                 tracing::warn!(%error, "the roles that are sums of others could not be filled");
             }
         });
@@ -285,5 +303,14 @@ impl Api {
             Box::pin(self.patch(&gvr, "", sum.name(), Patch::Apply(applied), &options)).await?;
         }
         Ok(())
+    }
+}
+
+/// That sums of roles are wanted, until somebody begins, or will not.
+struct SumsWanted(Arc<Shared>);
+
+impl Drop for SumsWanted {
+    fn drop(&mut self) {
+        self.0.sums_wanted.store(false, Ordering::Release);
     }
 }

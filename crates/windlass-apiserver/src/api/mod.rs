@@ -14,6 +14,7 @@ pub(crate) mod watch;
 pub(crate) mod write;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use windlass_kube::{Gvk, Object, Str, Value};
@@ -56,6 +57,10 @@ pub(crate) struct Shared {
     served: Mutex<HashMap<Str, Value>>,
     /// The definitions whose objects are being deleted.
     cleaning: Mutex<HashSet<Str>>,
+    /// Held while roles that are sums of others are filled.
+    summing: tokio::sync::Mutex<()>,
+    /// Whether that is to be done, and nobody has begun yet.
+    sums_wanted: AtomicBool,
 }
 
 impl Api {
@@ -73,6 +78,8 @@ impl Api {
             services: Mutex::new(ServiceAllocator::new()),
             served: Mutex::default(),
             cleaning: Mutex::default(),
+            summing: tokio::sync::Mutex::default(),
+            sums_wanted: AtomicBool::default(),
         };
         let api = Self {
             shared: Arc::new(shared),
