@@ -17,7 +17,7 @@ use crate::arguments::{Arguments, Which};
 use crate::client::{Api, Call};
 use crate::figures::{Report, Row, float};
 use crate::server::Place;
-use crate::windlass::{Mode, Windlass, version};
+use crate::windlass::{Mode, Windlass};
 
 /// One server, ready to be measured.
 enum Subject {
@@ -60,10 +60,7 @@ pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()
         }
     };
     if arguments.server != Which::Real {
-        let binary = arguments.binary()?;
-        report.versions.push(format!("{} ({})", version(&binary), binary.display()));
-        let place = Place { binary, folder: folder.path().join("windlass") };
-        std::fs::create_dir_all(&place.folder)?;
+        let place = Place::new(arguments, report, folder.path())?;
         let data = place.folder.join("api");
         let mode = Mode::ApiOnly { in_memory: !arguments.on_disk };
         let mut windlass = Windlass::start(&place.binary, &mode, &data)?;

@@ -20,7 +20,6 @@ use crate::client::{Api, Call, Pool};
 use crate::figures::Report;
 use crate::scene::Scene;
 use crate::server::{Place, Server};
-use crate::windlass::version;
 use crate::workload::{self, CONTROL_PLANE, FLOOR, TARGET};
 
 /// The branch that is followed.
@@ -28,11 +27,8 @@ const BRANCH: &str = "main";
 
 /// Runs what was asked for.
 pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
-    let binary = arguments.binary()?;
-    report.versions.push(format!("{} ({})", version(&binary), binary.display()));
     let folder = tempfile::tempdir()?;
-    let place = Place { binary, folder: folder.path().join("windlass") };
-    std::fs::create_dir_all(&place.folder)?;
+    let place = Place::new(arguments, report, folder.path())?;
     if arguments.server != Which::Real {
         all(&Server::Embedded { in_memory: !arguments.on_disk }, &place, arguments, report).await?;
     }

@@ -20,7 +20,7 @@ use crate::follow::Follower;
 use crate::scene::SETTLE;
 use crate::server::{Place, Server};
 use crate::usage::{memory, processor_time};
-use crate::windlass::{Windlass, version};
+use crate::windlass::Windlass;
 use crate::workload::{self, CONTROL_PLANE, TARGET};
 use fleet::{Fleet, Kind};
 
@@ -51,11 +51,8 @@ struct Commit {
 
 /// Runs what was asked for.
 pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
-    let binary = arguments.binary()?;
-    report.versions.push(format!("{} ({})", version(&binary), binary.display()));
     let folder = tempfile::tempdir()?;
-    let place = Place { binary, folder: folder.path().join("windlass") };
-    std::fs::create_dir_all(&place.folder)?;
+    let place = Place::new(arguments, report, folder.path())?;
     let mut singles = Vec::new();
     let mut rows = Vec::new();
     for kind in Kind::ALL {

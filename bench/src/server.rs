@@ -6,8 +6,10 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use windlass_testing::{Cluster, PrivateCluster, eventually};
 
+use crate::arguments::Arguments;
 use crate::client::{Api, Call};
-use crate::windlass::{Mode, WEBHOOK_SECRET, Windlass};
+use crate::figures::Report;
+use crate::windlass::{Mode, WEBHOOK_SECRET, Windlass, version};
 use crate::workload::{CONTROL_PLANE, FLOOR, TARGET, applications};
 
 /// One of the API servers, with what is needed to measure on it.
@@ -28,6 +30,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// A place below `folder` for the binary that was asked for, which the report names.
+    pub(crate) fn new(arguments: &Arguments, report: &mut Report, folder: &Path) -> Result<Self> {
+        let binary = arguments.binary()?;
+        report.versions.push(format!("{} ({})", version(&binary), binary.display()));
+        let place = Self { binary, folder: folder.join("windlass") };
+        std::fs::create_dir_all(&place.folder)?;
+        Ok(place)
+    }
+
     /// A folder for one more process.
     fn next(&self, what: &str) -> PathBuf {
         let n_before = std::fs::read_dir(&self.folder).map_or(0, Iterator::count);

@@ -19,17 +19,14 @@ use crate::follow::Follower;
 use crate::scene::{SETTLE, Scene, clear};
 use crate::server::{Place, Server};
 use crate::usage::{memory, processor_time};
-use crate::windlass::{Windlass, version};
+use crate::windlass::Windlass;
 use crate::workload::{self, CONTROL_PLANE, Size, TARGET};
 
 /// Runs what was asked for.
 pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
-    let binary = arguments.binary()?;
-    report.versions.push(format!("{} ({})", version(&binary), binary.display()));
     let in_memory = !arguments.on_disk;
     let folder = tempfile::tempdir()?;
-    let place = Place { binary, folder: folder.path().join("windlass") };
-    std::fs::create_dir_all(&place.folder)?;
+    let place = Place::new(arguments, report, folder.path())?;
     let which = arguments.server;
     if which != Which::Real {
         let single = measure_single(&Server::Embedded { in_memory }, &place, arguments, report).await?;

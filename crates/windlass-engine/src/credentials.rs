@@ -456,6 +456,10 @@ mod tests {
             None if repository.starts_with("oci://") => SourceKind::Artifact,
             None => SourceKind::Git,
         };
+        place_of(repository, kind)
+    }
+
+    fn place_of(repository: &str, kind: SourceKind) -> Place {
         let spec = SourceSpec {
             repository: repository.into(),
             kind,
@@ -509,19 +513,7 @@ mod tests {
 
     #[test]
     fn buckets_are_found_by_their_server_and_folder() {
-        let place = |repository: &str| {
-            let spec = SourceSpec {
-                repository: repository.into(),
-                kind: SourceKind::Bucket,
-                revision: Str::default(),
-                tag_prefix: Str::default(),
-                path: Str::default(),
-                reference: Str::default(),
-                renderer: windlass_model::Renderer::Detect,
-                signatures: None,
-            };
-            locate(&spec, "").unwrap().0
-        };
+        let place = |repository: &str| place_of(repository, SourceKind::Bucket);
         let named = |kind: &str, url: &str, name: &str| {
             secret(kind, &[("url", url), ("username", name), ("password", "p")])
         };

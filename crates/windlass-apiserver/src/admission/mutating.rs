@@ -289,19 +289,8 @@ pub(super) fn dispatch(
         };
         let bound = bindings.iter().filter(|it| it.str_at(&["spec", "policyName"]) == policy.name);
         for binding in bound {
-            let in_force = match binding.at(&["spec", "matchResources"]) {
-                None => Ok(true),
-                Some(meant) => Matcher::new(meant).matches(api, attributes).map(|matched| matched.is_some()),
-            };
-            let found = match in_force {
-                Ok(false) => continue,
-                Err(status) => Err(status.message),
-                Ok(true) => params::collect(
-                    api,
-                    param_resource.as_deref(),
-                    binding.at(&["spec", "paramRef"]),
-                    attributes.namespace,
-                ),
+            let Some(found) = params::given(api, attributes, binding, param_resource.as_deref()) else {
+                continue;
             };
             match found {
                 Ok(found) => invocations.extend(

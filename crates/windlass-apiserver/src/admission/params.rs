@@ -1,8 +1,10 @@
 //! The objects that a binding gives a policy as parameters.
 
 use windlass_kube::selector::LabelSelector;
-use windlass_kube::{Gvk, Value};
+use windlass_kube::{Gvk, Object, Value};
 
+use super::Attributes;
+use super::matching::Matcher;
 use crate::api::{Api, ListOptions};
 use crate::resource::Resource;
 
@@ -28,13 +30,31 @@ pub(super) fn resource_of(api: &Api, kind: &Gvk) -> Result<std::sync::Arc<Resour
     })
 }
 
+/// The parameters that a binding gives its policy for a request; `None` when it is not for that request.
+///
+/// The error is in kube-apiserver's words.
+pub(super) fn given(
+    api: &Api,
+    attributes: &Attributes<'_>,
+    binding: &Object,
+    resource: Option<&Resource>,
+) -> Option<Result<Vec<Option<Value>>, String>> {
+    if let Some(meant) = binding.at(&["spec", "matchResources"]) {
+        match Matcher::new(meant).matches(api, attributes) {
+            Ok(matched) => drop(matched?),
+            Err(status) => return Some(Err(status.message)),
+        }
+    }
+    Some(collect(api, resource, binding.at(&["spec", "paramRef"]), attributes.namespace))
+}
+
 /// The parameters that a binding refers to; one that is none where the policy has no parameters, or the binding does
 /// not say which.
 ///
 /// # Errors
 ///
 /// In kube-apiserver's words, when there are none though there must be some.
-pub(super) fn collect(
+fn collect(
     api: &Api,
     resource: Option<&Resource>,
     reference: Option<&Value>,

@@ -249,19 +249,8 @@ pub(super) fn dispatch(
             }
         };
         for binding in bound {
-            let in_force = match binding.at(&["spec", "matchResources"]) {
-                None => Ok(true),
-                Some(meant) => Matcher::new(meant).matches(api, attributes).map(|matched| matched.is_some()),
-            };
-            let params = match in_force {
-                Ok(false) => continue,
-                Err(status) => Err(status.message),
-                Ok(true) => params::collect(
-                    api,
-                    param_resource.as_deref(),
-                    binding.at(&["spec", "paramRef"]),
-                    attributes.namespace,
-                ),
+            let Some(params) = params::given(api, attributes, binding, param_resource.as_deref()) else {
+                continue;
             };
             let params = match params {
                 Ok(params) => params,

@@ -69,10 +69,8 @@ impl Api {
         options: &WriteOptions,
         mut warnings: Vec<String>,
     ) -> Result<Written, Status> {
-        match self.create_warning(resource, namespace, made, options, &mut warnings).await {
-            Ok(written) => Ok(Written { warnings, ..written }),
-            Err(status) => Err(status.warned(warnings)),
-        }
+        let outcome = self.create_warning(resource, namespace, made, options, &mut warnings).await;
+        warned(outcome, warnings)
     }
 
     async fn create_warning(
@@ -352,10 +350,8 @@ impl Api {
         mut warnings: Vec<String>,
         make: impl FnMut(&Object, &mut Vec<String>) -> Result<Made, Status>,
     ) -> Result<Written, Status> {
-        match self.change_warning(resource, namespace, name, options, &mut warnings, make).await {
-            Ok(written) => Ok(Written { warnings, ..written }),
-            Err(status) => Err(status.warned(warnings)),
-        }
+        let outcome = self.change_warning(resource, namespace, name, options, &mut warnings, make).await;
+        warned(outcome, warnings)
     }
 
     async fn change_warning(
@@ -860,4 +856,12 @@ fn unwritten(resource: &Resource, object: Object, created: bool) -> Written {
     let object = converted(resource, object);
     let json: Bytes = json_of(&object);
     Written { object, json, created, warnings: Vec::new() }
+}
+
+/// What a write came to, with what its caller should know whatever that is.
+fn warned(outcome: Result<Written, Status>, warnings: Vec<String>) -> Result<Written, Status> {
+    match outcome {
+        Ok(written) => Ok(Written { warnings, ..written }),
+        Err(status) => Err(status.warned(warnings)),
+    }
 }

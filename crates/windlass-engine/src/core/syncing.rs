@@ -289,12 +289,9 @@ impl Core {
         let now = Instant::now();
         unit.healed.forget_quiet(now);
         let drifted = drifted(unit, compared);
-        if !drifted.iter().all(|key| unit.healed.rests_until(key, now).is_some()) || drifted.is_empty() {
-            return true;
-        }
-        let Some(until) = drifted.iter().filter_map(|key| unit.healed.rests_until(key, now)).min() else {
-            return true;
-        };
+        let resting: Option<Vec<Instant>> =
+            drifted.iter().map(|key| unit.healed.rests_until(key, now)).collect();
+        let Some(until) = resting.and_then(|until| until.into_iter().min()) else { return true };
         let failures = drifted.iter().map(|key| unit.healed.count(key)).max().unwrap_or(0);
         unit.waiting = Some(Waiting::Backoff { seconds: (until - now).as_secs().max(1), failures });
         self.wake_at(until, &unit.id);
