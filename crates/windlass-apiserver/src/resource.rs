@@ -141,6 +141,12 @@ impl Resource {
         self.verbs.iter().any(|have| have == verb)
     }
 
+    /// The webhook that converts between its versions, where there is one.
+    pub(crate) fn conversion(&self) -> Option<(&crate::custom::CustomVersion, &crate::custom::Conversion)> {
+        let custom = self.custom.as_deref()?;
+        Some((custom, custom.conversion.as_deref()?))
+    }
+
     /// The subresource `name`.
     #[must_use]
     pub fn subresource(&self, name: &str) -> Option<&Subresource> {

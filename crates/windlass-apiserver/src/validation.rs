@@ -51,6 +51,15 @@ pub fn validate_update(gvk: &Gvk, new: &Value, old: &Value) -> Vec<Cause> {
     errors.into_causes()
 }
 
+/// What is wrong with how a definition of custom resources has its versions converted.
+pub(crate) fn conversion(definition: &Value) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    if let Some(conversion) = definition.at(&["spec", "conversion"]) {
+        policies::conversion(conversion, &mut errors);
+    }
+    errors.into_causes()
+}
+
 fn without_metadata(object: &Value) -> Value {
     let mut object = object.clone();
     for member in ["metadata", "status"] {

@@ -13,6 +13,8 @@ mod review;
 mod validating;
 mod webhooks;
 
+pub(crate) use review::{Client, Unanswered};
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
@@ -64,6 +66,22 @@ pub(crate) struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
+    /// The same write at another version of the kind.
+    ///
+    /// # Errors
+    ///
+    /// When a webhook that has to convert an object fails.
+    pub(crate) async fn at_kind(&self, api: &Api, kind: &Gvk) -> Result<Self, Status> {
+        if self.kind == *kind {
+            return Ok(self.clone());
+        }
+        let mut at = self.clone();
+        for value in [&mut at.object, &mut at.old].into_iter().flatten() {
+            *value = api.at_kind(self.resource, value, kind).await?;
+        }
+        Ok(at)
+    }
+
     /// The creation of an object.
     pub(crate) fn create(
         resource: &'a Arc<Resource>,
@@ -293,11 +311,11 @@ impl Api {
         let before = attributes.object.clone();
         if !attributes.is_exempt() {
             let (mut policies, mut hooks) = (Rounds::default(), Rounds::default());
-            mutating::dispatch(self, &mut attributes, &mut policies)?;
+            mutating::dispatch(self, &mut attributes, &mut policies).await?;
             webhooks::mutate(self, &mut attributes, &mut hooks, warnings).await?;
             if policies.is_changed || hooks.is_changed {
                 (policies.is_again, hooks.is_again) = (true, true);
-                mutating::dispatch(self, &mut attributes, &mut policies)?;
+                mutating::dispatch(self, &mut attributes, &mut policies).await?;
                 webhooks::mutate(self, &mut attributes, &mut hooks, warnings).await?;
             }
         }
@@ -329,7 +347,7 @@ impl Api {
         if attributes.is_exempt() {
             return Ok(Turn::default());
         }
-        validating::dispatch(self, attributes, warnings)?;
+        validating::dispatch(self, attributes, warnings).await?;
         webhooks::validate(self, attributes, warnings).await?;
         if attributes.operation == Operation::Delete || attributes.dry_run {
             return quota::check(self, attributes).map(|()| Turn::default());

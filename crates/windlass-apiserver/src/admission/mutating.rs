@@ -11,7 +11,6 @@ use super::expressions::{Compiler, Outcome, Scope};
 use super::matching::Matcher;
 use super::validating::{Condition, activation, are_met, namespace_of};
 use super::{Attributes, Rounds, params};
-use crate::api::read::at_kind;
 use crate::api::{Api, field_types};
 use crate::status::{Cause, Status};
 
@@ -240,7 +239,7 @@ fn atomics(object_type: &windlass_kube::schema::ObjectType, config: &Object) -> 
 /// # Errors
 ///
 /// All that went wrong.
-pub(super) fn dispatch(
+pub(super) async fn dispatch(
     api: &Api,
     attributes: &mut Attributes<'_>,
     rounds: &mut Rounds,
@@ -303,7 +302,6 @@ pub(super) fn dispatch(
         }
     }
     let namespace = namespace_of(api, attributes)?;
-    let custom = attributes.resource.custom.is_some();
     let mut is_patched = false;
     for (policy, binding, matched, param) in invocations {
         let mut fault = |why: String| {
@@ -316,7 +314,11 @@ pub(super) fn dispatch(
         let values = |attributes: &Attributes<'_>| {
             activation(api, attributes, &matched, namespace.as_ref(), param.as_ref())
         };
-        match are_met(&policy.conditions, &policy.variables, &values(attributes)) {
+        match are_met(
+            &policy.conditions,
+            &policy.variables,
+            &values(&attributes.at_kind(api, &matched.kind).await?),
+        ) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(why) => {
@@ -333,12 +335,13 @@ pub(super) fn dispatch(
         let before = attributes.object.clone();
         for mutation in &policy.mutations {
             let Some(object) = attributes.object.clone() else { continue };
-            let mut evaluation = values(attributes).evaluation(&policy.variables, BUDGET);
-            let object = at_kind(&object, &matched.kind, custom);
-            let at = Attributes { kind: matched.kind.clone(), ..attributes.clone() };
+            let mut at = attributes.at_kind(api, &matched.kind).await?;
+            let mut evaluation = values(&at).evaluation(&policy.variables, BUDGET);
+            let object = at.object.clone().unwrap_or(object);
+            at.kind = matched.kind.clone();
             match mutation.apply(api, &at, &object, &mut evaluation) {
                 Ok(changed) => {
-                    let changed = at_kind(&changed, &attributes.kind, custom);
+                    let changed = api.at_kind(attributes.resource, &changed, &attributes.kind).await?;
                     match api.reread(attributes.resource, changed) {
                         Ok(changed) => {
                             attributes.object = Some(changed);

@@ -26,7 +26,7 @@ const MAX_ANSWER_BYTES: usize = 2 * crate::MAX_REQUEST_BYTES;
 
 /// Where a webhook is, and whom to believe that it is there.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     place: Place,
     /// Nothing where the certificates cannot be read.
     tls: Option<Arc<rustls::ClientConfig>>,
@@ -39,11 +39,11 @@ enum Place {
 }
 
 /// What a request came to that got no good answer.
-pub(super) struct Unanswered(pub(super) String);
+pub(crate) struct Unanswered(pub(crate) String);
 
 impl Client {
     /// Reads `clientConfig` of a webhook.
-    pub(super) fn new(config: &Value) -> Self {
+    pub(crate) fn new(config: &Value) -> Self {
         let place = match config.get("service") {
             Some(service) => {
                 let text = |key: &str| service.str_at(&[key]).unwrap_or_default().to_owned();
@@ -60,7 +60,7 @@ impl Client {
     /// # Errors
     ///
     /// Why there is no answer, as Go's HTTP client says it.
-    pub(super) async fn post(&self, api: &Api, body: &Value, timeout: Duration) -> Result<Value, Unanswered> {
+    pub(crate) async fn post(&self, api: &Api, body: &Value, timeout: Duration) -> Result<Value, Unanswered> {
         let seconds = timeout.as_secs();
         let base = match &self.place {
             Place::Url(url) => url.clone(),

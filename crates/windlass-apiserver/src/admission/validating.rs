@@ -8,7 +8,6 @@ use super::expressions::{Compiler, Outcome, Scope};
 use super::matching::{Matched, Matcher};
 use super::{Attributes, params};
 use crate::api::Api;
-use crate::api::read::at_kind;
 use crate::status::{Cause, Status};
 use crate::store::Key;
 
@@ -208,7 +207,7 @@ impl Policy {
 /// # Errors
 ///
 /// The first refusal.
-pub(super) fn dispatch(
+pub(super) async fn dispatch(
     api: &Api,
     attributes: &Attributes<'_>,
     warnings: &mut Vec<String>,
@@ -222,8 +221,8 @@ pub(super) fn dispatch(
     for stored in api.store().table(POLICIES).list(None).objects {
         let bound =
             bindings.iter().filter(|it| it.str_at(&["spec", "policyName"]) == stored.key().name.as_str());
-        let mut bound = bound.peekable();
-        if bound.peek().is_none() {
+        let bound: Vec<&Object> = bound.collect();
+        if bound.is_empty() {
             continue;
         }
         let policy = api.compiled().validating(&stored);
@@ -261,8 +260,9 @@ pub(super) fn dispatch(
                 }
             };
             let namespace = namespace_of(api, attributes)?;
+            let at = attributes.at_kind(api, &matched.kind).await?;
             for param in params {
-                let activation = activation(api, attributes, &matched, namespace.as_ref(), param.as_ref());
+                let activation = activation(api, &at, &matched, namespace.as_ref(), param.as_ref());
                 for denial in policy.check(&activation) {
                     let actions = binding.at(&["spec", "validationActions"]).and_then(Value::as_array);
                     for action in actions.into_iter().flat_map(|actions| actions.iter()) {
@@ -287,7 +287,7 @@ pub(super) fn dispatch(
     denied.map_or(Ok(()), Err)
 }
 
-/// The values of a request, at the version that a policy asked for.
+/// The values of a request, which is at the version that a policy asked for.
 pub(super) fn activation(
     api: &Api,
     attributes: &Attributes<'_>,
@@ -295,15 +295,7 @@ pub(super) fn activation(
     namespace: Option<&Value>,
     params: Option<&Value>,
 ) -> Activation {
-    let own = attributes.kind == matched.kind;
-    if own {
-        return Activation::new(api, attributes, &matched.resource, &matched.kind, namespace, params);
-    }
-    let custom = attributes.resource.custom.is_some();
-    let at = |value: &Option<Value>| value.as_ref().map(|value| at_kind(value, &matched.kind, custom));
-    let attributes =
-        Attributes { object: at(&attributes.object), old: at(&attributes.old), ..attributes.clone() };
-    Activation::new(api, &attributes, &matched.resource, &matched.kind, namespace, params)
+    Activation::new(api, attributes, &matched.resource, &matched.kind, namespace, params)
 }
 
 /// The namespace of a request; a namespace is in none.

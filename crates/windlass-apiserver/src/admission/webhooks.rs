@@ -15,7 +15,6 @@ use super::review::{Client, Unanswered};
 use super::validating::{Condition, are_met};
 use super::{Attributes, Rounds};
 use crate::api::Api;
-use crate::api::read::at_kind;
 use crate::api::write::new_uid;
 use crate::status::Status;
 use crate::store::Revision;
@@ -98,12 +97,12 @@ impl Hook {
     }
 
     /// What the request is to the webhook, if it is to be asked.
-    fn is_meant(&self, api: &Api, attributes: &Attributes<'_>) -> Result<Option<Matched>, Status> {
+    async fn is_meant(&self, api: &Api, attributes: &Attributes<'_>) -> Result<Option<Matched>, Status> {
         let Some(matched) = self.matcher.matches(api, attributes)? else { return Ok(None) };
         if self.conditions.is_empty() {
             return Ok(Some(matched));
         }
-        let at = at_version(attributes, &matched);
+        let at = attributes.at_kind(api, &matched.kind).await?;
         let activation = Activation::new(api, &at, &attributes.resource.gvr, &matched.kind, None, None);
         match are_met(&self.conditions, &Variables::from([]), &activation) {
             Ok(true) => Ok(Some(matched)),
@@ -130,7 +129,7 @@ impl Hook {
             return Err(Refusal::Failed(why.into()));
         };
         let uid = new_uid();
-        let at = at_version(attributes, matched);
+        let at = attributes.at_kind(api, &matched.kind).await.map_err(unconverted)?;
         let mut request = request_of(api, &at, &matched.resource, &matched.kind);
         request.set_at(&["uid"], uid.clone());
         request.set_at(&["object"], at.object.clone().unwrap_or_default());
@@ -169,14 +168,9 @@ impl Hook {
     }
 }
 
-/// The request at the version that a webhook asks for.
-fn at_version<'a>(attributes: &Attributes<'a>, matched: &Matched) -> Attributes<'a> {
-    if attributes.kind == matched.kind {
-        return attributes.clone();
-    }
-    let custom = attributes.resource.custom.is_some();
-    let at = |value: &Option<Value>| value.as_ref().map(|value| at_kind(value, &matched.kind, custom));
-    Attributes { object: at(&attributes.object), old: at(&attributes.old), ..attributes.clone() }
+/// What is not converted cannot be asked about.
+fn unconverted(status: Status) -> Refusal {
+    Refusal::Refused(Status::internal(status.message))
 }
 
 /// The response in an answer, if it is one to the request.
@@ -258,7 +252,7 @@ pub(super) async fn mutate(
     }
     rounds.begin(attributes.object.as_ref());
     for hook in configurations.iter().flat_map(|hooks| hooks.iter()) {
-        let Some(matched) = hook.is_meant(api, attributes)? else { continue };
+        let Some(matched) = hook.is_meant(api, attributes).await? else { continue };
         if rounds.is_again && !rounds.is_due(&hook.key) {
             continue;
         }
@@ -268,7 +262,7 @@ pub(super) async fn mutate(
         }
         let patched = match asked {
             Ok(Consent { patch: Some(patch), .. }) if patch.as_array().is_some_and(|it| !it.is_empty()) => {
-                patched(api, attributes, &matched, hook, &patch)
+                patched(api, attributes, &matched, hook, &patch).await
             }
             Ok(_) => Ok(false),
             Err(refusal) => Err(refusal),
@@ -291,7 +285,7 @@ pub(super) async fn mutate(
 }
 
 /// Applies a patch; whether it changed anything.
-fn patched(
+async fn patched(
     api: &Api,
     attributes: &mut Attributes<'_>,
     matched: &Matched,
@@ -305,10 +299,9 @@ fn patched(
         );
         return Err(Refusal::Refused(Status::internal(why)));
     };
-    let custom = attributes.resource.custom.is_some();
-    let at = at_kind(object, &matched.kind, custom);
+    let at = api.at_kind(attributes.resource, object, &matched.kind).await.map_err(unconverted)?;
     let changed = json_patch::apply(&at, patch).map_err(|error| Refusal::Refused(Status::internal(error)))?;
-    let changed = at_kind(&changed, &attributes.kind, custom);
+    let changed = api.at_kind(attributes.resource, &changed, &attributes.kind).await.map_err(unconverted)?;
     let changed = api
         .reread(attributes.resource, changed)
         .map_err(|status| Refusal::Refused(Status::internal(status.message)))?;
@@ -330,7 +323,7 @@ pub(super) async fn validate(
     let configurations = hooks_of(api, VALIDATING);
     let mut meant = Vec::new();
     for hook in configurations.iter().flat_map(|hooks| hooks.iter()) {
-        if let Some(matched) = hook.is_meant(api, attributes)? {
+        if let Some(matched) = hook.is_meant(api, attributes).await? {
             meant.push((hook, matched));
         }
     }

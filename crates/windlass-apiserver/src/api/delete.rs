@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use windlass_kube::{Object, Value, value};
 
 use super::effects::DEFINITIONS;
-use super::read::{converted, presented};
+use super::read::presented;
 use super::write::may_go;
 use super::{Api, DeleteOptions, Deleted, ListOptions, Propagation};
 use crate::admission::{Attributes, Operation};
@@ -39,11 +39,12 @@ impl Api {
         }
         loop {
             let stored = self.stored(resource, namespace, name)?;
+            let shown = self.one_at_version(resource, &stored).await?;
             let current = stored.object();
             check_preconditions(resource, &current, options)?;
             if self.has_admission() || self.has_mutation() {
                 let name = (!options.of_many).then_some(name);
-                let object = presented(resource, &stored);
+                let object = presented(resource, &shown);
                 self.admit_deletion(resource, namespace, name, &object, options).await?;
             }
             let mut object = current.clone();
@@ -56,10 +57,10 @@ impl Api {
             mark(resource, &mut object, options);
             let finished = may_go(&object);
             if object == current && !finished {
-                return Ok(Deleted::Terminating(presented(resource, &stored)));
+                return Ok(Deleted::Terminating(presented(resource, &shown)));
             }
             if options.dry_run {
-                let object = converted(resource, if finished { current } else { object });
+                let object = self.converted(resource, if finished { current } else { object }).await?;
                 return Ok(if finished { Deleted::Gone(object) } else { Deleted::Terminating(object) });
             }
             let change = if finished {
@@ -72,10 +73,12 @@ impl Api {
             {
                 Ok(stored) if finished => {
                     self.after_delete(resource, &stored);
+                    let stored = self.one_at_version(resource, &stored).await?;
                     return Ok(Deleted::Gone(presented(resource, &stored)));
                 }
                 Ok(stored) => {
                     self.after_write(resource, &stored);
+                    let stored = self.one_at_version(resource, &stored).await?;
                     return Ok(Deleted::Terminating(presented(resource, &stored)));
                 }
                 Err(WriteError::Conflict { .. }) => {}
@@ -123,7 +126,7 @@ impl Api {
         which: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<Vec<Object>, Status> {
-        let page = self.page(resource, namespace, which)?;
+        let page = self.page_at_version(resource, namespace, which).await?;
         let options = &DeleteOptions { of_many: true, ..options.clone() };
         let mut objects = Vec::with_capacity(page.objects.len());
         for stored in page.objects {

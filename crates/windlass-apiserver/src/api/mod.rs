@@ -1,5 +1,6 @@
 //! The Kubernetes API in process: verbs on resources, with everything an API server does around them.
 
+mod convert;
 mod delete;
 mod effects;
 mod limits;

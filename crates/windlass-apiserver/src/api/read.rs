@@ -12,7 +12,7 @@ use super::{Api, ListOptions, ObjectList};
 use crate::defaults;
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
-use crate::store::{Key, Revision, Stored};
+use crate::store::{Key, Revision, Snapshot, Stored};
 
 /// A page of a list, still as stored.
 pub(crate) struct Page {
@@ -93,13 +93,25 @@ impl Api {
     ) -> Result<Page, Status> {
         let selection =
             Selection::parse(resource, namespace, &options.label_selector, &options.field_selector)?;
+        let snapshot = self.snapshot(resource, namespace, options, &selection)?;
+        Ok(cut(snapshot, namespace, options, &selection))
+    }
+
+    /// What a list is made of, before anything is selected.
+    pub(super) fn snapshot(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        options: &ListOptions,
+        selection: &Selection,
+    ) -> Result<Snapshot, Status> {
         let table = self.shared.store.table(&resource.storage);
-        let mut snapshot = if options.continue_token.is_empty() {
+        let snapshot = if options.continue_token.is_empty() {
             self.check_not_ahead(options.resource_version)?;
             match (selection.namespace(), selection.exact_name()) {
                 (Some(namespace), Some(name)) if !options.exact => {
                     let objects = table.get(&Key::new(namespace, name)).into_iter().collect();
-                    crate::store::Snapshot { revision: table.revision(), objects }
+                    Snapshot { revision: table.revision(), objects }
                 }
                 _ => match options.resource_version.filter(|revision| options.exact && *revision > 0) {
                     Some(revision) => table.list_at(selection.namespace(), None, revision).map_err(|compacted| {
@@ -124,25 +136,7 @@ impl Api {
                 )
             })?
         };
-        if !selection.is_everything() {
-            snapshot.objects.retain(|stored| selection.matches(stored));
-        }
-        let n_objects = snapshot.objects.len();
-        let mut page = Page {
-            revision: snapshot.revision,
-            objects: snapshot.objects,
-            continue_token: Str::default(),
-            remaining: None,
-        };
-        if options.limit > 0 && n_objects > options.limit {
-            page.objects.truncate(options.limit);
-            if let Some(last) = page.objects.last() {
-                let after = Continue { revision: page.revision, after: last.key().clone() };
-                page.continue_token = after.encode(namespace.is_some());
-            }
-            page.remaining = selection.is_everything().then_some(n_objects - options.limit);
-        }
-        Ok(page)
+        Ok(snapshot)
     }
 
     /// A resource version from the future is refused as kube-apiserver refuses it after waiting.
@@ -177,6 +171,34 @@ impl Api {
     }
 }
 
+/// The page of a list that was asked for.
+pub(super) fn cut(
+    mut snapshot: Snapshot,
+    namespace: Option<&str>,
+    options: &ListOptions,
+    selection: &Selection,
+) -> Page {
+    if !selection.is_everything() {
+        snapshot.objects.retain(|stored| selection.matches(stored));
+    }
+    let n_objects = snapshot.objects.len();
+    let mut page = Page {
+        revision: snapshot.revision,
+        objects: snapshot.objects,
+        continue_token: Str::default(),
+        remaining: None,
+    };
+    if options.limit > 0 && n_objects > options.limit {
+        page.objects.truncate(options.limit);
+        if let Some(last) = page.objects.last() {
+            let after = Continue { revision: page.revision, after: last.key().clone() };
+            page.continue_token = after.encode(namespace.is_some());
+        }
+        page.remaining = selection.is_everything().then_some(n_objects - options.limit);
+    }
+    page
+}
+
 /// Whether the stored bytes are what a reader of this resource gets.
 pub(crate) fn is_presentable(resource: &Resource, json: &[u8]) -> bool {
     let group_version = resource.gvr.group_version();
@@ -194,7 +216,7 @@ pub(crate) fn presented(resource: &Resource, stored: &Stored) -> Object {
 /// where they are that.
 pub(crate) fn presented_json(resource: &Resource, stored: &Stored) -> Bytes {
     let json = stored.json();
-    if is_presentable(resource, &json) {
+    if is_presentable(resource, &json) || resource.conversion().is_some() {
         return json;
     }
     json_of(&presented(resource, stored))
@@ -206,24 +228,16 @@ pub(crate) fn json_of(object: &Object) -> Bytes {
 }
 
 /// An object at the version of the resource it is read through.
-pub(crate) fn converted(resource: &Resource, object: Object) -> Object {
+///
+/// What a webhook has to convert stays as it is: see `convert`.
+fn converted(resource: &Resource, object: Object) -> Object {
+    if resource.conversion().is_some() {
+        return object;
+    }
     convert_to(object, &resource.gvk(), resource.custom.is_some())
 }
 
-/// An object at the version it is stored at.
-pub(crate) fn to_storage(resource: &Resource, object: Object) -> Object {
-    convert_to(object, &resource.storage_gvk, resource.custom.is_some())
-}
-
-/// An object at another version of its kind.
-pub(crate) fn at_kind(object: &Value, kind: &windlass_kube::Gvk, custom: bool) -> Value {
-    match Object::try_new(object.clone()) {
-        Ok(object) => convert_to(object, kind, custom).into_value(),
-        Err(_) => object.clone(),
-    }
-}
-
-fn convert_to(mut object: Object, to: &windlass_kube::Gvk, custom: bool) -> Object {
+pub(super) fn convert_to(mut object: Object, to: &windlass_kube::Gvk, custom: bool) -> Object {
     let from = object.gvk();
     if from == *to {
         return object;

@@ -16,8 +16,20 @@ const BUDGET_RETRY_SECONDS: u32 = 10;
 
 impl Api {
     /// The scale of an object.
-    pub(crate) fn scale(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Value, Status> {
-        Ok(scale_of(resource, &presented(resource, &*self.stored(resource, namespace, name)?)))
+    pub(crate) async fn scale(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, Status> {
+        let stored = self.stored(resource, namespace, name)?;
+        let object = presented(resource, &*self.one_at_version(resource, &stored).await?);
+        let path = replicas_path(resource);
+        if resource.custom.is_some() && object.at(&borrowed(&path)).is_none() {
+            let why = format!("the spec replicas field \".{}\" does not exist", path.join("."));
+            return Err(Status::internal(why));
+        }
+        Ok(scale_of(resource, &object))
     }
 
     /// Changes how many replicas an object is to have.

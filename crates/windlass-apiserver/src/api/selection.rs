@@ -52,6 +52,11 @@ impl Selection {
         self.labels.is_everything() && self.fields.is_everything()
     }
 
+    /// Whether an object must be read to know whether it is meant.
+    pub(crate) fn reads_object(&self) -> bool {
+        self.reads_object
+    }
+
     /// The name, where only one object can be meant.
     pub(crate) fn exact_name(&self) -> Option<&str> {
         self.fields.exact("metadata.name")

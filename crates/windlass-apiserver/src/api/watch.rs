@@ -37,6 +37,16 @@ pub struct Watch {
     selection: Selection,
     subscription: Subscription,
     ready: VecDeque<Told>,
+    /// What has to be converted before it is ready, where a webhook does that.
+    unconverted: Option<Unconverted>,
+}
+
+/// What a webhook has to convert first.
+struct Unconverted {
+    api: Api,
+    /// Objects that were there, and the bookmark after them.
+    initial: Option<(Vec<Arc<Stored>>, Option<Told>)>,
+    events: Vec<Arc<Event>>,
 }
 
 /// An event that is about to be told.
@@ -71,11 +81,48 @@ impl Watch {
             if let Some(told) = self.ready.pop_front() {
                 return Ok(told);
             }
+            if self.unconverted.is_some() {
+                self.convert_next().await?;
+                continue;
+            }
             let events = self.subscription.next().await.map_err(|_| too_slow())?;
-            for event in events {
-                if let Some(told) = self.seen(event) {
-                    self.ready.push_back(told);
-                }
+            self.see(events);
+        }
+    }
+
+    /// Converts what comes next. What was received stays until it is, so that cancelling loses nothing.
+    async fn convert_next(&mut self) -> Result<(), Status> {
+        let Some(unconverted) = &mut self.unconverted else { return Ok(()) };
+        if let Some((objects, bookmark)) = &mut unconverted.initial {
+            let objects = unconverted.api.at_version(&self.resource, objects.clone()).await?;
+            let bookmark = bookmark.take();
+            unconverted.initial = None;
+            let matching = objects.into_iter().filter(|stored| self.selection.matches(stored));
+            self.ready.extend(matching.map(Told::Initial).chain(bookmark));
+            return Ok(());
+        }
+        if unconverted.events.is_empty() {
+            unconverted.events =
+                self.subscription.next().await.map_err(|_| too_slow())?.into_iter().collect();
+        }
+        let all = unconverted.api.events_at_version(&self.resource, &unconverted.events).await;
+        let events = match all {
+            Ok(events) => events,
+            // Those before the one that fails are told.
+            Err(_) if unconverted.events.len() > 1 => {
+                unconverted.api.events_at_version(&self.resource, &unconverted.events[..1]).await?
+            }
+            Err(status) => return Err(status),
+        };
+        unconverted.events.drain(..events.len());
+        self.see(events);
+        Ok(())
+    }
+
+    fn see(&mut self, events: impl IntoIterator<Item = Arc<Event>>) {
+        for event in events {
+            if let Some(told) = self.seen(event) {
+                self.ready.push_back(told);
             }
         }
     }
@@ -87,7 +134,11 @@ impl Watch {
 
     /// A revision up to which everything has been told.
     pub(crate) fn progress(&mut self) -> Option<Revision> {
-        self.ready.is_empty().then(|| self.subscription.progress())
+        let is_waiting = self
+            .unconverted
+            .as_ref()
+            .is_some_and(|unconverted| unconverted.initial.is_some() || !unconverted.events.is_empty());
+        (self.ready.is_empty() && !is_waiting).then(|| self.subscription.progress())
     }
 
     /// How this watcher sees a change: an object may begin or cease to match.
@@ -190,6 +241,11 @@ impl Api {
         self.check_not_ahead(options.resource_version)?;
         let from = options.resource_version.filter(|revision| *revision > 0 && !options.send_initial_events);
         let mut ready = VecDeque::new();
+        let mut unconverted = resource.conversion().map(|_| Unconverted {
+            api: self.clone(),
+            initial: None,
+            events: Vec::new(),
+        });
         let subscription = match from {
             Some(revision) => table.subscribe(revision).map_err(|compacted| {
                 Status::expired(format!(
@@ -199,14 +255,17 @@ impl Api {
             })?,
             None => {
                 let snapshot = table.list(selection.namespace());
-                let matching = snapshot.objects.into_iter().filter(|stored| selection.matches(stored));
-                ready.extend(matching.map(Told::Initial));
-                if options.send_initial_events && options.bookmarks {
-                    ready.push_back(Told::Bookmark { revision: snapshot.revision, initial: true });
+                let bookmark = (options.send_initial_events && options.bookmarks)
+                    .then_some(Told::Bookmark { revision: snapshot.revision, initial: true });
+                if let Some(unconverted) = &mut unconverted {
+                    unconverted.initial = Some((snapshot.objects, bookmark));
+                } else {
+                    let matching = snapshot.objects.into_iter().filter(|stored| selection.matches(stored));
+                    ready.extend(matching.map(Told::Initial).chain(bookmark));
                 }
                 table.subscribe(snapshot.revision).map_err(|_| too_slow())?
             }
         };
-        Ok(Watch { resource, selection, subscription, ready })
+        Ok(Watch { resource, selection, subscription, ready, unconverted })
     }
 }

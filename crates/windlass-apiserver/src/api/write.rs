@@ -9,7 +9,7 @@ use windlass_kube::{Map, Object, Str, Value};
 
 use super::effects::admit;
 use super::patch::check_name;
-use super::read::{converted, json_of, presented, presented_json, to_storage};
+use super::read::{json_of, presented, presented_json};
 use super::scale::scale_of;
 use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
 use crate::admission::{Attributes, Turn};
@@ -133,14 +133,20 @@ impl Api {
                 }
             }
         }
-        let object = admit(resource, None, to_storage(resource, object))?;
+        let object = match self.to_storage(resource, object.clone()).await {
+            Ok(stored) => admit(resource, None, stored)?,
+            Err(status) => {
+                self.release(resource, &object);
+                return Err(status);
+            }
+        };
         if options.dry_run {
             self.release(resource, &object);
             let key = Key::new(namespace, name.clone());
             if self.shared.store.table(&resource.storage).get(&key).is_some() {
                 return Err(Status::already_exists(&name_of_group, &name));
             }
-            return Ok(unwritten(resource, object, true));
+            return self.unwritten(resource, object, true).await;
         }
         let key = Key::new(object.namespace(), name.clone());
         let change = Change::Put(object.clone());
@@ -151,7 +157,7 @@ impl Api {
         match outcome {
             Ok(stored) => {
                 self.after_write(resource, &stored);
-                Ok(written(resource, &stored, true))
+                self.written(resource, &stored, true).await
             }
             Err(WriteError::Conflict { .. }) if generated => {
                 let mut status = Status::already_exists(&name_of_group, &name);
@@ -368,7 +374,8 @@ impl Api {
         for _ in 0..MAX_ATTEMPTS {
             warnings.truncate(given);
             let stored = self.stored(resource, namespace, name)?;
-            let old = presented(resource, &stored);
+            let shown = self.one_at_version(resource, &stored).await?;
+            let old = presented(resource, &shown);
             let (mut new, tracked) = match make(&old, warnings)? {
                 Made::Tracked(object) => (object, true),
                 Made::Owned(object) => (object, false),
@@ -417,12 +424,12 @@ impl Api {
             }
             let _turn = self.admit_change(resource, namespace, (&old, &new), options, warnings).await?;
             if same_but_for_times(&old, &new) {
-                return Ok(written(resource, &stored, false));
+                return Ok(written(resource, &shown, false));
             }
             let finished = may_go(&new);
-            let new = admit(resource, Some(&old), to_storage(resource, new))?;
+            let new = admit(resource, Some(&old), self.to_storage(resource, new).await?)?;
             if options.dry_run {
-                return Ok(unwritten(resource, new, false));
+                return self.unwritten(resource, new, false).await;
             }
             // A deletion shows the last state that was stored, with the finalizer that has just gone.
             let change = if finished { Change::Delete(stored.object()) } else { Change::Put(new.clone()) };
@@ -432,14 +439,14 @@ impl Api {
                 Ok(stored) if finished => {
                     self.after_delete(resource, &stored);
                     // The write that takes the last finalizer away is a deletion, which gives no new version.
-                    let mut object = converted(resource, new);
+                    let mut object = self.converted(resource, new).await?;
                     object.set_at(&["metadata", "resourceVersion"], old.resource_version());
                     let json = json_of(&object);
                     return Ok(Written { object, json, created: false, warnings: Vec::new() });
                 }
                 Ok(stored) => {
                     self.after_write(resource, &stored);
-                    return Ok(written(resource, &stored, false));
+                    return self.written(resource, &stored, false).await;
                 }
                 Err(WriteError::Conflict { .. }) if conditional => {
                     return Err(Status::modified(&group_resource, name));
@@ -449,6 +456,23 @@ impl Api {
             }
         }
         Err(Status::modified(&group_resource, name))
+    }
+
+    /// What was written, as a reader of the resource sees it.
+    async fn written(
+        &self,
+        resource: &Resource,
+        stored: &Arc<Stored>,
+        created: bool,
+    ) -> Result<Written, Status> {
+        Ok(written(resource, &*self.one_at_version(resource, stored).await?, created))
+    }
+
+    /// What would have been written, as a reader of the resource sees it.
+    async fn unwritten(&self, resource: &Resource, object: Object, created: bool) -> Result<Written, Status> {
+        let object = self.converted(resource, object).await?;
+        let json: Bytes = json_of(&object);
+        Ok(Written { object, json, created, warnings: Vec::new() })
     }
 
     /// Lets those change a new object who may; they do not see a name that is made up.
@@ -849,12 +873,6 @@ pub(super) fn may_go(object: &Object) -> bool {
 
 fn written(resource: &Resource, stored: &Stored, created: bool) -> Written {
     let (object, json) = (presented(resource, stored), presented_json(resource, stored));
-    Written { object, json, created, warnings: Vec::new() }
-}
-
-fn unwritten(resource: &Resource, object: Object, created: bool) -> Written {
-    let object = converted(resource, object);
-    let json: Bytes = json_of(&object);
     Written { object, json, created, warnings: Vec::new() }
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, Str, Value, value};
 
+use super::conversion::Conversion;
 use super::schema::Node;
 use super::{Column, CustomVersion, ScalePaths};
 use super::{names, rules_definition, structural};
@@ -39,10 +40,11 @@ pub(crate) fn resources(definition: &Object) -> Vec<Resource> {
         .map(|version| text(version, &["name"]))
         .unwrap_or_default();
     let storage_gvk = Gvk::new(group, storage_version, kind);
+    let conversion = Conversion::of_definition(&spec).map(Arc::new);
     versions
         .iter()
         .filter(|version| version.bool_at(&["served"]) == Some(true))
-        .filter_map(|version| resource(&spec, version, &storage_gvk))
+        .filter_map(|version| resource(&spec, version, &storage_gvk, conversion.as_ref()))
         .collect()
 }
 
@@ -52,10 +54,16 @@ fn storage_version_hash(gvk: &Gvk) -> Str {
     STANDARD.encode(&digest[..8]).into()
 }
 
-fn resource(spec: &Value, version: &Value, storage_gvk: &Gvk) -> Option<Resource> {
+fn resource(
+    spec: &Value,
+    version: &Value,
+    storage_gvk: &Gvk,
+    conversion: Option<&Arc<Conversion>>,
+) -> Option<Resource> {
     let gvk = Gvk::new(storage_gvk.group.clone(), text(version, &["name"]), storage_gvk.kind.clone());
     let plural = text(spec, &["names", "plural"]);
-    let custom = custom_version(spec, version, &gvk)?;
+    let mut custom = custom_version(spec, version, &gvk)?;
+    custom.conversion = conversion.cloned();
     let mut subresources = Vec::new();
     let verbs = |verbs: &[&str]| verbs.iter().map(Str::new).collect::<Vec<_>>();
     if custom.has_status {
@@ -126,6 +134,7 @@ fn custom_version(spec: &Value, version: &Value, gvk: &Gvk) -> Option<CustomVers
     }
     Some(CustomVersion {
         namespaced: spec.str_at(&["scope"]) == Some("Namespaced"),
+        conversion: None,
         schema: (!preserves).then_some(schema),
         rules: super::rules::RuleNode::compile(&open_api),
         open_api,
@@ -163,6 +172,7 @@ pub(crate) fn validate_definition(definition: &Value, old: Option<&Value>) -> Ve
         let detail = "must be spec.names.plural+\".\"+spec.group";
         causes.push(Cause::invalid("metadata.name", &Value::from(name), detail));
     }
+    causes.extend(crate::validation::conversion(definition));
     let versions = definition.items_at(&["spec", "versions"]);
     let n_stored = versions.iter().filter(|version| version.bool_at(&["storage"]) == Some(true)).count();
     if n_stored != 1 {
@@ -209,8 +219,8 @@ pub(crate) fn complete(definition: &mut Value, old: Option<&Value>) {
     }
     definition.set_at(&["spec", "names"], completed.clone());
     definition.set_at(&["status", "acceptedNames"], completed);
-    let stored_before = old.map_or(&[][..], |old| old.items_at(&["status", "storedVersions"]));
-    let mut stored: Vec<Value> = stored_before.to_vec();
+    // A status that is written by itself may take versions away that nothing is stored at any more.
+    let mut stored: Vec<Value> = definition.items_at(&["status", "storedVersions"]).to_vec();
     for version in definition.items_at(&["spec", "versions"]) {
         if version.bool_at(&["storage"]) == Some(true) {
             let name = version.get("name").cloned().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Custom resources: what a CustomResourceDefinition makes of a resource.
 
 mod check;
+mod conversion;
 mod definition;
 mod format;
 mod names;
@@ -10,6 +11,8 @@ mod rules_definition;
 mod schema;
 mod structural;
 
+use std::sync::Arc;
+
 use windlass_kube::schema::ObjectType;
 use windlass_kube::{Gvk, Object, Str, Value};
 
@@ -17,12 +20,15 @@ use crate::defaults;
 use crate::status::Cause;
 use schema::Node;
 
+pub(crate) use conversion::Conversion;
 pub(crate) use definition::{CLEANUP_FINALIZER, complete, resources, validate_definition};
 
 /// One version of a custom resource, as its definition describes it.
 #[derive(Debug)]
 pub struct CustomVersion {
     pub(crate) namespaced: bool,
+    /// What converts it to and from other versions, where that is more than a name; all versions share it.
+    pub(crate) conversion: Option<Arc<Conversion>>,
     /// The compiled schema; `None` keeps everything.
     pub(crate) schema: Option<Node>,
     /// The rules in CEL, of schemas that have some.

@@ -89,8 +89,8 @@ impl Call {
             return Err(Status::no_such_resource());
         }
         match (verb, self.target.name.as_deref()) {
-            ("get", Some(name)) => self.get(&resource, &namespace, name),
-            ("list", None) => self.list(&resource),
+            ("get", Some(name)) => self.get(&resource, &namespace, name).await,
+            ("list", None) => self.list(&resource).await,
             ("watch", None) => self.watch(&resource),
             ("create", None) if resource.namespaced && self.target.namespace.is_none() => {
                 Err(method_not_allowed())
@@ -221,10 +221,11 @@ impl Call {
         header_text(&self.parts, header::ACCEPT_ENCODING).contains("gzip")
     }
 
-    fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
+    async fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
         let form = self.form()?;
         self.check_version_is_number()?;
         let stored = self.api.stored(resource, namespace, name)?;
+        let stored = self.api.one_at_version(resource, &stored).await?;
         let json = crate::api::read::presented_json(resource, &stored);
         let json = if form == Form::Whole {
             json
@@ -315,7 +316,7 @@ impl Call {
         }
     }
 
-    fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
+    async fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
         let form = self.form()?;
         if !self.query.get("sendInitialEvents").is_empty() {
             let cause = Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
@@ -332,7 +333,8 @@ impl Call {
                 "specifying resource version is not allowed when using continue",
             ));
         }
-        let page = self.api.page(resource, self.target.namespace.as_deref(), &self.list_options())?;
+        let namespace = self.target.namespace.as_deref();
+        let page = self.api.page_at_version(resource, namespace, &self.list_options()).await?;
         let json = present::list(resource, &page, form, self.included());
         Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
     }
@@ -370,6 +372,7 @@ impl Call {
                             .bookmarks
                             .then(|| tokio::time::Instant::now() + BOOKMARK_EVERY),
                         ended: false,
+                        has_columns: false,
                     };
                     Response::new(Body::stream(stream::unfold(follower, Follower::step)))
                 }
@@ -673,7 +676,7 @@ impl Call {
                 reviews::token(&self.api, namespace, name, body, self.query.get("fieldManager"))
                     .map(|token| answer::value(201, &token))
             }
-            (_, &Method::GET) => self.get(resource, namespace, name),
+            (_, &Method::GET) => self.get(resource, namespace, name).await,
             (_, &Method::PUT) => {
                 let body = self.read_value()?;
                 let options = self.write_options(subresource)?;
@@ -698,7 +701,7 @@ impl Call {
     ) -> Result<Response<Body>, Status> {
         let options = self.write_options("scale")?;
         let scale = match self.parts.method {
-            Method::GET => self.api.scale(resource, namespace, name)?,
+            Method::GET => self.api.scale(resource, namespace, name).await?,
             Method::PUT => {
                 let body = self.read_value()?;
                 self.api.set_scale(resource, namespace, name, &options, |_| Ok(body.clone())).await?
@@ -821,6 +824,8 @@ struct Follower {
     until: tokio::time::Instant,
     next_bookmark: Option<tokio::time::Instant>,
     ended: bool,
+    /// Whether a table has said what its columns are: only the first does.
+    has_columns: bool,
 }
 
 impl Follower {
@@ -831,17 +836,22 @@ impl Follower {
         if self.ended {
             return None;
         }
-        let bookmark_at = self.next_bookmark.unwrap_or(self.until);
-        let told = tokio::select! {
-            biased;
-            told = self.watch.told() => told,
-            () = tokio::time::sleep_until(self.until.min(bookmark_at)) => {
-                if tokio::time::Instant::now() >= self.until {
-                    return None;
+        let mut bookmark_at = self.next_bookmark.unwrap_or(self.until);
+        let told = loop {
+            tokio::select! {
+                biased;
+                told = self.watch.told() => break told,
+                () = tokio::time::sleep_until(self.until.min(bookmark_at)) => {
+                    if tokio::time::Instant::now() >= self.until {
+                        return None;
+                    }
+                    bookmark_at = tokio::time::Instant::now() + BOOKMARK_EVERY;
+                    self.next_bookmark = Some(bookmark_at);
+                    // None while something that came before is still to be told.
+                    if let Some(revision) = self.watch.progress() {
+                        break Ok(Told::Bookmark { revision, initial: false });
+                    }
                 }
-                self.next_bookmark = Some(tokio::time::Instant::now() + BOOKMARK_EVERY);
-                let revision = self.watch.progress().unwrap_or(0);
-                Ok(Told::Bookmark { revision, initial: false })
             }
         };
         match told {
@@ -863,11 +873,11 @@ impl Follower {
         }
     }
 
-    fn line(&self, told: &Told) -> Bytes {
+    fn line(&mut self, told: &Told) -> Bytes {
         if self.form == Form::Whole {
             return self.watch.line(told);
         }
-        let resource = self.watch.resource();
+        let resource = &self.watch.resource().clone();
         match told {
             Told::Bookmark { revision, initial } => {
                 let object = bookmark(resource, *revision, *initial).to_value();
@@ -890,7 +900,10 @@ impl Follower {
                     _ => "ADDED",
                 };
                 let Some(object) = self.watch.told_object(told) else { return Bytes::new() };
-                let shown = present::event_object(resource, &object, self.form, self.included);
+                let mut shown = present::event_object(resource, &object, self.form, self.included);
+                if self.form == Form::Table && std::mem::replace(&mut self.has_columns, true) {
+                    shown.set_at(&["columnDefinitions"], Value::Null);
+                }
                 watch_line(kind, &answer::json_bytes(&shown))
             }
         }

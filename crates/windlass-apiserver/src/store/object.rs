@@ -84,6 +84,12 @@ impl Stored {
         Self { key, revision, labels, terminating, body: Mutex::new(Body::Recent(json, Some(object))) }
     }
 
+    /// An object as somebody is to see it, which is not how it is stored.
+    pub(crate) fn shown(key: Key, revision: Revision, object: Object) -> Self {
+        let json = serde_json::to_vec(object.as_map()).expect("writing to memory cannot fail");
+        Self::new(key, revision, json.into(), object)
+    }
+
     /// Reads an object back; `None` if the bytes are no object.
     pub(super) fn from_json(key: Key, revision: Revision, json: Bytes) -> Option<Self> {
         let object = parse(&json)?;

@@ -67,7 +67,7 @@ impl Event {
     }
 
     /// A change that is not recent.
-    pub(super) fn settled(kind: EventKind, object: Arc<Stored>, previous: Option<Arc<Stored>>) -> Self {
+    pub(crate) fn settled(kind: EventKind, object: Arc<Stored>, previous: Option<Arc<Stored>>) -> Self {
         Self { kind, object, previous, line: Mutex::new(None) }
     }
 

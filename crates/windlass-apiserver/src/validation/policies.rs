@@ -523,8 +523,13 @@ fn webhook(hook: &Value, is_mutating: bool, path: &str, errors: &mut Errors) {
 
 fn review_versions(hook: &Value, field: &str, errors: &mut Errors) {
     let versions = hook.items_at(&["admissionReviewVersions"]);
+    known_versions(versions, field, "must specify one of v1, v1beta1", errors);
+}
+
+/// The versions of a review that a webhook takes, among which must be one that is known.
+fn known_versions(versions: &[Value], field: &str, absent: &str, errors: &mut Errors) {
     if versions.is_empty() {
-        errors.required(field, "must specify one of v1, v1beta1");
+        errors.required(field, absent);
         return;
     }
     let mut seen = HashSet::new();
@@ -539,6 +544,34 @@ fn review_versions(hook: &Value, field: &str, errors: &mut Errors) {
     if !seen.contains("v1") && !seen.contains("v1beta1") {
         errors.invalid(field, versions.to_vec(), "must include at least one of v1, v1beta1");
     }
+}
+
+/// How a definition of custom resources has its versions converted; `conversion` as it is read, the fields as the
+/// original names them inside.
+pub(super) fn conversion(conversion: &Value, errors: &mut Errors) {
+    const CLIENT: &str = "spec.conversion.webhookClientConfig";
+    const VERSIONS: &str = "spec.conversion.conversionReviewVersions";
+    let strategy = text(conversion, "strategy");
+    errors.one_of("spec.conversion.strategy", strategy, &["None", "Webhook"]);
+    let client = conversion.at(&["webhook", "clientConfig"]);
+    let versions = conversion.items_at(&["webhook", "conversionReviewVersions"]);
+    if strategy != "Webhook" {
+        let why = "should not be set when strategy is not set to Webhook";
+        if client.is_some() {
+            errors.forbidden(CLIENT, why);
+        }
+        if !versions.is_empty() {
+            errors.forbidden(VERSIONS, why);
+        }
+        return;
+    }
+    match client.map(|client| (client.str_at(&["url"]), client.get("service"))) {
+        None => errors.required(CLIENT, "required when strategy is set to Webhook"),
+        Some((Some(url), None)) => webhook_url(url, &format!("{CLIENT}.url"), errors),
+        Some((None, Some(service))) => webhook_service(service, &format!("{CLIENT}.service"), errors),
+        Some(_) => errors.required(CLIENT, "exactly one of url or service is required"),
+    }
+    known_versions(versions, VERSIONS, "", errors);
 }
 
 fn webhook_url(url: &str, field: &str, errors: &mut Errors) {

@@ -10,6 +10,15 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("apply/apply-scale-subresource", "an apply through `scale` is an update here, without conflicts"),
     ("apply/apply-status-subresource", "an apply to `status` that says only labels leaves another entry"),
     ("apply/apply-through-another-version", "what two versions own of an autoscaler's target is told apart"),
+    (
+        "conversion/conversion-applies-across-versions",
+        "fields that managers of another version own are compared by their names, not converted",
+    ),
+    (
+        "conversion/conversion-writes",
+        "fields that managers of another version own are compared by their names, not converted",
+    ),
+    ("conversion/conversion-refused", "a definition is established at once, not a moment later"),
     ("definitions/crd-basic", "an object of a wrong version is not also searched for unknown fields"),
     ("definitions/crd-refused", "stored versions and Go's structs are not spoken of"),
     (
