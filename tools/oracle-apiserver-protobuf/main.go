@@ -2,6 +2,10 @@
 // each struct, as the embedded API needs them to read what Go clients send.
 //
 //	go run . > ../../crates/windlass-apiserver/src/protobuf/fields.txt
+//
+// With `objects` it prints objects of every kind with all their fields, as JSON and as Go's own protobuf of it:
+//
+//	go run . objects > ../../crates/windlass-apiserver/tests/data/protobuf.jsonl.gz
 package main
 
 import (
@@ -15,9 +19,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -29,10 +35,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -117,7 +125,13 @@ func visit(t reflect.Type) {
 	structs[key] = lines
 }
 
-func main() {
+// isData tells what is written as an object from what is not.
+func isData(gvk schema.GroupVersionKind) bool {
+	return gvk.Version != runtime.APIVersionInternal && gvk.Kind != "WatchEvent" && gvk.Kind != "Table" && gvk.Kind != "TableOptions"
+}
+
+// known is a scheme of all kinds that are served.
+func known() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, networkingv1.AddToScheme,
@@ -125,18 +139,28 @@ func main() {
 		storagev1.AddToScheme, coordinationv1.AddToScheme, schedulingv1.AddToScheme, discoveryv1.AddToScheme,
 		eventsv1.AddToScheme, admissionregistrationv1.AddToScheme, certificatesv1.AddToScheme, nodev1.AddToScheme,
 		authenticationv1.AddToScheme, authorizationv1.AddToScheme, apiextensionsv1.AddToScheme,
-		apiregistrationv1.AddToScheme,
+		apiregistrationv1.AddToScheme, apidiscoveryv2.AddToScheme, flowcontrolv1.AddToScheme, resourcev1.AddToScheme,
+		metav1.AddMetaToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err)
 		}
 	}
+	return scheme
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "objects" {
+		objects(os.Stdout)
+		return
+	}
+	scheme := known()
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
 	fmt.Fprintln(out, "# Written by tools/oracle-apiserver-protobuf from k8s.io/api v0.36.3. Do not edit.")
 	var kinds []string
 	for gvk, t := range scheme.AllKnownTypes() {
-		if strings.HasSuffix(gvk.Kind, "List") || gvk.Version == runtime.APIVersionInternal || gvk.Kind == "WatchEvent" {
+		if !isData(gvk) {
 			continue
 		}
 		if _, ok := t.FieldByName("TypeMeta"); !ok {

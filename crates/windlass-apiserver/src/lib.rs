@@ -15,7 +15,7 @@ pub mod controllers;
 mod custom;
 pub mod defaults;
 mod http;
-mod protobuf;
+pub mod protobuf;
 mod recorded;
 mod registry;
 mod resource;

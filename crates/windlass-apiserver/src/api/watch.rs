@@ -9,6 +9,7 @@ use windlass_kube::{Object, value};
 use super::read::{is_presentable, json_of, presented, presented_json};
 use super::selection::Selection;
 use super::{Api, WatchOptions};
+use crate::protobuf;
 use crate::resource::Resource;
 use crate::status::Status;
 use crate::store::{Event, EventKind, Revision, Stored, Subscription, watch_line};
@@ -203,6 +204,26 @@ impl Watch {
             Told::Bookmark { revision, initial } => {
                 watch_line("BOOKMARK", &json_of(&bookmark(&self.resource, *revision, *initial)))
             }
+        }
+    }
+
+    /// The event as a frame of protobuf; only for built-in kinds.
+    pub(crate) fn frame(&self, told: &Told) -> Bytes {
+        let frame_of = |kind: &str, object: Object| {
+            protobuf::encode(&object.into_value())
+                .map_or_else(|_| Bytes::new(), |written| protobuf::frame(kind, &written))
+        };
+        match told {
+            Told::Bookmark { revision, initial } => {
+                frame_of("BOOKMARK", bookmark(&self.resource, *revision, *initial))
+            }
+            Told::Change(event, kind, false) if *kind == event.kind && self.shares_bytes(event) => {
+                event.frame(|| frame_of(kind.as_str(), presented(&self.resource, &event.object)))
+            }
+            Told::Change(_, kind, _) => {
+                self.told_object(told).map_or_else(Bytes::new, |object| frame_of(kind.as_str(), object))
+            }
+            Told::Initial(stored) => frame_of("ADDED", presented(&self.resource, stored)),
         }
     }
 

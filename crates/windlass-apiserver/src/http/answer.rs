@@ -1,14 +1,16 @@
-//! Making HTTP answers: JSON, Status, warnings, compression.
+//! Making HTTP answers: JSON and what is made of it, Status, warnings, compression.
 
 use std::io::Write;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use windlass_kube::Value;
 
+use super::accept::Media;
 use super::body::Body;
+use crate::protobuf;
 use crate::status::Status;
 
 /// From which size answers are compressed where the client takes it; kube-apiserver's own threshold.
@@ -56,16 +58,22 @@ pub(super) fn status(status: &Status) -> Response<Body> {
     warn(response, &status.details.warnings)
 }
 
-/// The same answer in YAML; a stream of events stays as it is.
-pub(super) async fn in_yaml(response: Response<Body>) -> Response<Body> {
-    if !response.body().is_whole() {
-        return response;
-    }
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"application/json"));
-    if !is_json {
+/// An answer of protobuf.
+pub(super) fn protobuf(code: u16, bytes: impl Into<Bytes>) -> Response<Body> {
+    let mut response = json(code, bytes);
+    let media_type = HeaderValue::from_static("application/vnd.kubernetes.protobuf");
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+/// The same answer written otherwise; a stream of events stays as it is, and what is not JSON.
+pub(super) async fn in_media(response: Response<Body>, media: Media) -> Response<Body> {
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| {
+        let media_type = media_type.as_bytes();
+        media_type == b"application/json" || media_type.starts_with(b"application/json;")
+    });
+    let is_packed = response.headers().contains_key(header::CONTENT_ENCODING);
+    if media == Media::Json || !is_json || is_packed || !response.body().is_whole() {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -73,14 +81,22 @@ pub(super) async fn in_yaml(response: Response<Body>) -> Response<Body> {
         Ok(collected) => collected.to_bytes(),
         Err(never) => match never {},
     };
-    match serde_json::from_slice::<Value>(&bytes) {
-        Ok(value) => {
-            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
-            parts.headers.remove(header::CONTENT_LENGTH);
-            Response::from_parts(parts, Body::whole(windlass_yaml::to_yaml(&value)))
+    let written: Option<Bytes> = serde_json::from_slice::<Value>(&bytes).ok().and_then(|value| match media {
+        Media::Json => None,
+        Media::Yaml => Some(windlass_yaml::to_yaml(&value).into()),
+        // What has no such form stays JSON: a client that could not take that has been refused before.
+        Media::Protobuf => protobuf::encode(&value).ok().map(Bytes::from),
+    });
+    let Some(written) = written else { return Response::from_parts(parts, Body::whole(bytes)) };
+    if let Some(content_type) = parts.headers.get_mut(header::CONTENT_TYPE) {
+        let said = content_type.to_str().unwrap_or_default();
+        let parameters = said.strip_prefix("application/json").unwrap_or_default();
+        if let Ok(changed) = HeaderValue::from_str(&format!("{}{parameters}", media.content_type())) {
+            *content_type = changed;
         }
-        Err(_) => Response::from_parts(parts, Body::whole(bytes)),
     }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::whole(written))
 }
 
 /// Adds warnings as RFC 7234 writes them.
@@ -94,15 +110,24 @@ pub(super) fn warn(mut response: Response<Body>, warnings: &[String]) -> Respons
     response
 }
 
-/// JSON, compressed where it is large and the client takes gzip.
-pub(super) fn maybe_compressed(code: u16, bytes: Bytes, accepts_gzip: bool) -> Response<Body> {
-    if !accepts_gzip || bytes.len() < MIN_COMPRESSED {
-        return json(code, bytes);
+/// An answer, compressed where it is large and the client takes gzip.
+pub(super) fn maybe_compressed(response: Response<Body>, accepts_gzip: bool) -> Response<Body> {
+    let is_large =
+        response.body().whole_bytes().is_some_and(|bytes| accepts_gzip && bytes.len() >= MIN_COMPRESSED);
+    if !is_large {
+        return response;
     }
-    match gzip(&bytes) {
-        Ok(compressed) => gzipped(code, compressed),
-        Err(_) => json(code, bytes),
-    }
+    let (mut parts, body) = response.into_parts();
+    let Some(compressed) = body.whole_bytes().and_then(|bytes| gzip(bytes).ok()) else {
+        return Response::from_parts(parts, body);
+    };
+    packed(&mut parts.headers);
+    Response::from_parts(parts, Body::whole(compressed))
+}
+
+fn packed(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
 }
 
 /// Compresses bytes, quickly rather than well.
@@ -115,8 +140,6 @@ pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Bytes> {
 /// JSON that is compressed already.
 pub(super) fn gzipped(code: u16, compressed: Bytes) -> Response<Body> {
     let mut response = json(code, compressed);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    packed(response.headers_mut());
     response
 }

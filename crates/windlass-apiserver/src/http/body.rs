@@ -29,6 +29,14 @@ impl Body {
         matches!(self.0, Kind::Whole(_))
     }
 
+    /// All of it, if it is there already.
+    pub(super) fn whole_bytes(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.as_ref(),
+            Kind::Stream(_) => None,
+        }
+    }
+
     /// A body that comes in pieces.
     #[must_use]
     pub fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {

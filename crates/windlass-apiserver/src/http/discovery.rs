@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use windlass_kube::{Map, Str, Value, value};
 
-use super::answer;
-use super::answer::json_bytes;
+use super::accept::{Endpoint, Media, negotiate};
+use super::answer::{self, json_bytes};
 use super::body::Body;
+use super::header_text;
+use super::verbs::not_acceptable;
 use crate::recorded;
 use crate::registry::{Registry, Resources};
 use crate::resource::{Resource, group_version};
@@ -78,11 +80,10 @@ impl Discovery {
         registry: &Registry,
         words: &[&str],
         parts: &http::request::Parts,
-        accept: &str,
     ) -> Result<Response<Body>, Status> {
         let resources = registry.current();
         match words {
-            ["api" | "apis"] if wants_aggregated(accept) => Ok(self.aggregated(registry, words[0], parts)),
+            ["api" | "apis"] if wants_aggregated(parts) => Ok(self.aggregated(registry, words[0], parts)),
             ["api"] => Ok(answer::value(
                 200,
                 &value!({
@@ -155,14 +156,19 @@ fn host(parts: &http::request::Parts) -> Str {
     host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default().into()
 }
 
-fn wants_aggregated(accept: &str) -> bool {
-    accept.split(',').any(|range| {
-        let has = |parameter: &str| range.split(';').any(|part| part.trim() == parameter);
-        range.trim().starts_with("application/json")
-            && has("g=apidiscovery.k8s.io")
-            && has("v=v2")
-            && has("as=APIGroupDiscoveryList")
-    })
+fn wants_aggregated(parts: &http::request::Parts) -> bool {
+    negotiate(header_text(parts, header::ACCEPT), Endpoint::Discovery).is_some()
+}
+
+/// What the documents are written as.
+pub(super) fn media(parts: &http::request::Parts) -> Result<Media, Status> {
+    let accept = header_text(parts, header::ACCEPT);
+    let is_top = matches!(parts.uri.path().trim_matches('/'), "api" | "apis");
+    let aggregated = negotiate(accept, Endpoint::Discovery).filter(|_| is_top);
+    match aggregated.or_else(|| negotiate(accept, Endpoint::Plain)) {
+        Some(accepted) => Ok(accepted.media),
+        None => Err(not_acceptable(accept, &[])),
+    }
 }
 
 /// The groups in the order they are served, each with its versions, the preferred one first.

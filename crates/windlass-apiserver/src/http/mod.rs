@@ -32,6 +32,7 @@ pub(crate) use json_error::in_go as go_json_error;
 use crate::api::{Api, UserInfo};
 use crate::authorize::{Attributes, authorize, authorize_path};
 use crate::status::Status;
+use accept::{Endpoint, Media};
 use discovery::Discovery;
 use open_api::Documents;
 use path::{Query, Target};
@@ -85,22 +86,19 @@ impl ApiService {
         B::Data: Buf,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut request = request;
-        let as_yaml = accept::prefers_yaml(
-            request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default(),
-        );
-        if as_yaml {
-            request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
-            request.headers_mut().remove(header::ACCEPT_ENCODING);
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let refused = accept::negotiate(accept.unwrap_or_default(), Endpoint::Plain);
+        let mut media = Media::Json;
+        match self.try_answer(request, &mut media).await {
+            Ok(response) => answer::in_media(response, media).await,
+            Err(status) => {
+                answer::in_media(answer::status(&status), refused.map_or(Media::Json, |it| it.media)).await
+            }
         }
-        let response = match self.try_answer(request).await {
-            Ok(response) => response,
-            Err(status) => answer::status(&status),
-        };
-        if as_yaml { answer::in_yaml(response).await } else { response }
     }
 
-    async fn try_answer<B>(self, request: Request<B>) -> Result<Response<Body>, Status>
+    /// Answers with what is JSON or in another form already; `media` becomes what it is to be written as.
+    async fn try_answer<B>(self, request: Request<B>, media: &mut Media) -> Result<Response<Body>, Status>
     where
         B: http_body::Body,
         B::Data: Buf,
@@ -128,13 +126,20 @@ impl ApiService {
             if path == crate::BACKUP_PATH {
                 return crate::backup::answer(api.store(), &parts.method).await;
             }
+            if matches!(segments.first().map(String::as_str), Some("api" | "apis")) {
+                *media = discovery::media(&parts)?;
+            }
             let response = self.answer_about_itself(&parts, &query, &segments);
             drop(permit);
             return response;
         };
         let body = read_body(body).await?;
         let manager = user_agent_manager(&parts.headers);
-        let call = Call { api: api.with_field_manager(manager), target, query, parts, body };
+        let custom = api.resource(&target.gvr).is_ok_and(|resource| resource.custom.is_some());
+        let endpoint = if custom { Endpoint::Custom } else { Endpoint::BuiltIn };
+        let accepted = accept::negotiate(header_text(&parts, header::ACCEPT), endpoint);
+        *media = accepted.map_or(Media::Json, |accepted| accepted.media);
+        let call = Call { api: api.with_field_manager(manager), target, query, parts, body, accepted };
         let response = call.answer().await;
         drop(permit);
         response
@@ -183,7 +188,6 @@ impl ApiService {
         segments: &[String],
     ) -> Result<Response<Body>, Status> {
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let accept = header_text(parts, header::ACCEPT);
         if parts.method != http::Method::GET && parts.method != http::Method::HEAD {
             return Err(Status::new(
                 405,
@@ -200,8 +204,8 @@ impl ApiService {
                 answer::text(200, "ok")
             }),
             ["version"] => Ok(answer::json(200, discovery::version())),
-            ["api" | "apis", ..] => self.shared.discovery.answer(registry, &words, parts, accept),
-            ["openapi", "v2"] => open_api::version_2(registry, accept),
+            ["api" | "apis", ..] => self.shared.discovery.answer(registry, &words, parts),
+            ["openapi", "v2"] => open_api::version_2(registry, header_text(parts, header::ACCEPT)),
             ["openapi", "v3", rest @ ..] => self.shared.documents.answer(registry, rest, parts),
             [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => {
                 Err(Status::no_such_resource())

@@ -9,6 +9,7 @@ use super::accept::Form;
 use super::answer::json_bytes;
 use super::columns;
 use crate::api::read::{Page, presented, presented_json};
+use crate::protobuf::{EncodeError, ListEncoder};
 use crate::resource::Resource;
 use crate::tables;
 
@@ -137,6 +138,18 @@ pub(super) fn list(resource: &Resource, page: &Page, form: Form, included: Inclu
             json_bytes(&table(resource, metadata, rows))
         }
     }
+}
+
+/// A page of a list of a built-in kind in protobuf.
+pub(super) fn protobuf_list(resource: &Resource, page: &Page) -> Result<Bytes, EncodeError> {
+    let metadata = list_metadata(&page.revision.to_string(), Some(page));
+    let n_bytes = page.objects.iter().map(|stored| stored.json_len()).sum();
+    let (api_version, kind) = (resource.gvr.group_version(), format!("{}List", resource.kind));
+    let mut list = ListEncoder::new(&api_version, &kind, &resource.kind, &metadata, n_bytes)?;
+    for stored in &page.objects {
+        list.push(Some(presented(resource, stored).as_map()));
+    }
+    Ok(list.finish())
 }
 
 /// The stored bytes of the objects, one after the other.

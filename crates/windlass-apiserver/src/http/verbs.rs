@@ -8,7 +8,7 @@ use futures_util::stream;
 use http::{Method, Response, header};
 use windlass_kube::{Str, Value, value};
 
-use super::accept::{Form, form};
+use super::accept::{Accepted, Form, Media, is_routed};
 use super::body::Body;
 use super::path::{Query, Target};
 use super::present::{self, Included};
@@ -33,6 +33,10 @@ const WATCH_FOR: Duration = Duration::from_secs(45 * 60);
 /// What bodies may be.
 const BODY_TYPES: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
+/// What streams of events may be.
+const STREAMS: [&str; 2] =
+    ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+
 /// One request on a resource.
 pub(super) struct Call {
     pub(super) api: Api,
@@ -40,6 +44,8 @@ pub(super) struct Call {
     pub(super) query: Query,
     pub(super) parts: http::request::Parts,
     pub(super) body: Bytes,
+    /// What the answer may be given as.
+    pub(super) accepted: Option<Accepted>,
 }
 
 impl Call {
@@ -88,6 +94,7 @@ impl Call {
         if resource.namespaced && self.target.namespace.is_none() && self.target.name.is_some() {
             return Err(Status::no_such_resource());
         }
+        self.accepted()?;
         match (verb, self.target.name.as_deref()) {
             ("get", Some(name)) => self.get(&resource, &namespace, name).await,
             ("list", None) => self.list(&resource).await,
@@ -193,47 +200,51 @@ impl Call {
         if resource.namespaced { self.target.namespace.clone().unwrap_or_default() } else { String::new() }
     }
 
-    fn form(&self) -> Result<Form, Status> {
+    /// What the answer is given as.
+    fn accepted(&self) -> Result<Accepted, Status> {
         let accept = header_text(&self.parts, header::ACCEPT);
-        form(accept).ok_or_else(|| {
-            const STREAMS: [&str; 2] =
-                ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
-            if accept
-                .split(',')
-                .any(|range| BODY_TYPES.contains(&range.split(';').next().unwrap_or_default().trim()))
-            {
-                let why = format!("only the following media types are accepted: {}", BODY_TYPES.join(", "));
-                let mut status = Status::new(406, "NotAcceptable", why);
-                status.details.hidden = true;
-                return status;
-            }
-            let is_list = self.target.name.is_none() && self.parts.method == Method::GET;
-            let streams: &[&str] = if is_list { &STREAMS } else { &[] };
-            Status::not_acceptable(&[&BODY_TYPES[..], streams].concat())
-        })
+        let is_list = self.target.name.is_none() && self.parts.method == Method::GET;
+        let streams: &[&str] = if is_list { &STREAMS } else { &[] };
+        let custom = self.api.resource(&self.target.gvr).is_ok_and(|resource| resource.custom.is_some());
+        if custom {
+            return self.accepted.ok_or_else(|| only_accepted(&BODY_TYPES));
+        }
+        self.accepted.filter(|_| is_routed(accept)).ok_or_else(|| not_acceptable(accept, streams))
+    }
+
+    fn form(&self) -> Result<Form, Status> {
+        self.accepted().map(|accepted| accepted.form)
     }
 
     fn included(&self) -> Included {
         Included::parse(self.query.get("includeObject"))
     }
 
-    fn accepts_gzip(&self) -> bool {
-        header_text(&self.parts, header::ACCEPT_ENCODING).contains("gzip")
+    /// The answer, compressed where the client takes that, and where it is not to be written anew.
+    fn compressed(&self, response: Response<Body>, media: Media) -> Response<Body> {
+        let accepts_gzip = header_text(&self.parts, header::ACCEPT_ENCODING).contains("gzip");
+        let is_written = media.content_type().as_bytes()
+            == response.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |it| it.as_bytes());
+        answer::maybe_compressed(response, accepts_gzip && is_written)
     }
 
     async fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Response<Body>, Status> {
-        let form = self.form()?;
+        let Accepted { media, form } = self.accepted()?;
         self.check_version_is_number()?;
         let stored = self.api.stored(resource, namespace, name)?;
         let stored = self.api.one_at_version(resource, &stored).await?;
-        let json = crate::api::read::presented_json(resource, &stored);
-        let json = if form == Form::Whole {
-            json
-        } else {
-            let object = crate::api::read::presented(resource, &stored);
-            present::object(resource, &object, json, form, self.included())
+        let response = match (form, media) {
+            (Form::Whole, Media::Protobuf) => {
+                let object = crate::api::read::presented(resource, &stored).into_value();
+                answer::protobuf(200, protobuf::encode(&object).map_err(Status::internal)?)
+            }
+            (Form::Whole, _) => answer::json(200, crate::api::read::presented_json(resource, &stored)),
+            _ => {
+                let object = crate::api::read::presented(resource, &stored);
+                answer::json(200, present::object(resource, &object, Bytes::new(), form, self.included()))
+            }
         };
-        Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
+        Ok(self.compressed(response, media))
     }
 
     fn list_options(&self) -> ListOptions {
@@ -317,7 +328,7 @@ impl Call {
     }
 
     async fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
-        let form = self.form()?;
+        let Accepted { media, form } = self.accepted()?;
         if !self.query.get("sendInitialEvents").is_empty() {
             let cause = Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
             return Err(Status::invalid_options("ListOptions", cause));
@@ -335,12 +346,20 @@ impl Call {
         }
         let namespace = self.target.namespace.as_deref();
         let page = self.api.page_at_version(resource, namespace, &self.list_options()).await?;
-        let json = present::list(resource, &page, form, self.included());
-        Ok(answer::maybe_compressed(200, json, self.accepts_gzip()))
+        let response = if media == Media::Protobuf && form == Form::Whole {
+            answer::protobuf(200, present::protobuf_list(resource, &page).map_err(Status::internal)?)
+        } else {
+            answer::json(200, present::list(resource, &page, form, self.included()))
+        };
+        Ok(self.compressed(response, media))
     }
 
     fn watch(&self, resource: &Arc<Resource>) -> Result<Response<Body>, Status> {
-        let form = self.form()?;
+        let Accepted { media, form } = self.accepted()?;
+        if media == Media::Yaml {
+            return Err(only_accepted(&STREAMS));
+        }
+        let is_protobuf = media == Media::Protobuf;
         self.check_version_is_number()?;
         self.check_watch_match()?;
         self.check_revision()?;
@@ -366,6 +385,7 @@ impl Call {
                     let follower = Follower {
                         watch,
                         form,
+                        is_protobuf,
                         included: self.included(),
                         until,
                         next_bookmark: options
@@ -378,11 +398,12 @@ impl Call {
                 }
                 // What is too old is said in the stream: that is how the client's reflector expects it.
                 Err(status) if status.code == 410 => {
-                    Response::new(Body::whole(watch_line("ERROR", &answer::json_bytes(&status.to_value()))))
+                    Response::new(Body::whole(event_of(is_protobuf, "ERROR", &status.to_value())))
                 }
                 Err(status) => return Err(status),
             };
-        let content_type = http::HeaderValue::from_static("application/json");
+        let content_type = if is_protobuf { STREAMS[1] } else { "application/json" };
+        let content_type = http::HeaderValue::from_static(content_type);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         let cache = http::HeaderValue::from_static("no-cache, private");
         response.headers_mut().insert(header::CACHE_CONTROL, cache);
@@ -641,6 +662,9 @@ impl Call {
             return Err(if of_custom { named } else { Status::no_such_resource() });
         };
         let method = &self.parts.method;
+        if !matches!(subresource, "log" | "exec" | "attach" | "portforward" | "proxy") {
+            self.accepted()?;
+        }
         if subresource == "scale" && !known.kind.group.is_empty() {
             return self.answer_scale(resource, namespace, name).await;
         }
@@ -816,10 +840,35 @@ fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {
     })
 }
 
+/// A watch event around an object, in one of the two ways to write it.
+fn event_of(is_protobuf: bool, kind: &str, object: &Value) -> Bytes {
+    match protobuf::encode(object) {
+        Ok(written) if is_protobuf => protobuf::frame(kind, &written),
+        _ => watch_line(kind, &answer::json_bytes(object)),
+    }
+}
+
+/// Nothing of what the client takes can be given; `streams` are the other types that the path has.
+pub(super) fn not_acceptable(accept: &str, streams: &[&str]) -> Status {
+    if is_routed(accept) {
+        only_accepted(&BODY_TYPES)
+    } else {
+        Status::not_acceptable(&[&BODY_TYPES[..], streams].concat())
+    }
+}
+
+fn only_accepted(media_types: &[&str]) -> Status {
+    let why = format!("only the following media types are accepted: {}", media_types.join(", "));
+    let mut status = Status::new(406, "NotAcceptable", why);
+    status.details.hidden = true;
+    status
+}
+
 /// A watch as it is sent.
 struct Follower {
     watch: Watch,
     form: Form,
+    is_protobuf: bool,
     included: Included,
     until: tokio::time::Instant,
     next_bookmark: Option<tokio::time::Instant>,
@@ -868,14 +917,14 @@ impl Follower {
             }
             Err(status) => {
                 self.ended = true;
-                Some((watch_line("ERROR", &answer::json_bytes(&status.to_value())), self))
+                Some((event_of(self.is_protobuf, "ERROR", &status.to_value()), self))
             }
         }
     }
 
     fn line(&mut self, told: &Told) -> Bytes {
         if self.form == Form::Whole {
-            return self.watch.line(told);
+            return if self.is_protobuf { self.watch.frame(told) } else { self.watch.line(told) };
         }
         let resource = &self.watch.resource().clone();
         match told {
@@ -892,7 +941,7 @@ impl Follower {
                         "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata
                     }),
                 };
-                watch_line("BOOKMARK", &answer::json_bytes(&shown))
+                event_of(self.is_protobuf, "BOOKMARK", &shown)
             }
             Told::Initial(_) | Told::Change(..) => {
                 let kind = match told {
@@ -904,7 +953,7 @@ impl Follower {
                 if self.form == Form::Table && std::mem::replace(&mut self.has_columns, true) {
                     shown.set_at(&["columnDefinitions"], Value::Null);
                 }
-                watch_line(kind, &answer::json_bytes(&shown))
+                event_of(self.is_protobuf, kind, &shown)
             }
         }
     }

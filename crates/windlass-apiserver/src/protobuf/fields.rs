@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use windlass_kube::Str;
 
-/// A message's fields.
+/// A message's fields, by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Struct {
     fields: Vec<(u64, Field)>,
@@ -49,7 +49,12 @@ pub(super) enum Kind {
 
 impl Struct {
     pub(super) fn field(&self, number: u64) -> Option<&Field> {
-        self.fields.iter().find(|(have, _)| *have == number).map(|(_, field)| field)
+        let at = self.fields.binary_search_by_key(&number, |(have, _)| *have).ok()?;
+        Some(&self.fields[at].1)
+    }
+
+    pub(super) fn fields(&self) -> &[(u64, Field)] {
+        &self.fields
     }
 }
 
@@ -126,6 +131,9 @@ fn recorded() -> &'static Recorded {
                 _ => {}
             }
         }
+        for of in recorded.structs.values_mut() {
+            of.fields.sort_by_key(|(number, _)| *number);
+        }
         recorded
     })
 }
@@ -134,14 +142,17 @@ pub(super) fn structs() -> &'static HashMap<Str, Struct> {
     &recorded().structs
 }
 
-/// The struct of a kind. Options are the same in every group.
+/// The struct of a kind. Options are the same in every group; documents of discovery may name no version.
 pub(super) fn struct_of_kind(api_version: &str, kind: &str) -> Option<&'static Struct> {
     let recorded = recorded();
     let name = match kind {
         "DeleteOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions" => {
             format!("meta.v1.{kind}").into()
         }
-        _ => recorded.kinds.get(&(Str::new(api_version), Str::new(kind)))?.clone(),
+        _ => {
+            let api_version = if api_version.is_empty() { "v1" } else { api_version };
+            recorded.kinds.get(&(Str::new(api_version), Str::new(kind)))?.clone()
+        }
     };
     recorded.structs.get(&name)
 }

@@ -1,18 +1,18 @@
-//! Reading the protobuf form of objects, in which Go clients send them.
+//! The protobuf form of Kubernetes' own kinds, in which Go clients send and take them.
 //!
 //! The fields (`fields.txt`) are printed from the struct tags of `k8s.io/api` by
-//! `tools/oracle-apiserver-protobuf`. Answers are always JSON: every client that sends protobuf takes it.
+//! `tools/oracle-apiserver-protobuf`.
 
+mod encode;
 mod fields;
 mod wire;
-
-use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use windlass_kube::{Array, Map, Str, Value};
 
-use crate::time;
+pub use encode::{EncodeError, encode};
+pub(crate) use encode::{ListEncoder, frame};
 use fields::{Field, Kind, Struct, struct_of_kind};
 use wire::{Reader, Wire};
 
@@ -24,7 +24,7 @@ const MAX_DEPTH: usize = 100;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DecodeError {
+pub enum DecodeError {
     /// It does not begin as protobuf bodies of Kubernetes do.
     #[error("it does not begin with the magic number k8s\\0")]
     Magic,
@@ -51,8 +51,30 @@ pub(crate) enum DecodeError {
 }
 
 /// Decodes a body: the magic number, then an envelope with kind and object.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
+///
+/// # Errors
+///
+/// [`DecodeError`] when the bytes are not that, or the kind is not one of Kubernetes' own.
+pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
     decode_at(bytes, 0)
+}
+
+/// Decodes an event of a watch, without the length before it: what happened, and the object.
+///
+/// # Errors
+///
+/// [`DecodeError`] when the bytes are not that, or the object cannot be decoded.
+pub fn decode_event(bytes: &[u8]) -> Result<(Str, Value), DecodeError> {
+    let (mut kind, mut object) = (Str::default(), Value::Null);
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next()? {
+        match field {
+            (1, Wire::Bytes(bytes)) => kind = text(bytes)?,
+            (2, Wire::Bytes(bytes)) => object = raw(bytes, 0)?,
+            _ => {}
+        }
+    }
+    Ok((kind, object))
 }
 
 fn decode_at(bytes: &[u8], depth: usize) -> Result<Value, DecodeError> {
@@ -200,7 +222,7 @@ fn single(kind: &Kind, wire: Wire<'_>, depth: usize) -> Result<Value, DecodeErro
         (Kind::Duration, Wire::Bytes(bytes)) => {
             let nanoseconds =
                 first(bytes, 1, &Kind::Int, depth)?.and_then(|value| value.as_int()).unwrap_or(0);
-            format!("{nanoseconds}ns").into()
+            windlass_go::duration::Duration::from_nanos(nanoseconds).to_string().into()
         }
         (Kind::Raw, Wire::Bytes(bytes)) => raw(bytes, depth)?,
         (Kind::SchemaOrBool, Wire::Bytes(bytes)) => match first(bytes, 2, &schema(), depth)? {
@@ -251,14 +273,12 @@ fn int_or_string(bytes: &[u8], depth: usize) -> Result<Value, DecodeError> {
 fn timestamp(bytes: &[u8], micros: bool, depth: usize) -> Result<Value, DecodeError> {
     let part = |number| Ok(first(bytes, number, &Kind::Int, depth)?.and_then(|value| value.as_int()));
     let (Some(seconds), nanoseconds) = (part(1)?, part(2)?) else { return Ok(Value::Null) };
-    let Ok(since) = u64::try_from(seconds) else { return Ok(Value::Null) };
-    // Beyond the year 9999 no time can be printed.
-    let whole = time::format(UNIX_EPOCH + Duration::from_secs(since.min(253_402_300_799)));
+    let Ok(whole) = jiff::Timestamp::from_second(seconds) else { return Ok(Value::Null) };
     if !micros {
-        return Ok(whole.into());
+        return Ok(whole.to_string().into());
     }
     let micros = nanoseconds.unwrap_or(0) / 1000;
-    Ok(format!("{}.{micros:06}Z", whole.trim_end_matches('Z')).into())
+    Ok(format!("{}.{micros:06}Z", whole.to_string().trim_end_matches('Z')).into())
 }
 
 /// JSON, or an object in protobuf again.

@@ -53,6 +53,17 @@ pub struct Event {
     pub previous: Option<Arc<Stored>>,
     /// Kept while the change is recent.
     line: Mutex<Option<Bytes>>,
+    /// The event in another form, once somebody has asked, and while the change is recent.
+    frame: Mutex<Frame>,
+}
+
+/// What is kept of an event's other form.
+#[derive(Debug, Default)]
+enum Frame {
+    #[default]
+    NotAsked,
+    Kept(Bytes),
+    Settled,
 }
 
 impl Event {
@@ -63,12 +74,12 @@ impl Event {
         previous: Option<Arc<Stored>>,
         line: Bytes,
     ) -> Self {
-        Self { kind, object, previous, line: Mutex::new(Some(line)) }
+        Self { kind, object, previous, line: Mutex::new(Some(line)), frame: Mutex::default() }
     }
 
     /// A change that is not recent.
     pub(crate) fn settled(kind: EventKind, object: Arc<Stored>, previous: Option<Arc<Stored>>) -> Self {
-        Self { kind, object, previous, line: Mutex::new(None) }
+        Self { kind, object, previous, line: Mutex::new(None), frame: Mutex::new(Frame::Settled) }
     }
 
     /// The revision of the change.
@@ -84,10 +95,26 @@ impl Event {
         kept.unwrap_or_else(|| watch_line(self.kind.as_str(), &self.object.json()))
     }
 
+    /// The event in the other form in which watches send it, which `write` makes; made once for all who keep up.
+    pub(crate) fn frame(&self, write: impl FnOnce() -> Bytes) -> Bytes {
+        let mut frame = self.frame.lock().expect("no panic under this lock");
+        match &*frame {
+            Frame::Kept(kept) => return kept.clone(),
+            Frame::Settled => drop(frame),
+            Frame::NotAsked => {
+                let written = write();
+                *frame = Frame::Kept(written.clone());
+                return written;
+            }
+        }
+        write()
+    }
+
     /// Takes less memory from now on.
     fn settle(&self, packer: &mut Packer) {
         self.object.pack(packer);
         *self.line.lock().expect("no panic under this lock") = None;
+        *self.frame.lock().expect("no panic under this lock") = Frame::Settled;
     }
 }
 

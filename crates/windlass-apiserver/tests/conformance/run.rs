@@ -8,6 +8,8 @@ use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Map, Value, json};
 
+use windlass_apiserver::protobuf;
+
 use crate::scenario::{Prepared, Scenario, prepare};
 use crate::server::{Body, Server};
 
@@ -91,7 +93,13 @@ async fn one(
     let response = server.send(asked).await;
     if prepared.verb == "watch" && response.status().is_success() {
         let name = step["watch"].as_str().expect("a watch's name").to_owned();
-        let answer = json!({"code": (response.status().as_u16())});
+        let mut answer = json!({"code": (response.status().as_u16())});
+        if let Some(content_type) =
+            response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok())
+            && content_type.contains("protobuf")
+        {
+            answer["type"] = content_type.into();
+        }
         watches.insert(name, Stream { body: response.into_body(), arrived: Vec::new() });
         return answer;
     }
@@ -151,7 +159,10 @@ async fn answer(response: Response<Body>) -> Value {
     let Ok(collected) = collected else { return json!({"code": (parts.status.as_u16()), "body": "endless"}) };
     let bytes = collected.expect("a whole body").to_bytes();
     let text = crate::hook::hide(&String::from_utf8_lossy(&bytes));
-    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(without_version(&text)));
+    let body = match protobuf::decode(&bytes) {
+        Ok(object) => json!({"protobuf": (tree(&object))}),
+        Err(_) => serde_json::from_str(&text).unwrap_or_else(|_| Value::String(without_version(&text))),
+    };
     let warnings: Vec<Value> = parts
         .headers
         .get_all(header::WARNING)
@@ -161,6 +172,11 @@ async fn answer(response: Response<Body>) -> Value {
     let mut answer = json!({"code": (parts.status.as_u16()), "body": body});
     if !warnings.is_empty() {
         answer["warnings"] = warnings.into();
+    }
+    let content_type =
+        parts.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    if content_type.contains("protobuf") {
+        answer["type"] = content_type.into();
     }
     if let Some(after) = parts.headers.get(header::RETRY_AFTER) {
         answer["retryAfter"] = after.to_str().unwrap_or_default().into();
@@ -177,10 +193,31 @@ fn without_version(text: &str) -> String {
     masked.collect()
 }
 
+fn tree(value: &windlass_kube::Value) -> Value {
+    serde_json::to_value(value).expect("a tree")
+}
+
+/// Takes a whole frame of protobuf, which begins with its length; a line of JSON begins with a brace.
+fn protobuf_frame(arrived: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = u32::from_be_bytes(*arrived.first_chunk::<4>()?);
+    let end = usize::try_from(length).ok()?.checked_add(4)?;
+    if arrived[0] != 0 || arrived.len() < end {
+        return None;
+    }
+    Some(arrived.drain(..end).skip(4).collect())
+}
+
 async fn events(stream: &mut Stream, wanted: Option<u64>, patience: Duration) -> Vec<Value> {
     let mut events = Vec::new();
     while wanted.is_none_or(|wanted| (events.len() as u64) < wanted) {
-        if let Some(end) = stream.arrived.iter().position(|byte| *byte == b'\n') {
+        if let Some(frame) = protobuf_frame(&mut stream.arrived) {
+            let (kind, object) = protobuf::decode_event(&frame).expect("an event");
+            events.push(json!({"type": (kind.as_str()), "protobuf": (tree(&object))}));
+            continue;
+        }
+        if stream.arrived.first() == Some(&b'{')
+            && let Some(end) = stream.arrived.iter().position(|byte| *byte == b'\n')
+        {
             let line: Vec<u8> = stream.arrived.drain(..=end).collect();
             events.push(serde_json::from_slice(&line).expect("an event"));
             continue;
