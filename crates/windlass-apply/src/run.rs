@@ -76,6 +76,9 @@ async fn run_step(plan: &Plan, wave: &Wave, step: &Step, target: &impl Target) -
             let result = target.apply(&step.gvk, object, &plan.field_manager, false).await;
             applied(wave, step, None, result)
         }
+        Action::RunHook { goes_on: true, .. } => {
+            finished(wave, step, OutcomeStatus::Synced, format!("{} runs already", kubectl_name(step)))
+        }
         Action::RunHook { object, .. } => {
             let result = target.apply(&step.gvk, object, &plan.field_manager, false).await;
             applied(wave, step, None, result)

@@ -57,6 +57,7 @@ async fn check(
         }
         // What is about to be deleted says nothing about how its successor will fare.
         Action::RunHook { .. } if wave.after_gone.contains(&step.key) => return None,
+        Action::RunHook { goes_on: true, .. } => return None,
         Action::RunHook { object, .. } => {
             target.apply(&step.gvk, object, &plan.field_manager, true).await.err()?
         }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use windlass_apply::{CallError, CallErrorKind, Target, run_wave, verify};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value, value};
 use windlass_model::{
-    Action, ApplyMode, Digest, Generation, Origin, OutcomeStatus, Plan, Propagation, Reason, Step, UnitId,
-    Wave,
+    Action, ApplyMode, Digest, Generation, HookRole, OperationPhase, Origin, OutcomeStatus, Plan,
+    Propagation, Reason, Step, UnitId, Wave,
 };
 
 /// A target in memory: answers every call after a few turns of the scheduler, as the script says, and notes it.
@@ -362,4 +362,21 @@ async fn an_object_is_applied_as_it_asks_for() {
         let (called, outcome) = in_mode(mode, script).await;
         assert_eq!((called.join(", ").as_str(), outcome.as_str()), (calls, said), "{mode:?} {script:?}");
     }
+}
+
+#[tokio::test]
+async fn a_hook_that_runs_already_is_left_as_it_is() {
+    let target = ScriptedTarget::new([("old", CallErrorKind::Conflict)]);
+    let hook = |name: &str, goes_on| {
+        let job = object("batch/v1", "Job", "web", name);
+        let digest = Digest::of_value(&job.to_value());
+        let role = HookRole::default();
+        step(&job, 1, Action::RunHook { object: Arc::new(job.clone()), digest, role, goes_on })
+    };
+    let plan = plan(vec![vec![hook("new", false), hook("old", true)]]);
+    assert!(verify(&plan, &target).await.is_empty());
+    let results = run_wave(&plan, &plan.waves[0], &target).await;
+    assert_eq!(target.calls(), ["apply new?", "apply new"]);
+    let running = |result: &windlass_apply::StepResult| result.outcome.hook == Some(OperationPhase::Running);
+    assert!(results.iter().all(running), "{results:?}");
 }

@@ -346,6 +346,9 @@ pub(crate) struct OperationRun {
     pub(crate) attempt: Time,
     /// Whether the last attempt failed.
     pub(crate) failed: bool,
+    /// The digest of the desired set whose last attempt failed by calls alone that may go well next time: what hooks it
+    /// began go on then.
+    pub(crate) cut_short: Option<Digest>,
     /// Whether it brings single objects back that somebody changed.
     pub(crate) heals: bool,
     /// What it leaves as somebody changed it, because that was brought back too often lately.

@@ -197,6 +197,8 @@ pub enum Action {
         digest: Digest,
         /// What it is as a hook.
         role: HookRole,
+        /// Whether it runs already, for this very sync: then it is left as it is, and only waited for.
+        goes_on: bool,
     },
     /// Delete a hook, whichever object of its name there is: this plan made it, or one before.
     DeleteHook {
@@ -311,6 +313,8 @@ pub enum Reason {
     Requested,
     /// It is a hook of this phase.
     Hook(Phase),
+    /// It is a hook of this phase that runs already: the sync was cut short after it had begun it.
+    HookGoesOn(Phase),
     /// It is a hook that an earlier sync left, and is about to be created again.
     HookReplaced,
     /// It is a hook that is no longer needed.
@@ -334,6 +338,7 @@ impl fmt::Display for Reason {
             Self::Added => f.write_str("others added fields that are not declared"),
             Self::Requested => f.write_str("asked for by name"),
             Self::Hook(phase) => write!(f, "a {} hook", phase.as_str()),
+            Self::HookGoesOn(phase) => write!(f, "a {} hook that runs already", phase.as_str()),
             Self::HookReplaced => f.write_str("a hook that is created anew"),
             Self::HookEnded => f.write_str("a hook that has ended"),
             Self::Kept => f.write_str("no longer declared, and marked to be kept"),

@@ -180,7 +180,7 @@ fn hook_step(unit: &Unit, input: &HookInput<'_>, hook: &DesiredHook, phase: Phas
         order: kind_rank(&key.kind) + 1,
         key,
         gvk: hook.desired.gvk.clone(),
-        action: Action::RunHook { object, digest: hook.desired.digest, role: hook.role },
+        action: Action::RunHook { object, digest: hook.desired.digest, role: hook.role, goes_on: false },
         reason: Reason::Hook(phase),
         origin: Some(hook.desired.origin.clone()),
     }
@@ -197,6 +197,12 @@ pub(crate) fn with_hook_gates(
     let mut run: BTreeSet<ObjectRef> = BTreeSet::new();
     for mut wave in waves {
         wave.after_hooks = run.iter().cloned().collect();
+        for step in wave.steps.iter_mut().filter(|step| !run.contains(&step.key) && input.goes_on(step)) {
+            if let Action::RunHook { goes_on, .. } = &mut step.action {
+                *goes_on = true;
+                step.reason = Reason::HookGoesOn(wave.phase);
+            }
+        }
         let replaced: Vec<&Step> = wave
             .steps
             .iter()
@@ -256,14 +262,23 @@ fn deletion(step: &Step, reason: Reason) -> Step {
 
 impl HookInput<'_> {
     /// Whether an earlier sync left an object in the place of a hook that is to be created.
-    ///
-    /// After a restart in the middle of a sync, what that sync began is no leftover: it goes on. The revision is the
-    /// same then, so the hook is declared as it was.
     fn is_left_over(&self, step: &Step) -> bool {
-        let Some(live) = self.live.iter().find(|live| live.key == step.key) else { return false };
-        let goes_on =
-            self.resumed && !live.terminating && created(live).is_some_and(|created| created >= self.started);
-        !goes_on
+        self.live(step).is_some() && !self.goes_on(step)
+    }
+
+    /// Whether a hook is there that this very sync has begun, before it was cut short: then that one goes on. The
+    /// revision is the same, so the hook is declared as it was. It is not applied once more: whoever suspended or
+    /// released it meanwhile would be overruled.
+    fn goes_on(&self, step: &Step) -> bool {
+        self.resumed
+            && step.hook().is_some()
+            && self.live(step).is_some_and(|live| {
+                !live.terminating && created(live).is_some_and(|created| created >= self.started)
+            })
+    }
+
+    fn live(&self, step: &Step) -> Option<&LiveRecord> {
+        self.live.iter().find(|live| live.key == step.key).copied()
     }
 }
 

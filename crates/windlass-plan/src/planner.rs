@@ -44,7 +44,8 @@ pub struct HookInput<'a> {
     pub revision: &'a str,
     /// When the attempt began.
     pub started: Time,
-    /// Whether an earlier process began it: hooks that were created since then go on.
+    /// Whether it was cut short, by the end of a process or by calls that failed: hooks that were created since then go
+    /// on.
     pub resumed: bool,
 }
 

@@ -94,9 +94,22 @@ fn what_a_process_before_began_goes_on() {
         created: "2023-11-14T22:13:21Z".into(),
         ..left_over("migrate")
     };
-    assert_eq!(planned_with_hooks(&objects, std::slice::from_ref(&begun), true), fresh);
+    // It is waited for, and not applied once more.
+    assert_eq!(
+        shown(&planned_with_hooks(&objects, std::slice::from_ref(&begun), true)),
+        "PreSync wave 0 after []\n  \
+           await Job shop/migrate: a PreSync hook that runs already\n\
+         wave 0 after [] hooks [Job shop/migrate]\n  \
+           apply ConfigMap shop/settings: declared, and not in the cluster\n\
+         wave 1 after [] hooks [Job shop/migrate]\n\
+         verified first\n"
+    );
     let older = LiveRecord { created: "2023-11-14T22:13:19Z".into(), ..begun };
-    assert_ne!(planned_with_hooks(&objects, &[older], true), fresh);
+    let anew = shown(&planned_with_hooks(&objects, &[older], true));
+    assert!(
+        anew.contains("delete hook Job shop/migrate") && anew.contains("  run Job shop/migrate"),
+        "{anew}"
+    );
 }
 
 #[test]

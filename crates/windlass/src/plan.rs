@@ -174,6 +174,7 @@ fn action(step: &Step) -> &'static str {
     match &step.action {
         Action::Apply { mode, .. } if mode.replace => "replace",
         Action::Apply { .. } => "apply",
+        Action::RunHook { goes_on: true, .. } => "await",
         Action::RunHook { .. } => "run",
         Action::DeleteHook { .. } | Action::Delete { .. } => "delete",
         Action::EnsureNamespace { .. } => "ensure",

@@ -403,8 +403,13 @@ impl Core {
             .flatten()
             .filter(|before| before.revisions == rendered.revisions && before.retries == 0)
             .map(|before| before.started);
+        let goes_on = unit.operation.as_ref().is_some_and(|operation| {
+            operation.revisions == rendered.revisions && operation.cut_short == Some(rendered.digest)
+        });
         let attempt = match &unit.operation {
-            Some(operation) if !operation.failed && operation.revisions == rendered.revisions => {
+            Some(operation)
+                if goes_on || (!operation.failed && operation.revisions == rendered.revisions) =>
+            {
                 operation.attempt
             }
             Some(_) => self.now,
@@ -446,7 +451,7 @@ impl Core {
                 live: &live_hooks,
                 revision: rendered.revisions.first().map_or("", Str::as_str),
                 started: attempt,
-                resumed: resumed.is_some(),
+                resumed: goes_on || resumed.is_some(),
             },
         });
         debug_assert_eq!(windlass_plan::check(&planned, &made), vec![]);
@@ -468,6 +473,7 @@ impl Core {
                     operation.objects.clear();
                 }
                 operation.failed = false;
+                operation.cut_short = None;
                 operation.heals = heals;
                 operation.attempt = attempt;
                 operation.revisions = revisions;
@@ -482,6 +488,7 @@ impl Core {
                     retries: 0,
                     attempt,
                     failed: false,
+                    cut_short: None,
                     heals,
                     resting,
                     objects: Vec::new(),
@@ -552,6 +559,8 @@ impl Core {
             if !refusals.is_empty() {
                 let n_refused = refusals.len();
                 if let Some(operation) = &mut unit.operation {
+                    // Nothing was done yet, so nothing has to be done anew.
+                    operation.cut_short = Some(run.desired);
                     operation.objects = refusals.into_iter().map(|refusal| refusal.outcome).collect();
                 }
                 let message = if transient {
@@ -626,7 +635,13 @@ impl Core {
                     Diagnostic::new(DiagnosticKind::Delete, message).about(result.key().clone())
                 }));
             }
+            let mut failures = results.iter().filter_map(|result| result.failure);
+            let is_cut_short =
+                failed && failures.all(|it| matches!(it, CallErrorKind::Transient | CallErrorKind::Conflict));
             if let Some(operation) = &mut unit.operation {
+                if matches!(run.kind, RunKind::Sync) {
+                    operation.cut_short = is_cut_short.then_some(run.desired);
+                }
                 operation.take_outcomes(results.into_iter().map(|result| result.outcome));
             }
             let failure = failed.then(|| {
@@ -923,6 +938,7 @@ impl Core {
                 retries: 0,
                 attempt: self.now,
                 failed: false,
+                cut_short: None,
                 heals: false,
                 resting: Vec::new(),
                 objects: Vec::new(),

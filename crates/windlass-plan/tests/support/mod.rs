@@ -153,6 +153,7 @@ fn waves_shown(waves: &[Wave]) -> String {
                 Action::Apply { .. } => "apply",
                 Action::EnsureNamespace { .. } => "ensure",
                 Action::Delete { .. } => "delete",
+                Action::RunHook { goes_on: true, .. } => "await",
                 Action::RunHook { .. } => "run",
                 Action::DeleteHook { .. } => "delete hook",
                 Action::Skip => "skip",

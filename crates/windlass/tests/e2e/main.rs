@@ -68,6 +68,7 @@ on_both_servers! {
     hooks::newer_commit_replaces_a_stuck_hook,
     hooks::helm_hooks_run_as_argo_cd_maps_them,
     hooks::running_hook_survives_a_restart,
+    hooks::running_hook_survives_calls_that_fail,
     hooks::hooks_run_around_a_deletion,
     hooks::hooks_that_argo_cd_left_are_let_go,
     hooks::helm_hooks_run_on_their_events,

@@ -1,6 +1,7 @@
 //! Hooks: when they run, what they hold up, and what becomes of them.
 
 use serde_json::{Value, json};
+use windlass_testing::{ApiFault, ApiFaults, FaultRule, Traffic};
 
 use crate::plane::{Plane, Server, automated, config_map};
 
@@ -264,6 +265,41 @@ pub(crate) async fn running_hook_survives_a_restart(server: Server) {
     release(&plane, "migrate").await;
     plane.until_healthy(&commit).await;
     assert_eq!(plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"], uid);
+}
+
+/// Calls that fail do not make a hook run anew that runs already, whether it was begun by this process or by the one
+/// before; and who changed it meanwhile is not overruled.
+pub(crate) async fn running_hook_survives_calls_that_fail(server: Server) {
+    let faults = ApiFaults::new(1);
+    let mut plane = Plane::builder(server).durable().faults(&faults).start().await;
+    let commit = plane
+        .commit()
+        .file("deploy/migrate.yaml", waiting_job("migrate", &[(HOOK, "PreSync")]))
+        .file("deploy/a.yaml", config_map("settings", "1"))
+        .submit()
+        .unwrap();
+    let mut changes = automated();
+    changes["spec"]["syncPolicy"]["retry"] = json!({"backoff": {"duration": "1s"}});
+    plane.create_app(changes).await;
+    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
+    let uid = plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"].clone();
+    plane.kill();
+    // The plan cannot be tried, or else what comes after the hook cannot be applied.
+    faults.add(FaultRule::new(Traffic::Writes, ApiFault::Status(503)).path("configmaps/settings").times(2));
+    plane.start_again().await;
+    let app = plane
+        .until_app("an attempt that failed", |app| {
+            app["status"]["operationState"]["retryCount"].as_i64().is_some_and(|count| count > 0)
+                && waits_for_hook(app, "migrate")
+        })
+        .await;
+    assert_eq!(result(&app, "migrate", "PreSync")["hookPhase"], "Running");
+    release(&plane, "migrate").await;
+    // In the middle of the sync, too.
+    faults.add(FaultRule::new(Traffic::Writes, ApiFault::Status(503)).path("configmaps/settings").times(2));
+    plane.until_healthy(&commit).await;
+    let job = plane.get(&plane.path("jobs/migrate")).await;
+    assert_eq!((&job["metadata"]["uid"], &job["spec"]["suspend"]), (&uid, &json!(false)));
 }
 
 /// What is to run before and after the objects go does, and nothing of it stays.
