@@ -318,6 +318,10 @@ where
     let frames = stream::unfold(begin, |state| async move {
         let (mut body, left, mut dropped) = state?;
         let broken = Some((Err(BrokenOff), None));
+        if left == Some(0) {
+            // At once, and not when there would be more: a watch of quiet objects would stay as it is.
+            return broken;
+        }
         let drop = async {
             match &mut dropped {
                 Some(dropped) => drop(dropped.changed().await),
@@ -332,9 +336,6 @@ where
         let (Some(n_left), Some(data)) = (left, frame.data_ref()) else {
             return Some((Ok(frame), Some((body, left, dropped))));
         };
-        if n_left == 0 {
-            return broken;
-        }
         let first = data.slice(..data.len().min(n_left));
         let n_left = n_left - first.len();
         Some((Ok(Frame::data(first)), Some((body, Some(n_left), dropped))))

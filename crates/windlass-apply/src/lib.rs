@@ -23,6 +23,6 @@ mod target;
 mod verify;
 
 pub use carry::predict;
-pub use run::{StepResult, run_wave};
+pub use run::{Deletion, StepResult, run_wave};
 pub use target::{CallError, CallErrorKind, Target};
 pub use verify::{Refusal, verify};

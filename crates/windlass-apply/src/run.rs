@@ -21,6 +21,17 @@ pub struct StepResult {
     pub applied: Option<Digest>,
     /// What can be made of a failure.
     pub failure: Option<CallErrorKind>,
+    /// What a deletion met.
+    pub deletion: Option<Deletion>,
+}
+
+/// What a deletion met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Which object was planned on; empty where any of the name was.
+    pub uid: Str,
+    /// Whether it was there, so that it is on its way out now or gone. Whoever thinks so of one that was not is behind.
+    pub was_there: bool,
 }
 
 impl StepResult {
@@ -85,17 +96,24 @@ async fn run_step(plan: &Plan, wave: &Wave, step: &Step, target: &impl Target) -
         }
         Action::DeleteHook { propagation } => {
             match target.delete(&step.gvk, &step.key, None, *propagation, false).await {
-                Ok(()) => finished(wave, step, OutcomeStatus::HookDeleted, "deleted"),
+                Ok(was_there) => StepResult {
+                    deletion: Some(Deletion { uid: Str::default(), was_there }),
+                    ..finished(wave, step, OutcomeStatus::HookDeleted, "deleted")
+                },
                 Err(error) => failed(wave, step, &error),
             }
         }
         Action::Delete { uid, propagation } => {
             match target.delete(&step.gvk, &step.key, Some(uid), *propagation, false).await {
-                Ok(()) => finished(wave, step, OutcomeStatus::Pruned, "pruned"),
+                Ok(was_there) => StepResult {
+                    deletion: Some(Deletion { uid: uid.clone(), was_there }),
+                    ..finished(wave, step, OutcomeStatus::Pruned, "pruned")
+                },
                 // It was replaced since the plan was made: the one that was planned on is gone.
-                Err(error) if error.kind == CallErrorKind::Conflict => {
-                    finished(wave, step, OutcomeStatus::Pruned, "pruned")
-                }
+                Err(error) if error.kind == CallErrorKind::Conflict => StepResult {
+                    deletion: Some(Deletion { uid: uid.clone(), was_there: false }),
+                    ..finished(wave, step, OutcomeStatus::Pruned, "pruned")
+                },
                 Err(error) => failed(wave, step, &error),
             }
         }
@@ -146,6 +164,7 @@ fn finished(wave: &Wave, step: &Step, status: OutcomeStatus, message: impl Into<
         live: None,
         applied: None,
         failure: None,
+        deletion: None,
     }
 }
 

@@ -54,7 +54,8 @@ pub trait Target: Send + Sync {
         manager: &str,
     ) -> impl Future<Output = Result<Object, CallError>> + Send;
 
-    /// Deletes an object, if it still has this uid where one is named. An absent object is no error.
+    /// Deletes an object, if it still has this uid where one is named. Answers whether it was there; an absent object is
+    /// no error.
     fn delete(
         &self,
         gvk: &Gvk,
@@ -62,7 +63,7 @@ pub trait Target: Send + Sync {
         uid: Option<&str>,
         propagation: Propagation,
         dry_run: bool,
-    ) -> impl Future<Output = Result<(), CallError>> + Send;
+    ) -> impl Future<Output = Result<bool, CallError>> + Send;
 }
 
 /// A target's refusal or failure.

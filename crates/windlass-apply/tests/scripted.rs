@@ -93,9 +93,9 @@ impl Target for ScriptedTarget {
         uid: Option<&str>,
         _propagation: Propagation,
         dry_run: bool,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         assert!(uid.is_none_or(|uid| uid == "u1"));
-        self.call("delete", &key.name, dry_run).await
+        self.call("delete", &key.name, dry_run).await.map(|()| key.name != "ghost")
     }
 }
 

@@ -105,7 +105,7 @@ impl Target for Server {
         _: Option<&str>,
         _: Propagation,
         _: bool,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         unreachable!("nothing is deleted here")
     }
 }

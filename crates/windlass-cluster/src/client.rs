@@ -484,6 +484,21 @@ impl ClusterClient {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<(), ApiError> {
+        self.delete_known(resource, namespace, name, options).await.map(drop)
+    }
+
+    /// Deletes an object, and answers whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`] when the server refuses or cannot be reached.
+    pub async fn delete_known(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<bool, ApiError> {
         let mut body = Value::object();
         body.set_at(&["apiVersion"], "v1");
         body.set_at(&["kind"], "DeleteOptions");
@@ -499,8 +514,8 @@ impl ClusterClient {
         let path = object_path(resource, namespace, name);
         let body = serde_json::to_vec(&body).map_err(|error| ApiError::Config(error.to_string()))?;
         match self.send(Method::DELETE, &path, "application/json", body).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
     }

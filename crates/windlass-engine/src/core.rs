@@ -434,7 +434,7 @@ impl Core {
     }
 
     /// Marks the Units of an object for a look.
-    fn touch(&mut self, cluster: &ClusterKey, key: Option<&ObjectRef>, instances: &[Str]) {
+    pub(crate) fn touch(&mut self, cluster: &ClusterKey, key: Option<&ObjectRef>, instances: &[Str]) {
         let Some(state) = self.clusters.get(cluster) else { return };
         if let Some(key) = key {
             self.dirty.extend(state.wanted.units(key).iter().map(|unit| UnitId::clone(unit)));

@@ -278,6 +278,21 @@ impl LiveIndex {
         self.remove(key)
     }
 
+    /// Takes in what the deletion of an object met; of one without a uid only that there was none.
+    ///
+    /// Where there was none, the watch has not told so yet, or an answer that was late has put it here. Where there was
+    /// one, the watch will tell when it is gone.
+    pub(crate) fn deleted(&mut self, key: &ObjectRef, uid: &str, was_there: bool) -> Touched {
+        let Some(record) = self.records.get(key).map(|record| record.0.clone()) else {
+            return Touched::default();
+        };
+        if record.uid == uid && was_there && !record.terminating {
+            self.put(LiveRecord { terminating: true, ..LiveRecord::clone(&record) });
+        }
+        let is_gone = !was_there && (uid.is_empty() || record.uid == uid);
+        if is_gone { self.remove(key) } else { Touched::default() }
+    }
+
     /// Whether the object went after it was as `record` says: the watch can overtake the answer to a call.
     pub(crate) fn is_removed_since(&self, record: &LiveRecord) -> bool {
         let hash = self.hasher.hash_one(&record.key);
@@ -499,6 +514,23 @@ mod tests {
         assert!(index.resident_news().contains(&(namespace, nobody)));
         let left: Vec<&str> = index.residents("ns").map(|(key, _)| key.name.as_str()).collect();
         assert_eq!(left, ["mine"]);
+    }
+
+    #[test]
+    fn what_a_deletion_met_is_known() {
+        let mut index = LiveIndex::default();
+        index.upsert(record("a", 1, Some("app")), false);
+        let key = record("a", 0, None).key;
+        // Of another object of the name nothing was said.
+        assert_eq!(index.deleted(&key, "uid-other", false), Touched::default());
+        assert_eq!(index.deleted(&key, "uid-other", true), Touched::default());
+        assert!(index.record(&key).is_some_and(|record| !record.terminating));
+        assert_eq!(index.deleted(&key, "uid-a", true), Touched::default());
+        assert!(index.record(&key).is_some_and(|record| record.terminating));
+        assert_eq!(index.deleted(&key, "uid-a", false).instances, ["app"]);
+        assert!(index.record(&key).is_none());
+        index.upsert(record("a", 2, Some("app")), false);
+        assert_eq!(index.deleted(&key, "", false).instances, ["app"]);
     }
 
     #[test]

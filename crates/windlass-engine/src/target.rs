@@ -246,10 +246,10 @@ impl Target for ClusterTarget {
         uid: Option<&str>,
         propagation: Propagation,
         dry_run: bool,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         let resource = self.resource(gvk)?;
         let options = DeleteOptions { propagation: Some(propagation), uid: uid.map(Into::into), dry_run };
-        let deleted = self.client.delete(resource, &key.namespace, &key.name, &options).await;
+        let deleted = self.client.delete_known(resource, &key.namespace, &key.name, &options).await;
         deleted.map_err(|error| call_error(&error))
     }
 }

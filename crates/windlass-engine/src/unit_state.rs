@@ -76,6 +76,8 @@ pub(crate) struct UnitState {
     pub(crate) deletion_hooks: DeletionHooks,
     /// The phase of its deletion whose hooks have succeeded and were deleted.
     pub(crate) hooks_cleaned: Option<Phase>,
+    /// How often what is being deleted was asked for once more, and when it is the next time.
+    pub(crate) recheck: Option<(u32, Instant)>,
     /// A plan that waits while its sources are prepared anew.
     pub(crate) held: Option<(Arc<Run>, usize)>,
     /// The digest of the desired set that was last synced with success.
@@ -381,6 +383,7 @@ impl UnitState {
             is_child: is_child(object),
             deletion_hooks: DeletionHooks::of(object),
             hooks_cleaned: None,
+            recheck: None,
             held: None,
             lowered_digest: lowered_digest(&lowered),
             lowered: Arc::new(lowered),

@@ -83,11 +83,9 @@ impl Target for Cluster {
         _: Option<&str>,
         _: Propagation,
         dry_run: bool,
-    ) -> Result<(), CallError> {
-        if !dry_run {
-            self.live.lock().unwrap().remove(key);
-        }
-        Ok(())
+    ) -> Result<bool, CallError> {
+        let mut live = self.live.lock().unwrap();
+        Ok(if dry_run { live.contains_key(key) } else { live.remove(key).is_some() })
     }
 }
 

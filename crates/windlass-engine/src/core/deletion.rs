@@ -17,6 +17,13 @@ use super::{Core, Event};
 use crate::clusters::ClusterKey;
 use crate::unit_state::{Activity, Run, RunKind, UnitState};
 
+/// What was let go and does not go is asked for once more after this, and then ever less often: the watch may have
+/// missed that it went, and the server answers that it is not there.
+const RECHECK: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The longest pause between two such questions.
+const LONGEST_RECHECK: std::time::Duration = std::time::Duration::from_secs(300);
+
 impl Core {
     /// Brings the deletion of a Unit one step further.
     pub(super) fn advance_deletion(&mut self, unit: &mut UnitState) {
@@ -96,10 +103,17 @@ impl Core {
             self.release(unit);
             return;
         }
-        let here: Vec<&LiveRecord> = live.iter().collect();
         unit.generation = unit.generation.next();
         let propagation = propagation.unwrap_or_default();
-        let plan = plan_deletion(&unit.lowered.unit, unit.generation, &here, propagation);
+        let planned = |unit: &UnitState, live: &[LiveRecord]| {
+            let here: Vec<&LiveRecord> = live.iter().collect();
+            plan_deletion(&unit.lowered.unit, unit.generation, &here, propagation)
+        };
+        let mut plan = planned(unit, &live);
+        if plan.is_empty() && self.is_time_to_recheck(unit) {
+            let again = live.iter().map(|live| LiveRecord { terminating: false, ..live.clone() });
+            plan = planned(unit, &again.collect::<Vec<_>>());
+        }
         if plan.is_empty() {
             unit.waiting = Some(Waiting::Gone(live.into_iter().map(|live| live.key).collect()));
             self.report_deleting(unit);
@@ -113,6 +127,23 @@ impl Core {
         }
         let run = Arc::new(Run { plan, desired: Digest::of_bytes(b"deletion"), kind: RunKind::Deletion });
         self.start_wave(unit, &cluster, run, 0);
+    }
+
+    /// Whether what is on its way out is to be asked for once more; sees to it that the next look comes.
+    fn is_time_to_recheck(&mut self, unit: &mut UnitState) -> bool {
+        let now = Instant::now();
+        let (n_asked, at) = unit.recheck.unwrap_or((0, now + RECHECK));
+        let is_due = at <= now;
+        let next = if is_due {
+            let n_asked = n_asked + 1;
+            let pause = RECHECK.saturating_mul(1 << n_asked.min(10)).min(LONGEST_RECHECK);
+            (n_asked, now + pause)
+        } else {
+            (n_asked, at)
+        };
+        unit.recheck = Some(next);
+        self.wake_at(next.1, &unit.id);
+        is_due
     }
 
     /// Whether it is known which kinds of objects a Unit may have. Where its status names none, somebody may have ended
@@ -283,6 +314,7 @@ impl Core {
     pub(super) fn on_released(&mut self, id: &UnitId, result: Result<(), ApiError>) {
         let Some(unit) = self.units.get_mut(id) else { return };
         unit.writing = false;
+        let is_again = std::mem::take(&mut unit.unwritten);
         match result {
             Err(error) if !error.is_not_found() => {
                 let declared = unit.declared();
@@ -296,7 +328,8 @@ impl Core {
                 let at = Instant::now() + unit.pause();
                 self.wake_at(at, id);
             }
-            _ if unit.lowered.deletion == Deletion::None => self.again(id),
+            // The watch may have told of it before the answer was here, and what followed had to wait.
+            _ if is_again || unit.lowered.deletion == Deletion::None => self.again(id),
             _ => tracing::info!(unit = %id, "finalizers taken off"),
         }
     }

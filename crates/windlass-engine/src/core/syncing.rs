@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use windlass_apply::{CallErrorKind, Refusal, StepResult, run_wave, verify};
-use windlass_argo::PreviousOperation;
+use windlass_argo::{Previous, PreviousOperation};
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
     Automation, Deployment, Desired, DesiredHook, Diagnostic, DiagnosticKind, Generation, HealthStatus,
-    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, Time,
-    UnitId, Waiting, Wave,
+    LiveRecord, OperationPhase, OperationReport, OutcomeStatus, Receipt, SyncPolicy, SyncRequest, SyncStatus,
+    Time, UnitId, Waiting, Wave,
 };
 use windlass_plan::{
     Comparison, HelmEvent, HookInput, Marks, Occasion, PlanInput, WindowVerdict, on_occasion, owned_form,
@@ -270,7 +270,7 @@ impl Core {
         }
         // Times are whole seconds: what was applied in the second of the last operation's end is told apart by what
         // the status said of it.
-        let untold = unit.previous.revisions != rendered.shown;
+        let untold = !was_told(&unit.previous, &rendered.shown);
         let is_later = |applied: Time| {
             finished.is_none_or(|finished| applied > finished || (untold && applied == finished))
         };
@@ -706,6 +706,11 @@ impl Core {
     /// Takes in what a step returned: the live state, and the receipt for it.
     fn take_result(&mut self, unit: &mut UnitState, cluster: Option<&ClusterKey>, result: &StepResult) {
         let Some(state) = cluster.and_then(|key| self.clusters.get_mut(key)) else { return };
+        if let (Some(deletion), Some(cluster)) = (&result.deletion, cluster) {
+            let touched = state.live.deleted(result.key(), &deletion.uid, deletion.was_there);
+            self.touch(cluster, touched.key.as_ref(), &touched.instances);
+            return;
+        }
         let Some(live) = &result.live else { return };
         let record = state.digest(live);
         let Some(object) = unit.rendered.as_mut().and_then(|rendered| rendered.object_mut(result.key()))
@@ -1048,6 +1053,12 @@ fn interrupted(operation: &PreviousOperation, now: Time) -> OperationReport {
     }
 }
 
+/// Whether the status said already that these revisions are live. One that saw them and was not in sync with them yet
+/// did not: whoever synced them since has not told of it.
+fn was_told(previous: &Previous, revisions: &[Str]) -> bool {
+    previous.revisions == revisions && previous.sync == SyncStatus::Synced
+}
+
 /// What a sync is for Helm: the history of what was deployed decides.
 fn helm_event(unit: &UnitState, request: &SyncRequest) -> HelmEvent {
     let before = windlass_argo::previous(&unit.declared());
@@ -1071,4 +1082,20 @@ fn drifted(unit: &UnitState, compared: &Compared) -> Vec<ObjectRef> {
     let extra =
         compared.extra.iter().filter(|live| !live.terminating && !live.uncounted && !live.keep_on_prune);
     changed.map(|(object, _)| object.key.clone()).chain(extra.map(|live| live.key.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_and_not_synced_is_not_told() {
+        let revisions = [Str::from("b")];
+        let said =
+            |revision: &str, sync| Previous { revisions: vec![revision.into()], sync, ..Previous::default() };
+        assert!(was_told(&said("b", SyncStatus::Synced), &revisions));
+        assert!(!was_told(&said("a", SyncStatus::Synced), &revisions));
+        // A process that was killed right after it had synced what the one before had found out of sync.
+        assert!(!was_told(&said("b", SyncStatus::OutOfSync), &revisions));
+    }
 }
