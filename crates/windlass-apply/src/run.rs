@@ -54,9 +54,16 @@ pub async fn run_wave(plan: &Plan, wave: &Wave, target: &impl Target) -> Vec<Ste
             results.push(run_step(plan, wave, only, target).await);
             continue;
         }
-        let calls: Vec<_> = rank.iter().map(|step| run_step(plan, wave, step, target)).collect();
-        let done: Vec<StepResult> = stream::iter(calls).buffered(CONCURRENT_STEPS).collect().await;
-        results.extend(done);
+        let calls: Vec<_> = rank
+            .iter()
+            .enumerate()
+            .map(|(place, step)| async move { (place, run_step(plan, wave, step, target).await) })
+            .collect();
+        // As they end: one slow call must not hold up those that could begin.
+        let mut done: Vec<(usize, StepResult)> =
+            stream::iter(calls).buffer_unordered(CONCURRENT_STEPS).collect().await;
+        done.sort_by_key(|(place, _)| *place);
+        results.extend(done.into_iter().map(|(_, result)| result));
     }
     results
 }

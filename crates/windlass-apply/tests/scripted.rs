@@ -39,6 +39,10 @@ impl ScriptedTarget {
         for _ in 0..8usize.saturating_sub(name.len()) {
             tokio::task::yield_now().await;
         }
+        // Far longer than all others together take.
+        for _ in 0..if name == "slow" { 1000 } else { 0 } {
+            tokio::task::yield_now().await;
+        }
         self.running.fetch_sub(1, Ordering::SeqCst);
         self.calls
             .lock()
@@ -179,6 +183,16 @@ async fn a_large_rank_does_not_crowd_out_others() {
     assert_eq!(target.most_running.load(Ordering::SeqCst), 8);
     assert_eq!(verify(&plan, &target).await.len(), 0);
     assert_eq!(target.most_running.load(Ordering::SeqCst), 8);
+}
+
+#[tokio::test]
+async fn a_slow_call_does_not_hold_up_the_rest_of_its_rank() {
+    let target = ScriptedTarget::default();
+    let others = (0..50).map(|n| config_map(&format!("other-{n}"), 0));
+    let plan = plan(vec![[config_map("slow", 0)].into_iter().chain(others).collect()]);
+    let results = run_wave(&plan, &plan.waves[0], &target).await;
+    assert_eq!(target.calls().last().map(String::as_str), Some("apply slow"));
+    assert_eq!(results[0].key().name, "slow");
 }
 
 #[tokio::test]

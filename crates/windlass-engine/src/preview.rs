@@ -1,5 +1,6 @@
 //! What a sync would change, without changing anything: the same render, prepare and dry run as a sync.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::clusters::{ClusterState, cluster_secret, named};
@@ -258,8 +259,9 @@ async fn undeclared(
     desired: &[windlass_model::Desired],
 ) -> Result<Vec<Object>, ApiError> {
     let previous = windlass_argo::previous(application);
+    let declared: HashSet<&ObjectRef> = desired.iter().map(|desired| &desired.key).collect();
     let mut found = Vec::new();
-    for key in previous.objects.iter().filter(|key| !desired.iter().any(|desired| desired.key == **key)) {
+    for key in previous.objects.iter().filter(|key| !declared.contains(key)) {
         let Some(resource) = target.discovery.preferred(&key.group, &key.kind) else { continue };
         let Some(live) = self::found(client.get(resource, &key.namespace, &key.name).await)? else {
             continue;

@@ -1,21 +1,22 @@
 //! What the engine knows of one Unit between two looks at it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use windlass_argo::{DeletionHooks, Lowered, Previous, PreviousOperation};
 use windlass_diff::{RuleProblem, Rules};
-use windlass_kube::{Gvk, Object, ObjectRef, Str, Value};
+use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
-    Action, Deployment, Desired, DesiredHook, Diagnostic, Digest, Generation, LiveRecord, ObjectOutcome,
-    OperationPhase, OperationReport, Phase, Plan, Receipt, SourceType, Step, Strict, SyncRequest, Time,
-    UnitId, Waiting,
+    Action, Deployment, Desired, DesiredHook, Diagnostic, Digest, Generation, LiveRecord, OperationPhase,
+    OperationReport, Phase, Plan, SourceType, Step, Strict, SyncRequest, Time, UnitId, Waiting,
 };
 
 use crate::core::orphans::OrphanWatch;
+use crate::desired_objects::{DesiredObject, DesiredObjects};
 use crate::healed::Healed;
+use crate::outcomes::Outcomes;
 use crate::packed::Packed;
 use crate::reach::Address;
 use crate::source_hub::{RefreshTicket, SourceKey};
@@ -234,7 +235,7 @@ pub(crate) struct RenderedUnit {
     /// What there is to say about it.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Its objects, without their bodies.
-    pub(crate) objects: Vec<DesiredObject>,
+    pub(crate) objects: DesiredObjects,
     /// Its hooks, without their bodies.
     pub(crate) hook_marks: Vec<HookMark>,
     /// Objects that ask to be left alone.
@@ -251,18 +252,6 @@ pub(crate) struct RenderedUnit {
     pub(crate) reached: Vec<Str>,
     /// The version of the names of repositories it was made with, if it depends on them.
     pub(crate) names: Option<u64>,
-}
-
-/// A declared object, without its body.
-#[derive(Debug, Clone)]
-pub(crate) struct DesiredObject {
-    pub(crate) key: ObjectRef,
-    pub(crate) gvk: Gvk,
-    pub(crate) digest: Digest,
-    pub(crate) wave: i32,
-    /// What it says about fields that others add; `None` leaves it to the policy.
-    pub(crate) strict: Option<Strict>,
-    pub(crate) receipt: Option<Receipt>,
 }
 
 /// A declared hook, without its body.
@@ -354,9 +343,9 @@ pub(crate) struct OperationRun {
     /// Whether it brings single objects back that somebody changed.
     pub(crate) heals: bool,
     /// What it leaves as somebody changed it, because that was brought back too often lately.
-    pub(crate) resting: Vec<ObjectRef>,
+    pub(crate) resting: HashSet<ObjectRef>,
     /// What happened so far.
-    pub(crate) objects: Vec<ObjectOutcome>,
+    pub(crate) objects: Outcomes,
     /// The revisions it applies.
     pub(crate) revisions: Vec<Str>,
 }
@@ -524,16 +513,6 @@ impl RenderedUnit {
     ) -> impl Iterator<Item = &'a ObjectRef> + Clone {
         let hooks = hooks.iter().map(|hook| &hook.key).filter(|key| !key.name.is_empty());
         objects.iter().map(|object| &object.key).chain(hooks)
-    }
-
-    /// The declared object under `key`.
-    pub(crate) fn object(&self, key: &ObjectRef) -> Option<&DesiredObject> {
-        self.objects.iter().find(|object| object.key == *key)
-    }
-
-    /// The same, to be changed.
-    pub(crate) fn object_mut(&mut self, key: &ObjectRef) -> Option<&mut DesiredObject> {
-        self.objects.iter_mut().find(|object| object.key == *key)
     }
 }
 

@@ -10,11 +10,12 @@ use windlass_plan::{Comparison, compare};
 
 use super::Core;
 use crate::clusters::{ClusterKey, ClusterState};
+use crate::desired_objects::DesiredObject;
 use crate::extent::Extent;
 use crate::fetching::Fetched;
 use crate::live::Known;
 use crate::signatures::identities;
-use crate::unit_state::{Activity, DesiredObject, UnitState, live_state};
+use crate::unit_state::{Activity, UnitState, live_state};
 
 /// What comparing the Unit with its target gave.
 #[derive(Default)]

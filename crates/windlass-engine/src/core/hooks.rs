@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use windlass_kube::ObjectRef;
-use windlass_model::{HealthStatus, LiveRecord, OperationPhase, UnitId, Waiting};
+use windlass_model::{
+    HealthStatus, LiveRecord, ObjectOutcome, OperationPhase, OutcomeStatus, UnitId, Waiting,
+};
 use windlass_plan::{Marks, failure_plan, termination_plan};
 
 use super::Core;
@@ -184,32 +186,20 @@ impl OperationRun {
 
     /// Notes the state of a running hook.
     pub(super) fn end_hook(&mut self, key: &ObjectRef, phase: OperationPhase, message: &str) {
-        let running = self
-            .objects
-            .iter_mut()
-            .filter(|object| object.key == *key && object.hook == Some(OperationPhase::Running));
-        for object in running {
+        let is_running =
+            |object: &ObjectOutcome| object.key == *key && object.hook == Some(OperationPhase::Running);
+        self.objects.change(is_running, |object| {
             object.hook = Some(phase);
             if !message.is_empty() {
                 object.message = message.into();
             }
-        }
+        });
     }
 
     /// Takes in what happened to objects: news of one replaces what was said of it in that phase.
-    pub(super) fn take_outcomes(&mut self, outcomes: impl Iterator<Item = windlass_model::ObjectOutcome>) {
-        for outcome in outcomes {
-            if outcome.status == windlass_model::OutcomeStatus::HookDeleted {
-                continue;
-            }
-            let known = self
-                .objects
-                .iter_mut()
-                .find(|object| object.key == outcome.key && object.phase == outcome.phase);
-            match known {
-                Some(known) => *known = outcome,
-                None => self.objects.push(outcome),
-            }
-        }
+    pub(super) fn take_outcomes(&mut self, outcomes: impl Iterator<Item = ObjectOutcome>) {
+        outcomes
+            .filter(|outcome| outcome.status != OutcomeStatus::HookDeleted)
+            .for_each(|outcome| self.objects.put(outcome));
     }
 }

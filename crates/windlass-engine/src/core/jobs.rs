@@ -18,6 +18,7 @@ use windlass_source::{Repository, TrustedKeys};
 use super::reached::identity_of;
 use super::{Core, Event, PreparedUnit};
 use crate::clusters::{ClusterKey, ClusterState};
+use crate::desired_objects::{DesiredObject, DesiredObjects};
 use crate::fetching::Fetched;
 use crate::metrics::ResultLabel;
 use crate::reach::{Address, MAX_REACHED, Reach};
@@ -25,7 +26,7 @@ use crate::rendering::{SourceTree, Tools, render_sources};
 use crate::signatures::{self, identities};
 use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
-use crate::unit_state::{Activity, DesiredObject, HookMark, RenderedUnit, UnitState, Verdict, live_state};
+use crate::unit_state::{Activity, HookMark, RenderedUnit, UnitState, Verdict, live_state};
 
 /// When a look that told nothing is tried again: as long as a server takes to come back, and no storm meanwhile.
 const CHECK_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
@@ -201,7 +202,7 @@ impl Core {
             .flat_map(|before| &before.objects)
             .filter_map(|object| Some((object.key.clone(), object.receipt?)))
             .collect();
-        let objects: Vec<DesiredObject> = prepared
+        let objects: DesiredObjects = prepared
             .desired
             .iter()
             .map(|desired| DesiredObject {
@@ -311,7 +312,7 @@ impl Core {
                 let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) else {
                     continue;
                 };
-                let rendered = unit.rendered.as_ref().and_then(|rendered| rendered.object(&checked.key));
+                let rendered = unit.rendered.as_ref().and_then(|rendered| rendered.objects.get(&checked.key));
                 let strict = rendered.map(|object| unit.strictness(object)).unwrap_or_default();
                 let (live, difference, added) = match checked.found {
                     Found::Live(live, difference, added) => {

@@ -310,7 +310,7 @@ impl UnitState {
             finished: None,
             retries: run.retries,
             revisions: run.revisions.clone(),
-            objects: run.objects.clone(),
+            objects: run.objects.to_vec(),
         })
     }
 }

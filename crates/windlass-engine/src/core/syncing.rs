@@ -1,5 +1,6 @@
 //! Whether a Unit is synced now, and how a plan is carried through.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ use super::{Core, Event};
 use crate::clusters::ClusterKey;
 use crate::live::Known;
 use crate::metrics::{PhaseLabel, ResultLabel};
+use crate::outcomes::Outcomes;
 use crate::recorder::Notice;
 use crate::unit_state::{
     Activity, OperationRun, Run, RunKind, Unfinished, UnitState, live_state, operation_digest,
@@ -277,10 +279,8 @@ impl Core {
         let mut applied =
             rendered.objects.iter().filter_map(|object| state.live.record(&object.key)?.applied);
         // A deletion leaves no time behind.
-        let is_declared = |key: &ObjectRef| {
-            let mut declared = rendered.objects.iter().map(|object| &object.key).chain(&rendered.skipped);
-            declared.any(|other| other == key)
-        };
+        let is_declared =
+            |key: &ObjectRef| rendered.objects.get(key).is_some() || rendered.skipped.contains(key);
         applied.any(is_later) || (untold && unit.previous.objects.iter().any(|key| !is_declared(key)))
     }
 
@@ -371,16 +371,16 @@ impl Core {
                 Some(operation) => operation.heals,
                 None => unit.failures == 0,
             };
-        let resting: Vec<ObjectRef> = match &unit.operation {
+        let resting: HashSet<ObjectRef> = match &unit.operation {
             Some(operation) => operation.resting.clone(),
             None if heals => {
                 let now = Instant::now();
-                let (resting, healed): (Vec<ObjectRef>, Vec<ObjectRef>) =
+                let (resting, healed): (HashSet<ObjectRef>, HashSet<ObjectRef>) =
                     drifted.into_iter().partition(|key| unit.healed.rests_until(key, now).is_some());
                 healed.iter().for_each(|key| unit.healed.note(key, now));
                 resting
             }
-            None => Vec::new(),
+            None => HashSet::new(),
         };
         let states = compared.states.iter().zip(&compared.claimed).enumerate();
         let states = states.map(|(idx, (state, claimed))| {
@@ -491,7 +491,7 @@ impl Core {
                     cut_short: None,
                     heals,
                     resting,
-                    objects: Vec::new(),
+                    objects: Outcomes::default(),
                     revisions,
                 }));
             }
@@ -713,12 +713,10 @@ impl Core {
         }
         let Some(live) = &result.live else { return };
         let record = state.digest(live);
-        let Some(object) = unit.rendered.as_mut().and_then(|rendered| rendered.object_mut(result.key()))
-        else {
-            return;
-        };
-        if let (Some(applied), Some(owned)) = (result.applied, record.owned) {
-            object.receipt = Some(Receipt { desired: applied, owned });
+        if let (Some(applied), Some(owned), Some(rendered)) =
+            (result.applied, record.owned, unit.rendered.as_mut())
+        {
+            rendered.objects.set_receipt(result.key(), Receipt { desired: applied, owned });
         }
     }
 
@@ -852,9 +850,7 @@ impl Core {
             return None;
         }
         let key = ObjectRef::new("", "Namespace", "", name.clone());
-        let declared =
-            unit.rendered.iter().flat_map(|rendered| &rendered.objects).any(|object| object.key == key);
-        if declared {
+        if unit.rendered.as_ref().is_some_and(|rendered| rendered.objects.get(&key).is_some()) {
             return None;
         }
         let mut namespace = Value::object();
@@ -922,7 +918,7 @@ impl Core {
                 finished: Some(self.now),
                 retries: operation.retries,
                 revisions: operation.revisions.clone(),
-                objects: operation.objects.clone(),
+                objects: operation.objects.to_vec(),
                 request: operation.request.clone(),
             }));
             self.notice(unit, true, "OperationFailed", &message);
@@ -945,8 +941,8 @@ impl Core {
                 failed: false,
                 cut_short: None,
                 heals: false,
-                resting: Vec::new(),
-                objects: Vec::new(),
+                resting: HashSet::new(),
+                objects: Outcomes::default(),
                 revisions: Vec::new(),
             }));
         }
@@ -992,7 +988,7 @@ impl Core {
             finished: Some(self.now),
             retries: operation.retries,
             revisions: operation.revisions,
-            objects: operation.objects,
+            objects: operation.objects.into_vec(),
         }));
     }
 
