@@ -116,11 +116,11 @@ async fn run_step(plan: &Plan, wave: &Wave, step: &Step, target: &impl Target) -
                     deletion: Some(Deletion { uid: uid.clone(), was_there }),
                     ..finished(wave, step, OutcomeStatus::Pruned, "pruned")
                 },
-                // It was replaced since the plan was made: the one that was planned on is gone.
-                Err(error) if error.kind == CallErrorKind::Conflict => StepResult {
-                    deletion: Some(Deletion { uid: uid.clone(), was_there: false }),
-                    ..finished(wave, step, OutcomeStatus::Pruned, "pruned")
-                },
+                // It was replaced since the plan was made, so that the one that was planned on is gone; or somebody
+                // wrote in between. Nothing is to be concluded from that: the watch tells which.
+                Err(error) if error.kind == CallErrorKind::Conflict => {
+                    finished(wave, step, OutcomeStatus::Pruned, "pruned")
+                }
                 Err(error) => failed(wave, step, &error),
             }
         }

@@ -394,3 +394,17 @@ async fn a_hook_that_runs_already_is_left_as_it_is() {
     let running = |result: &windlass_apply::StepResult| result.outcome.hook == Some(OperationPhase::Running);
     assert!(results.iter().all(running), "{results:?}");
 }
+
+#[tokio::test]
+async fn only_an_answer_tells_what_a_deletion_met() {
+    let target =
+        ScriptedTarget::new([("fought", CallErrorKind::Conflict), ("far", CallErrorKind::Transient)]);
+    let steps = ["there", "ghost", "fought", "far"].map(|name| delete(name, 1));
+    let plan = plan(vec![steps.into()]);
+    let results = run_wave(&plan, &plan.waves[0], &target).await;
+    let met: Vec<Option<bool>> =
+        results.iter().map(|result| result.deletion.as_ref().map(|met| met.was_there)).collect();
+    // A conflict is no proof that the object is gone.
+    assert_eq!(met, [Some(true), Some(false), None, None]);
+    assert!(results.iter().filter_map(|result| result.deletion.as_ref()).all(|met| met.uid == "u1"));
+}
