@@ -47,7 +47,7 @@ const fn kubernetes(name: &'static str, package: &'static str) -> Tool {
 }
 
 /// All of them; what the tests need comes first.
-const TOOLS: [Tool; 13] = [
+const TOOLS: [Tool; 14] = [
     Tool {
         name: "etcd",
         module: "etcd",
@@ -113,6 +113,14 @@ const TOOLS: [Tool; 13] = [
         module: "s3",
         package: "windlass.dev/tools/s3",
         pinned: "github.com/johannesboyne/gofakes3",
+        linker_flags: "",
+        cluster: false,
+    },
+    Tool {
+        name: "client-go",
+        module: "client-go",
+        package: "windlass.dev/tools/client-go",
+        pinned: "k8s.io/client-go",
         linker_flags: "",
         cluster: false,
     },

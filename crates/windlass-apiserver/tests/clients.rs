@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use windlass_apiserver::{Config, Server};
-use windlass_testing::{Authority, Kubectl, Process, eventually_blocking, tool};
+use windlass_testing::{Authority, Cluster, Kubectl, Process, eventually_blocking, tool};
 
 /// Everything here takes seconds; this bounds a machine that is very busy.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -271,4 +271,52 @@ async fn kubernetes_own_controllers_and_scheduler_run_workloads() {
     until("what belonged to them", &|| same(&place.get("replicasets,pods -l app")["items"], json!([])));
     drop(processes);
     place.server.shutdown().await;
+}
+
+/// What the real server's client met: `client-go.txt`, with informers that stream their first list and without.
+fn met() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/client-go.txt")
+}
+
+/// What a program of client-go's parts meets at a server, both ways.
+fn transcript(binary: &Path, kubeconfig: &Path) -> String {
+    let run = |watch_list: bool| {
+        let output = Command::new(binary)
+            .arg("-kubeconfig")
+            .arg(kubeconfig)
+            .args(["-namespace", &format!("client-go-{watch_list}"), &format!("-watch-list={watch_list}")])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}\n{complaints}");
+        format!("# with -watch-list={watch_list}\n{text}")
+    };
+    run(true) + &run(false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_go_meets_what_it_meets_at_kube_apiserver() {
+    let Some([binary]) = tools(["client-go"]) else { return };
+    let place = Place::start(false).await;
+    let ours = transcript(&binary, &place.file("admin", place.server.kubeconfig().unwrap()));
+    let theirs = std::fs::read_to_string(met()).unwrap();
+    let different: Vec<String> = ours
+        .lines()
+        .zip(theirs.lines())
+        .filter(|(ours, theirs)| ours != theirs)
+        .map(|(ours, theirs)| format!("ours   {ours}\ntheirs {theirs}"))
+        .collect();
+    assert!(different.is_empty(), "{} lines:\n{}", different.len(), different.join("\n"));
+    assert_eq!(ours.lines().count(), theirs.lines().count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "starts the original programs, and writes what client-go meets there"]
+async fn record_what_client_go_meets() {
+    let [binary] = tools(["client-go"]).unwrap();
+    let controllers = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
+        root-ca-certificate-publisher-controller";
+    let cluster = Cluster::builder().controllers(controllers).nodes(0).start().await.unwrap();
+    std::fs::write(met(), transcript(&binary, cluster.kubeconfig())).unwrap();
 }
