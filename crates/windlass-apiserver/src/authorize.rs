@@ -3,6 +3,7 @@
 use windlass_kube::{Object, Value};
 
 use crate::api::{Api, UserInfo};
+use crate::audit;
 use crate::resource::GroupResource;
 use crate::status::Status;
 use crate::store::Key;
@@ -26,8 +27,28 @@ pub(crate) struct Attributes<'a> {
 ///
 /// `Forbidden`, in the server's words.
 pub(crate) fn authorize(api: &Api, attributes: &Attributes<'_>) -> Result<(), Status> {
-    if is_allowed(api, api.user(), attributes) {
-        return Ok(());
+    told(check(api, attributes))
+}
+
+/// Tells the audit log what was decided.
+fn told(decision: Result<String, Status>) -> Result<(), Status> {
+    let (word, reason) = match &decision {
+        Ok(reason) => ("allow", reason.as_str()),
+        Err(_) => ("forbid", ""),
+    };
+    audit::annotate(|| "authorization.k8s.io/decision".into(), || word.into());
+    audit::annotate(|| "authorization.k8s.io/reason".into(), || reason.into());
+    decision.map(drop)
+}
+
+/// As [`authorize`], with the reason why it is allowed, and unheard.
+///
+/// # Errors
+///
+/// `Forbidden`, in the server's words.
+pub(crate) fn check(api: &Api, attributes: &Attributes<'_>) -> Result<String, Status> {
+    if let Some(reason) = allowed_by(api, api.user(), attributes) {
+        return Ok(reason);
     }
     let full = if attributes.subresource.is_empty() {
         attributes.resource.to_owned()
@@ -58,13 +79,13 @@ pub(crate) fn authorize_path(api: &Api, method: &http::Method, path: &str) -> Re
         "GET" => "get".to_owned(),
         other => other.to_ascii_lowercase(),
     };
-    if path_allowed_by(api, api.user(), &verb, path).is_some() {
-        return Ok(());
+    if let Some(reason) = path_allowed_by(api, api.user(), &verb, path) {
+        return told(Ok(reason));
     }
     let why = format!("forbidden: User {:?} cannot {verb} path {path:?}", api.user().name);
     let mut status = Status::new(403, "Forbidden", why);
     status.details.shown_when_empty = true;
-    Err(status)
+    told(Err(status))
 }
 
 /// Whether a user may do something.

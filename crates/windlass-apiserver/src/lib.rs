@@ -9,6 +9,7 @@
 
 mod admission;
 mod api;
+pub mod audit;
 mod authorize;
 mod backup;
 pub mod controllers;

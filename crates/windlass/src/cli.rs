@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use windlass_apiserver::audit::{Audit, LogOptions};
 use windlass_cluster::LocalLogins;
 use windlass_plugin::{DEFAULT_FOLDER, Finding, PluginSettings, Registry};
 use windlass_sandbox::confined::{Confinement, JobLimits, PLUGIN_SECONDS};
@@ -309,9 +310,47 @@ pub(crate) struct UpOptions {
     /// Simulate workloads: Deployments, Jobs and Pods become ready as if they ran. Nothing really runs.
     #[arg(long, env = "WINDLASS_SIMULATE_WORKLOADS")]
     pub(crate) simulate_workloads: bool,
+    #[command(flatten)]
+    pub(crate) audit: AuditOptions,
     /// Serve the API only and leave Applications alone.
     #[arg(long, env = "WINDLASS_NO_ENGINE")]
     pub(crate) no_engine: bool,
+}
+
+/// What the embedded API tells of its requests, and where.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AuditOptions {
+    /// The policy (`audit.k8s.io/v1`) that says which requests of the embedded API are told of.
+    #[arg(long, env = "WINDLASS_AUDIT_POLICY_FILE", value_name = "FILE", requires = "audit_log_path")]
+    pub(crate) audit_policy_file: Option<PathBuf>,
+    /// The file that is told, one event a line; `-` is standard output.
+    #[arg(long, env = "WINDLASS_AUDIT_LOG_PATH", value_name = "FILE", requires = "audit_policy_file")]
+    pub(crate) audit_log_path: Option<PathBuf>,
+    /// How many megabytes the log has before another is begun.
+    #[arg(long, env = "WINDLASS_AUDIT_LOG_MAXSIZE", default_value_t = 100, value_name = "MB")]
+    pub(crate) audit_log_maxsize: u64,
+    /// For how many days older logs are kept; 0 is for ever.
+    #[arg(long, env = "WINDLASS_AUDIT_LOG_MAXAGE", default_value_t = 0, value_name = "DAYS")]
+    pub(crate) audit_log_maxage: u64,
+    /// How many older logs are kept; 0 is all.
+    #[arg(long, env = "WINDLASS_AUDIT_LOG_MAXBACKUP", default_value_t = 0, value_name = "COUNT")]
+    pub(crate) audit_log_maxbackup: usize,
+}
+
+impl AuditOptions {
+    /// Who tells, where anybody is to be told.
+    pub(crate) fn open(&self) -> Result<Option<Audit>> {
+        let (Some(policy), Some(path)) = (&self.audit_policy_file, &self.audit_log_path) else {
+            return Ok(None);
+        };
+        let options = LogOptions {
+            path: path.clone(),
+            max_megabytes: self.audit_log_maxsize,
+            max_age_days: self.audit_log_maxage,
+            max_backups: self.audit_log_maxbackup,
+        };
+        Ok(Some(Audit::open(policy, options)?))
+    }
 }
 
 /// Options of `windlass controller`.

@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
     let scratch = Scratch::new()?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let begun = Instant::now();
-    let plane = ControlPlane::start(Data::Memory, listen, true, CONTROL_PLANE).await?;
+    let plane = ControlPlane::start(Data::Memory, listen, true, CONTROL_PLANE, None).await?;
     let kubeconfig = scratch.path.join("kubeconfig");
     plane.write_kubeconfig(&kubeconfig)?;
     let session = Session::new(plane.client.clone(), CONTROL_PLANE, options.color.paint());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use windlass_apiserver::audit::Audit;
 use windlass_apiserver::{Config, Data, Server};
 use windlass_cluster::{ApplyOptions, ClusterClient, Resource};
 use windlass_kube::{Gvk, Object, Value};
@@ -26,8 +27,9 @@ impl ControlPlane {
         listen: SocketAddr,
         simulate_workloads: bool,
         namespace: &str,
+        audit: Option<Audit>,
     ) -> Result<Self> {
-        let config = Config { data, listen, simulate_workloads, ..Config::default() };
+        let config = Config { data, listen, simulate_workloads, audit, ..Config::default() };
         let server = Server::start(config).await.with_context(|| {
             format!("the embedded API server could not start on {listen} (choose another address with --api-listen)")
         })?;
@@ -120,9 +122,14 @@ pub(crate) async fn run(options: UpOptions) -> Result<()> {
         Some(_) => Data::Memory,
         None => Data::Dir(data_dir.join("api")),
     };
-    let plane =
-        ControlPlane::start(data, options.api_listen, options.simulate_workloads, &options.engine.namespace)
-            .await?;
+    let plane = ControlPlane::start(
+        data,
+        options.api_listen,
+        options.simulate_workloads,
+        &options.engine.namespace,
+        options.audit.open()?,
+    )
+    .await?;
     let files = scratch.as_ref().map_or(data_dir, |scratch| scratch.path.clone());
     let kubeconfig = options.kubeconfig_out.clone().unwrap_or_else(|| files.join("kubeconfig"));
     plane.write_kubeconfig(&kubeconfig)?;

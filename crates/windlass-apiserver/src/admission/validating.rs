@@ -1,5 +1,7 @@
 //! `ValidatingAdmissionPolicy`: rules in CEL that a write must keep.
 
+use std::collections::BTreeMap;
+
 use windlass_cel::{Type, Value as Cel};
 use windlass_kube::{Gvk, Object, Value};
 
@@ -8,6 +10,7 @@ use super::expressions::{Compiler, Outcome, Scope};
 use super::matching::{Matched, Matcher};
 use super::{Attributes, params};
 use crate::api::Api;
+use crate::audit;
 use crate::status::{Cause, Status};
 use crate::store::Key;
 
@@ -20,6 +23,12 @@ pub(super) const BINDINGS: &str = "admissionregistration.k8s.io/validatingadmiss
 /// The longest message that an expression may make, in bytes: `MaxEvaluatedMessageExpressionSizeBytes`.
 const LONGEST_MESSAGE: usize = 5 * 1024;
 
+/// The longest audit annotation, in bytes: `maxAuditAnnotationValueLength`.
+const LONGEST_ANNOTATION: usize = 10 * 1024;
+
+/// What policies add to what is told of a request, by key.
+type Told = BTreeMap<String, Vec<String>>;
+
 /// A policy, compiled.
 #[derive(Debug)]
 pub(super) struct Policy {
@@ -31,6 +40,15 @@ pub(super) struct Policy {
     variables: Variables,
     conditions: Vec<Condition>,
     validations: Vec<Validation>,
+    annotations: Vec<Annotation>,
+}
+
+/// What a policy adds to what is told of a request.
+#[derive(Debug)]
+struct Annotation {
+    key: String,
+    text: String,
+    program: Outcome,
 }
 
 /// What must hold of a request for a policy or a webhook to look at it.
@@ -94,6 +112,8 @@ struct Validation {
 struct Denial {
     message: String,
     reason: String,
+    /// Which of the rules it is.
+    idx: usize,
 }
 
 impl Policy {
@@ -128,6 +148,15 @@ impl Policy {
                 }
             })
             .collect();
+        let annotations = spec
+            .items_at(&["auditAnnotations"])
+            .iter()
+            .map(|annotation| {
+                let expression = text(annotation, "valueExpression");
+                let program = compiler.compile(&expression, scope, &[Type::String, Type::Null]);
+                Annotation { key: text(annotation, "key"), text: expression, program }
+            })
+            .collect();
         Self {
             name: policy.str_at(&["metadata", "name"]).unwrap_or_default().to_owned(),
             ignores_faults: spec.str_at(&["failurePolicy"]) == Some("Ignore"),
@@ -136,12 +165,13 @@ impl Policy {
             variables,
             conditions,
             validations,
+            annotations,
         }
     }
 
     /// What went wrong in the policy itself, which counts as a refusal or not.
     fn fault(&self, message: String) -> Vec<Denial> {
-        if self.ignores_faults { Vec::new() } else { vec![Denial { message, reason: String::new() }] }
+        if self.ignores_faults { Vec::new() } else { vec![Denial { message, reason: String::new(), idx: 0 }] }
     }
 
     /// Why a request is refused.
@@ -174,11 +204,48 @@ impl Policy {
                         .into_iter()
                         .find(|message| !message.is_empty())
                         .unwrap_or_else(|| format!("failed expression: {}", validation.text.trim()));
-                    denials.push(Denial { message, reason: validation.reason.clone() });
+                    denials.push(Denial { message, reason: validation.reason.clone(), idx });
                 }
             }
         }
         denials
+    }
+
+    /// What is to be told of a request beside what is told of all, by key.
+    ///
+    /// # Errors
+    ///
+    /// Where an expression fails, and the policy may not.
+    fn annotate(&self, activation: &Activation, found: &mut Told) -> Result<(), String> {
+        if self.annotations.is_empty()
+            || !matches!(are_met(&self.conditions, &self.variables, activation), Ok(true))
+        {
+            return Ok(());
+        }
+        let mut evaluation = activation.evaluation(&self.variables, BUDGET);
+        for annotation in &self.annotations {
+            let outcome = match evaluation.run(&annotation.text, &annotation.program) {
+                Ok(outcome) => outcome,
+                Err(fatal) => Err(fatal),
+            };
+            match outcome {
+                Ok(Cel::String(text)) if !text.trim().is_empty() => {
+                    let mut end = text.trim().len().min(LONGEST_ANNOTATION);
+                    while !text.trim().is_char_boundary(end) {
+                        end -= 1;
+                    }
+                    let text = text.trim()[..end].to_owned();
+                    let values = found.entry(annotation.key.clone()).or_default();
+                    if !values.contains(&text) {
+                        values.push(text);
+                    }
+                }
+                Ok(_) => {}
+                Err(_) if self.ignores_faults => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
     }
 
     /// The messages that expressions make, where they make one that is fit.
@@ -247,6 +314,7 @@ pub(super) async fn dispatch(
                 continue;
             }
         };
+        let mut told = Told::new();
         for binding in bound {
             let Some(params) = params::given(api, attributes, binding, param_resource.as_deref()) else {
                 continue;
@@ -269,7 +337,11 @@ pub(super) async fn dispatch(
                         match action.as_str() {
                             Some("Deny") => refuse(
                                 Some(binding.name()),
-                                Denial { message: denial.message.clone(), reason: denial.reason.clone() },
+                                Denial {
+                                    message: denial.message.clone(),
+                                    reason: denial.reason.clone(),
+                                    idx: denial.idx,
+                                },
                             ),
                             Some("Warn") => warnings.push(format!(
                                 "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",
@@ -277,14 +349,35 @@ pub(super) async fn dispatch(
                                 binding.name(),
                                 denial.message
                             )),
+                            Some("Audit") => audit::annotate(
+                                || "validation.policy.admission.k8s.io/validation_failure".into(),
+                                || failure(&policy.name, binding, &denial),
+                            ),
                             _ => {}
                         }
                     }
                 }
+                if let Err(why) = policy.annotate(&activation, &mut told) {
+                    refuse(Some(binding.name()), Denial { message: why, reason: String::new(), idx: 0 });
+                }
             }
+        }
+        for (key, values) in told {
+            audit::annotate(|| format!("{}/{key}", policy.name), || values.join(", "));
         }
     }
     denied.map_or(Ok(()), Err)
+}
+
+/// A rule that was broken, as the audit log has it.
+fn failure(policy: &str, binding: &Object, denial: &Denial) -> String {
+    let actions = binding.at(&["spec", "validationActions"]).cloned().unwrap_or_default();
+    let message = serde_json::to_string(&denial.message).unwrap_or_default();
+    format!(
+        "[{{\"message\":{message},\"policy\":{policy:?},\"binding\":{:?},\"expressionIndex\":{},\"validationActions\":{actions:?}}}]",
+        binding.name(),
+        denial.idx
+    )
 }
 
 /// The values of a request, which is at the version that a policy asked for.

@@ -16,6 +16,7 @@ use super::validating::{Condition, are_met};
 use super::{Attributes, Rounds};
 use crate::api::Api;
 use crate::api::write::new_uid;
+use crate::audit;
 use crate::status::Status;
 use crate::store::Revision;
 
@@ -33,6 +34,7 @@ const DEFAULT_TIMEOUT: u64 = 10;
 pub(super) struct Hook {
     /// Tells it apart from all others.
     key: String,
+    configuration: String,
     name: String,
     ignores_failures: bool,
     looks_again: bool,
@@ -80,6 +82,7 @@ impl Hook {
         let versions = hook.items_at(&["admissionReviewVersions"]).iter().filter_map(Value::as_str);
         Self {
             key: format!("{configuration}/{}/{idx}", text("name")),
+            configuration: configuration.to_owned(),
             name: text("name").to_owned(),
             ignores_failures: text("failurePolicy") == "Ignore",
             looks_again: text("reinvocationPolicy") == "IfNeeded",
@@ -144,6 +147,11 @@ impl Hook {
             .map_err(|why| Refusal::Failed(format!("received invalid webhook response: {why}")))?;
         let warnings =
             response.items_at(&["warnings"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let said = response.get("auditAnnotations").and_then(Value::as_object);
+        for (key, text) in said.into_iter().flat_map(|said| said.iter()) {
+            let text = text.as_str().unwrap_or_default();
+            audit::annotate(|| format!("{}/{key}", self.name), || text.to_owned());
+        }
         if response.bool_at(&["allowed"]) != Some(true) {
             let status = refusal(&self.name, response.get("status"));
             return Err(Refusal::Refused(status.warned(warnings)));
@@ -160,6 +168,24 @@ impl Hook {
             }
         };
         Ok(Consent { patch, warnings })
+    }
+
+    /// Tells the audit log whether the webhook changed the object, and how.
+    fn tell(&self, place: &str, is_changed: bool, patch: Option<&Value>) {
+        let named = format!("{{\"configuration\":{:?},\"webhook\":{:?}", self.configuration, self.name);
+        audit::annotate(
+            || format!("mutation.webhook.admission.k8s.io/{place}"),
+            || format!("{named},\"mutated\":{is_changed}}}"),
+        );
+        if let Some(patch) = patch {
+            audit::annotate_request(
+                || format!("patch.webhook.admission.k8s.io/{place}"),
+                || {
+                    let patch = serde_json::to_string(patch).unwrap_or_default();
+                    format!("{named},\"patch\":{patch},\"patchType\":\"JSONPatch\"}}")
+                },
+            );
+        }
     }
 
     /// A failure to ask, as the client is told it.
@@ -251,7 +277,7 @@ pub(super) async fn mutate(
         return Ok(());
     }
     rounds.begin(attributes.object.as_ref());
-    for hook in configurations.iter().flat_map(|hooks| hooks.iter()) {
+    for (idx, hook) in configurations.iter().flat_map(|hooks| hooks.iter()).enumerate() {
         let Some(matched) = hook.is_meant(api, attributes).await? else { continue };
         if rounds.is_again && !rounds.is_due(&hook.key) {
             continue;
@@ -260,6 +286,11 @@ pub(super) async fn mutate(
         if let Ok(consent) = &asked {
             warnings.extend(consent.warnings.iter().cloned());
         }
+        let place = format!("round_{}_index_{idx}", u8::from(rounds.is_again));
+        let patch = match &asked {
+            Ok(Consent { patch, .. }) => patch.clone(),
+            Err(_) => None,
+        };
         let patched = match asked {
             Ok(Consent { patch: Some(patch), .. }) if patch.as_array().is_some_and(|it| !it.is_empty()) => {
                 patched(api, attributes, &matched, hook, &patch).await
@@ -270,12 +301,16 @@ pub(super) async fn mutate(
         if let Ok(true) = patched {
             rounds.changed();
         }
+        hook.tell(&place, matches!(patched, Ok(true)), patch.filter(|_| patched.is_ok()).as_ref());
         if hook.looks_again {
             rounds.looks_again(hook.key.clone());
         }
         match patched {
             Ok(_) => {}
-            Err(Refusal::Failed(_)) if hook.ignores_failures => {}
+            Err(Refusal::Failed(_)) if hook.ignores_failures => audit::annotate(
+                || format!("failed-open.mutation.webhook.admission.k8s.io/{place}"),
+                || hook.name.clone(),
+            ),
             Err(Refusal::Failed(why)) => return Err(hook.failure(&why)),
             Err(Refusal::Refused(status)) => return Err(status),
         }
@@ -330,10 +365,13 @@ pub(super) async fn validate(
     let asked = meant.iter().map(|(hook, matched)| hook.ask(api, attributes, matched, false));
     let answers = futures_util::future::join_all(asked).await;
     let mut refused = None;
-    for ((hook, _), answer) in meant.iter().zip(answers) {
+    for (((hook, _), answer), idx) in meant.iter().zip(answers).zip(0..) {
         match answer {
             Ok(consent) => warnings.extend(consent.warnings),
-            Err(Refusal::Failed(_)) if hook.ignores_failures => {}
+            Err(Refusal::Failed(_)) if hook.ignores_failures => audit::annotate(
+                || format!("failed-open.validating.webhook.admission.k8s.io/round_0_index_{idx}"),
+                || hook.name.clone(),
+            ),
             Err(Refusal::Failed(why)) => {
                 refused.get_or_insert_with(|| hook.failure(&why));
             }

@@ -29,12 +29,17 @@ impl Body {
         matches!(self.0, Kind::Whole(_))
     }
 
-    /// All of it, if it is there already.
-    pub(super) fn whole_bytes(&self) -> Option<&Bytes> {
+    /// What there is of a body that is there already and was not read.
+    pub(crate) fn whole_bytes(&self) -> Option<&Bytes> {
         match &self.0 {
             Kind::Whole(bytes) => bytes.as_ref(),
             Kind::Stream(_) => None,
         }
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.0, Kind::Whole(None))
     }
 
     /// A body that comes in pieces.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod answer;
+pub(crate) mod asked;
 mod body;
 mod columns;
 mod discovery;
@@ -30,7 +31,8 @@ pub use body::Body;
 pub(crate) use json_error::in_go as go_json_error;
 
 use crate::api::{Api, UserInfo};
-use crate::authorize::{Attributes, authorize, authorize_path};
+use crate::audit::{self, Audit};
+use crate::authorize::{Attributes, authorize_path, check};
 use crate::status::Status;
 use accept::{Endpoint, Media};
 use discovery::Discovery;
@@ -49,6 +51,7 @@ pub const MAX_IN_FLIGHT: usize = 600;
 #[derive(Clone)]
 pub struct ApiService {
     api: Api,
+    audit: Option<Audit>,
     shared: Arc<Shared>,
 }
 
@@ -66,12 +69,27 @@ impl ApiService {
             discovery: Discovery::default(),
             documents: Documents::default(),
         };
-        Self { api, shared: Arc::new(shared) }
+        Self { api, audit: None, shared: Arc::new(shared) }
     }
 
     /// The same service as another user.
     pub(crate) fn as_user(&self, user: UserInfo) -> Self {
-        Self { api: self.api.as_user(user), shared: self.shared.clone() }
+        Self { api: self.api.as_user(user), audit: self.audit.clone(), shared: self.shared.clone() }
+    }
+
+    /// The same service, which tells of its requests.
+    #[must_use]
+    pub fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// Refuses a request by nobody who is known.
+    pub(crate) async fn refuse<B>(&self, request: Request<B>, status: &Status) -> Response<Body> {
+        if let Some(audit) = &self.audit {
+            let (parts, _) = request.into_parts();
+            audit::refused(audit, &parts, status).await;
+        }
+        answer::status(status)
     }
 
     /// Whom a bearer token names.
@@ -88,11 +106,37 @@ impl ApiService {
     {
         let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let refused = accept::negotiate(accept.unwrap_or_default(), Endpoint::Plain);
+        let refused = refused.map_or(Media::Json, |it| it.media);
         let mut media = Media::Json;
-        match self.try_answer(request, &mut media).await {
-            Ok(response) => answer::in_media(response, media).await,
+        let response = match self.audit.clone() {
+            None => self.answer_or_refuse(request, refused, &mut media).await,
+            Some(audit) => {
+                let (parts, body) = request.into_parts();
+                let (seen, user) = (parts.clone(), self.api.user().clone());
+                let work = self.answer_or_refuse(Request::from_parts(parts, body), refused, &mut media);
+                audit::observed(&audit, &user, &seen, work).await
+            }
+        };
+        answer::in_media(response, media).await
+    }
+
+    /// Answers as [`try_answer`](Self::try_answer), refusals included.
+    async fn answer_or_refuse<B>(
+        self,
+        request: Request<B>,
+        refused: Media,
+        media: &mut Media,
+    ) -> Response<Body>
+    where
+        B: http_body::Body,
+        B::Data: Buf,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self.try_answer(request, media).await {
+            Ok(response) => response,
             Err(status) => {
-                answer::in_media(answer::status(&status), refused.map_or(Media::Json, |it| it.media)).await
+                *media = refused;
+                answer::status(&status)
             }
         }
     }
@@ -120,8 +164,12 @@ impl ApiService {
         // Bodies are read only behind this, so that those who wait cost little.
         let permit = if is_watch { None } else { self.shared.in_flight.acquire().await.ok() };
         let Some(target) = Target::parse(&segments) else {
-            if !is_health(path) {
-                authorize_path(&api, &parts.method, path)?;
+            // What everybody may ask is decided only for those who are told why.
+            if !is_health(path) || audit::is_on() {
+                let decided = authorize_path(&api, &parts.method, path);
+                if !is_health(path) {
+                    decided?;
+                }
             }
             if path == crate::BACKUP_PATH {
                 return crate::backup::answer(api.store(), &parts.method).await;
@@ -153,7 +201,7 @@ impl ApiService {
         let may_be = |group: &str, resource: &str, namespace: &str, name: &str| {
             let attributes =
                 Attributes { verb: "impersonate", group, resource, subresource: "", namespace, name };
-            authorize(&self.api, &attributes)
+            check(&self.api, &attributes).map(drop)
         };
         match account {
             Some((namespace, name)) => may_be("", "serviceaccounts", namespace, name)?,
@@ -177,7 +225,14 @@ impl ApiService {
         if !uid.is_empty() {
             may_be("authentication.k8s.io", "uids", "", &uid)?;
         }
-        Ok(self.api.as_user(UserInfo { name: name.into(), uid, groups }))
+        let user = UserInfo { name: name.into(), uid, groups };
+        let constraint = match account {
+            _ if !self.api.user().is_in("system:masters") => "",
+            Some(_) => "impersonate:serviceaccount",
+            None => "impersonate:user-info",
+        };
+        audit::impersonated(&user, constraint);
+        Ok(self.api.as_user(user))
     }
 
     /// Discovery, documents, health: what is not a resource.

@@ -18,6 +18,7 @@ use crate::api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, Patch, Propagation, Watch, WatchOptions,
     WriteOptions, Written,
 };
+use crate::audit;
 use crate::authorize::{Attributes, authorize};
 use crate::protobuf;
 use crate::resource::{Gvr, Resource};
@@ -58,6 +59,7 @@ impl Call {
             return response.map(|response| answer::warn(response, &[warning]));
         }
         if deprecated {
+            audit::annotate(|| "k8s.io/deprecated".into(), || "true".into());
             let warning =
                 "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned();
             return response.map(|response| answer::warn(response, &[warning]));
@@ -104,6 +106,13 @@ impl Call {
             }
             ("create", None) if !resource.has_verb("get") => {
                 let review = self.read_value()?;
+                audit::request_object(|| {
+                    let mut sent = review.clone();
+                    if resource.kind.ends_with("AccessReview") && sent.get("status").is_none() {
+                        sent.set_at(&["status", "allowed"], false);
+                    }
+                    sent
+                });
                 reviews::answer(&self.api, &resource, &namespace, review, self.query.get("fieldManager"))
                     .map(|review| answer::value(201, &review))
             }
@@ -475,6 +484,16 @@ impl Call {
     }
 
     fn read_patch(&self, options: &WriteOptions) -> Result<Patch, Status> {
+        let patch = self.read_patch_of_type(options)?;
+        audit::request_object(|| match &patch {
+            Patch::Json(patch) | Patch::Merge(patch) | Patch::Strategic(patch) | Patch::Apply(patch) => {
+                patch.clone()
+            }
+        });
+        Ok(patch)
+    }
+
+    fn read_patch_of_type(&self, options: &WriteOptions) -> Result<Patch, Status> {
         let content_type = header_text(&self.parts, header::CONTENT_TYPE);
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if options.force && media_type != "application/apply-patch+yaml" {
@@ -592,6 +611,9 @@ impl Call {
                 "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
             )));
         }
+        if !self.body.is_empty() {
+            audit::request_object(|| said(&body));
+        }
         self.check_delete_options(&body)?;
         let propagation = match body
             .str_at(&["propagationPolicy"])
@@ -676,6 +698,7 @@ impl Call {
             }
             ("eviction", &Method::POST) => {
                 let body = self.read_value()?;
+                audit::request_object(|| body.clone());
                 let named = body.str_at(&["metadata", "name"]).unwrap_or_default();
                 if !named.is_empty() && named != name {
                     return Err(Status::bad_request("name in URL does not match name in Eviction object"));
@@ -691,12 +714,14 @@ impl Call {
             }
             ("binding", &Method::POST) => {
                 let body = self.read_value()?;
+                audit::request_object(|| body.clone());
                 let node = body.str_at(&["target", "name"]).unwrap_or_default().to_owned();
                 self.api.bind(resource, namespace, name, &node).await?;
                 Ok(answer::value(201, &success()))
             }
             ("token", &Method::POST) => {
                 let body = self.read_value()?;
+                audit::request_object(|| body.clone());
                 reviews::token(&self.api, namespace, name, body, self.query.get("fieldManager"))
                     .map(|token| answer::value(201, &token))
             }
@@ -728,6 +753,7 @@ impl Call {
             Method::GET => self.api.scale(resource, namespace, name).await?,
             Method::PUT => {
                 let body = self.read_value()?;
+                audit::request_object(|| body.clone());
                 self.api.set_scale(resource, namespace, name, &options, |_| Ok(body.clone())).await?
             }
             Method::PATCH => {
@@ -803,6 +829,15 @@ fn returns_deleted(resource: &Resource) -> bool {
         "resource.k8s.io" => true,
         _ => false,
     }
+}
+
+/// The options of a deletion as they are told.
+fn said(body: &Value) -> Value {
+    let mut said = body.clone();
+    said.set_at(&["kind"], "DeleteOptions");
+    // The original tells of them in the version that it has them in itself.
+    said.set_at(&["apiVersion"], "meta.k8s.io/__internal");
+    said
 }
 
 fn success() -> Value {

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use windlass_kube::Str;
 
 use crate::api::{Api, UserInfo};
+use crate::audit::{Audit, Peer};
 use crate::controllers::{self, Controllers};
 use crate::http::{ApiService, Body};
 use crate::status::Status;
@@ -56,6 +57,8 @@ pub struct Config {
     pub names: Vec<String>,
     /// Whether workloads become ready without anything running.
     pub simulate_workloads: bool,
+    /// Who is told of requests.
+    pub audit: Option<Audit>,
 }
 
 impl Default for Config {
@@ -65,6 +68,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             names: Vec::new(),
             simulate_workloads: false,
+            audit: None,
         }
     }
 }
@@ -141,7 +145,7 @@ impl Server {
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
         let address =
             listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let service = api.service();
+        let service = api.service().audited(config.audit);
         let (stop, stopped) = watch::channel(false);
         let acceptor = identity.acceptor()?;
         let accepting = tokio::spawn(accept(listener, acceptor, service.clone(), stopped));
@@ -252,6 +256,7 @@ async fn serve(
     watcher: hyper_util::server::graceful::Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
+    let peer = Peer(stream.peer_addr()?.ip());
     let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
     let by_certificate = stream
         .get_ref()
@@ -261,7 +266,7 @@ async fn serve(
         .and_then(|certificate| tls::user_of(certificate));
     let service = service_fn(move |request: Request<Incoming>| {
         let (service, by_certificate) = (service.clone(), by_certificate.clone());
-        async move { Ok::<_, std::convert::Infallible>(answer(service, by_certificate, request).await) }
+        async move { Ok::<_, std::convert::Infallible>(answer(service, by_certificate, peer, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
@@ -273,7 +278,8 @@ async fn serve(
 async fn answer(
     service: ApiService,
     by_certificate: Option<UserInfo>,
-    request: Request<Incoming>,
+    peer: Peer,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer "));
@@ -282,9 +288,10 @@ async fn answer(
         (None, Some(user)) => Some(user),
         (None, None) => is_public(request.uri().path()).then(anonymous),
     };
+    request.extensions_mut().insert(peer);
     match user {
         Some(user) => service.as_user(user).answer(request).await,
-        None => crate::http::refusal(&Status::unauthorized()),
+        None => service.refuse(request, &Status::unauthorized()).await,
     }
 }
 

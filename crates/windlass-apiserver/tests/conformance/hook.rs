@@ -91,6 +91,7 @@ fn answer(path: &str, request: &Value) -> Value {
             {"op": "add", "path": "/metadata/labels", "value": {"hooked": "yes"}},
             {"op": "add", "path": "/spec/size", "value": "8x8"}
         ])),
+        "telling" => json!({"allowed": true, "auditAnnotations": {"told": "by the webhook"}}),
         "convert" => converted(request),
         _ => json!({"allowed": true}),
     }

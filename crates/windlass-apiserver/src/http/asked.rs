@@ -1,0 +1,51 @@
+//! What a request asks for, as policies of audit name it.
+
+use http::{Method, Uri};
+
+use super::path::{Query, Target, segments, watched};
+use crate::audit::{Asked, Target as Named};
+
+/// Reads method and address: `RequestInfo` of kube-apiserver.
+pub(crate) fn asked(method: &Method, uri: &Uri) -> Asked {
+    let plain =
+        || Asked { verb: method.as_str().to_ascii_lowercase(), path: uri.path().to_owned(), target: None };
+    let Some(mut words) = segments(uri.path()) else { return plain() };
+    let query = Query::parse(uri.query().unwrap_or_default());
+    let mut is_watch = query.flag("watch");
+    let mut watched_name = None;
+    if let Some((without, name)) = watched(&words) {
+        (words, watched_name, is_watch) = (without, name, true);
+    }
+    let Some(target) = Target::parse(&words) else { return plain() };
+    let is_namespace = target.gvr.group.is_empty() && target.gvr.resource == "namespaces";
+    let mut name = target.name.clone().or(watched_name);
+    let verb = match (method, target.name.is_some()) {
+        (&Method::GET | &Method::HEAD, true) => "get",
+        (&Method::GET | &Method::HEAD, false) => {
+            // One object that is selected by its name is named.
+            let exact = query.get("fieldSelector").strip_prefix("metadata.name=");
+            name = name.or_else(|| exact.filter(|it| !it.contains([',', '='])).map(str::to_owned));
+            if is_watch { "watch" } else { "list" }
+        }
+        (&Method::POST, _) => "create",
+        (&Method::PUT, _) => "update",
+        (&Method::PATCH, _) => "patch",
+        (&Method::DELETE, true) => "delete",
+        (&Method::DELETE, false) => "deletecollection",
+        _ => "",
+    };
+    let name = name.unwrap_or_default();
+    let namespace = target.namespace.unwrap_or_default();
+    Asked {
+        verb: verb.to_owned(),
+        path: uri.path().to_owned(),
+        target: Some(Named {
+            group: target.gvr.group.to_string(),
+            version: target.gvr.version.to_string(),
+            resource: target.gvr.resource.to_string(),
+            subresource: target.subresource,
+            namespace: if is_namespace { name.clone() } else { namespace },
+            name,
+        }),
+    }
+}
