@@ -20,7 +20,7 @@ use crate::client::{Api, Call, Pool};
 use crate::figures::Report;
 use crate::scene::Scene;
 use crate::server::{Place, Server};
-use crate::workload::{self, CONTROL_PLANE, FLOOR, TARGET};
+use crate::workload::{self, CONTROL_PLANE, FLOOR};
 
 /// The branch that is followed.
 const BRANCH: &str = "main";
@@ -138,19 +138,10 @@ fn names(applications: &[Value]) -> Vec<String> {
 
 /// An automated Application of the folder that has its name.
 fn application(name: &str, repository: &Repository) -> Value {
-    json!({
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": {"name": name, "namespace": CONTROL_PLANE},
-        "spec": {
-            "project": "default",
-            "source": {"repoURL": repository.file_url(), "path": name, "targetRevision": BRANCH},
-            "destination": {"server": "https://kubernetes.default.svc", "namespace": TARGET},
-            "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
-            // A status that grows from commit to commit would make later ones slower.
-            "revisionHistoryLimit": 1,
-        },
-    })
+    let mut application = workload::automated(name, CONTROL_PLANE, &repository.file_url(), name);
+    // A status that grows from commit to commit would make later ones slower.
+    application["spec"]["revisionHistoryLimit"] = json!(1);
+    application
 }
 
 /// A ConfigMap as it stands in a file.

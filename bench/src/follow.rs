@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::client::{Api, Call};
+use crate::client::{Api, Call, Connection};
 use crate::workload;
 
 /// What a watch said about one Application.
@@ -61,27 +62,15 @@ impl Follower {
         let path = workload::applications(workload::CONTROL_PLANE);
         let list = api.once(&Call::get(&path)).await?;
         let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-        let mut connection = api.connect().await?;
-        let query = format!("{path}?watch=true&timeoutSeconds=3600&resourceVersion={version}");
-        let (status, mut body) = connection.open(&Call::get(&query)).await?;
-        if !status.is_success() {
-            bail!("the watch of Applications was answered with {status}");
-        }
         let (sender, changes) = mpsc::unbounded_channel();
+        let first = Stream::open(api, &version).await?;
+        let api = api.clone();
         let watching = tokio::spawn(async move {
-            // Kept, because the connection ends with it.
-            let _connection = connection;
-            let mut buffer = BytesMut::new();
-            while let Some(Ok(frame)) = body.frame().await {
-                buffer.extend_from_slice(&frame.into_data().unwrap_or_default());
-                let at = Instant::now();
-                while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                    let line = buffer.split_to(end + 1);
-                    let Some((name, state)) = read(&line) else { continue };
-                    if sender.send(Change { name, state, at }).is_err() {
-                        return;
-                    }
-                }
+            let (mut stream, mut version) = (first, version);
+            // A server may end a watch at any time; what came since the last change is still to be had.
+            while stream.pass_on(&mut version, &sender).await {
+                let Ok(next) = Stream::open(&api, &version).await else { return };
+                stream = next;
             }
         });
         Ok(Self { changes, watching: watching.abort_handle(), states: HashMap::new(), n_changes: 0, timeout })
@@ -140,7 +129,54 @@ impl Follower {
     }
 }
 
-fn read(line: &[u8]) -> Option<(String, State)> {
+/// One watch, as long as the server keeps it.
+struct Stream {
+    body: Incoming,
+    /// Kept, because the connection ends with it.
+    _connection: Connection,
+}
+
+impl Stream {
+    async fn open(api: &Api, version: &str) -> Result<Self> {
+        let path = workload::applications(workload::CONTROL_PLANE);
+        let query = format!("{path}?watch=true&timeoutSeconds=3600&resourceVersion={version}");
+        let mut connection = api.connect().await?;
+        let (status, body) = connection.open(&Call::get(&query)).await?;
+        if !status.is_success() {
+            bail!("the watch of Applications was answered with {status}");
+        }
+        Ok(Self { body, _connection: connection })
+    }
+
+    /// Passes on what comes until the stream ends, and keeps the newest version; `false` when nobody listens any more,
+    /// or when the server has forgotten what came since.
+    async fn pass_on(&mut self, version: &mut String, sender: &mpsc::UnboundedSender<Change>) -> bool {
+        let mut buffer = BytesMut::new();
+        while let Some(Ok(frame)) = self.body.frame().await {
+            buffer.extend_from_slice(&frame.into_data().unwrap_or_default());
+            let at = Instant::now();
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line = buffer.split_to(end + 1);
+                let Some((metadata, state)) = read(&line) else { return false };
+                *version = metadata.resource_version;
+                if sender.send(Change { name: metadata.name, state, at }).is_err() {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    resource_version: String,
+}
+
+/// What an event says; nothing when it is not of an Application, as an error is.
+fn read(line: &[u8]) -> Option<(Metadata, State)> {
     #[derive(Deserialize)]
     struct Event {
         object: Application,
@@ -150,10 +186,6 @@ fn read(line: &[u8]) -> Option<(String, State)> {
         metadata: Metadata,
         #[serde(default)]
         status: Status,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        name: String,
     }
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "camelCase")]
@@ -176,5 +208,5 @@ fn read(line: &[u8]) -> Option<(String, State)> {
         phase: status.operation_state.phase,
         health: status.health.status,
     };
-    Some((metadata.name, state))
+    Some((metadata, state))
 }

@@ -9,7 +9,7 @@ use crate::client::{Api, Call};
 use crate::follow::Follower;
 use crate::server::{Place, Server};
 use crate::windlass::Windlass;
-use crate::workload::{CONTROL_PLANE, TARGET};
+use crate::workload::{self, CONTROL_PLANE, TARGET};
 
 /// After this much silence nothing more is expected to be written.
 pub(crate) const SETTLE: Duration = Duration::from_millis(700);
@@ -56,10 +56,7 @@ impl Scene {
 
 /// Removes what a measurement left.
 pub(crate) async fn clear(api: &Api) -> Result<()> {
-    for kind in [
-        format!("/apis/argoproj.io/v1alpha1/namespaces/{CONTROL_PLANE}/applications"),
-        format!("/api/v1/namespaces/{TARGET}/configmaps"),
-    ] {
+    for kind in [workload::applications(CONTROL_PLANE), workload::config_maps(TARGET)] {
         api.once(&Call::delete(&kind)).await?;
     }
     Ok(())

@@ -80,13 +80,18 @@ fn files(size: Size, unit_idx: usize, value: &str) -> impl Iterator<Item = (Stri
 /// The Application of a Unit.
 pub(crate) fn application(unit_idx: usize, namespace: &str, repository: &str) -> Value {
     let name = name(unit_idx);
+    automated(&name, namespace, repository, &format!("units/{name}"))
+}
+
+/// An automated Application of a folder.
+pub(crate) fn automated(name: &str, namespace: &str, repository: &str, folder: &str) -> Value {
     json!({
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "project": "default",
-            "source": {"repoURL": repository, "path": format!("units/{name}"), "targetRevision": BRANCH},
+            "source": {"repoURL": repository, "path": folder, "targetRevision": BRANCH},
             "destination": {"server": "https://kubernetes.default.svc", "namespace": TARGET},
             "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
         },

@@ -1,8 +1,8 @@
 //! The files of a repository of many folders, and the Applications that name them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::workload::{CONTROL_PLANE, TARGET, name};
+use crate::workload::{self, CONTROL_PLANE, name};
 
 /// How many kustomizations lie on one base.
 const SHARING: usize = 100;
@@ -140,16 +140,6 @@ impl Fleet {
     #[expect(clippy::unused_self, reason = "it is an Application of this fleet")]
     pub(super) fn application(&self, unit_idx: usize, repository: &str) -> Value {
         let name = name(unit_idx);
-        json!({
-            "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "Application",
-            "metadata": {"name": name, "namespace": CONTROL_PLANE},
-            "spec": {
-                "project": "default",
-                "source": {"repoURL": repository, "path": format!("apps/{name}"), "targetRevision": "main"},
-                "destination": {"server": "https://kubernetes.default.svc", "namespace": TARGET},
-                "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
-            },
-        })
+        workload::automated(&name, CONTROL_PLANE, repository, &format!("apps/{name}"))
     }
 }
