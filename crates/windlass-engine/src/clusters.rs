@@ -45,7 +45,8 @@ pub(crate) struct ClusterState {
     pub(crate) permits: Arc<Semaphore>,
     /// Which part of it is looked at.
     pub(crate) extent: Extent,
-    lens: Lens,
+    /// How its objects are read. Reading one may run a script of somebody's: that is for the tasks that got it.
+    pub(crate) lens: Arc<Lens>,
 }
 
 /// A question that is asked once at a time. What is asked for meanwhile is asked afterwards: the answer that is
@@ -119,7 +120,7 @@ impl ClusterState {
             problem: None,
             permits,
             extent,
-            lens,
+            lens: Arc::new(lens),
         }
     }
 
@@ -212,12 +213,11 @@ impl ClusterState {
     }
 
     /// Takes in an object as a call returned it.
-    pub(crate) fn digest(&mut self, object: &Object) -> LiveRecord {
-        let record = self.lens.record(object);
+    pub(crate) fn take(&mut self, record: LiveRecord) {
         if !self.live.is_removed_since(&record) {
-            self.live.upsert(record.clone(), self.wanted.contains(&record.key));
+            let wanted = self.wanted.contains(&record.key);
+            self.live.upsert(record, wanted);
         }
-        record
     }
 }
 
@@ -243,7 +243,7 @@ async fn watch_kind(
     Place { cluster, namespace }: Place,
     client: ClusterClient,
     resource: Resource,
-    lens: Lens,
+    lens: Arc<Lens>,
     events: mpsc::Sender<Event>,
     metrics: Metrics,
 ) {

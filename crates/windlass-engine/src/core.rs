@@ -23,7 +23,9 @@ use windlass_apply::{Refusal, StepResult};
 use windlass_argo::{Project, Settings};
 use windlass_cluster::{ApiError, Assignment, ClusterClient, ClusterSecret, Discovery, WatchEvent};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
-use windlass_model::{Desired, DesiredHook, Diagnostic, Digest, Generation, SourceType, Time, UnitId};
+use windlass_model::{
+    Desired, DesiredHook, Diagnostic, Digest, Generation, LiveRecord, SourceType, Time, UnitId,
+};
 use windlass_render::RenderCache;
 use windlass_source::webhook;
 
@@ -65,7 +67,8 @@ pub(crate) enum Event {
     /// A plan was tried without effect.
     Verified(UnitId, Generation, Vec<Refusal>),
     /// A wave was carried out.
-    WaveDone(UnitId, Generation, Vec<StepResult>),
+    /// With what is kept of the object that each step returned.
+    WaveDone(UnitId, Generation, Vec<(StepResult, Option<LiveRecord>)>),
     /// A status was written, which gave the object this version, or could not be.
     Written(UnitId, Result<Str, ApiError>),
     /// Which Units are to be acted on from now on.

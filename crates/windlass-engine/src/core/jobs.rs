@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 use windlass_apply::{CallErrorKind, predict};
 use windlass_diff::{Rules, added, differences, normalise, sentence, without_added};
 use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
-    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, Manifest, Origin, Renderer, SourceType, Strict,
-    Tree, UnitId,
+    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, LiveRecord, Manifest, Origin, Renderer,
+    SourceType, Strict, Tree, UnitId,
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
 use windlass_render::jsonnet::Engine;
@@ -17,6 +18,7 @@ use windlass_source::{Repository, TrustedKeys};
 
 use super::reached::identity_of;
 use super::{Core, Event, PreparedUnit};
+use crate::arrival::Lens;
 use crate::clusters::{ClusterKey, ClusterState};
 use crate::desired_objects::{DesiredObject, DesiredObjects};
 use crate::fetching::Fetched;
@@ -31,6 +33,9 @@ use crate::unit_state::{Activity, HookMark, RenderedUnit, UnitState, Verdict, li
 /// When a look that told nothing is tried again: as long as a server takes to come back, and no storm meanwhile.
 const CHECK_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// How many objects of one Unit are looked at at once: as many as are applied at once.
+const CONCURRENT_CHECKS: usize = 8;
+
 /// What a dry run found out about one object.
 pub(crate) struct CheckedObject {
     key: ObjectRef,
@@ -40,9 +45,9 @@ pub(crate) struct CheckedObject {
 
 /// What a look at a live object gave.
 enum Found {
-    /// The object as it was read, what applying would change, and what others added that is only told, both in words:
+    /// What is kept of the object as it was read, what applying would change, and what others added that is only told, both in words:
     /// empty for nothing.
-    Live(Box<Object>, Str, Str),
+    Live(Box<LiveRecord>, Str, Str),
     /// The server says that it is not there.
     Gone,
     /// The server does not let it be looked at.
@@ -291,14 +296,17 @@ impl Core {
         let manager = unit.lowered.unit.ownership.field_manager.clone();
         let rules = unit.rules.clone().unwrap_or_default();
         let lowered = unit.lowered.clone();
-        let (permits, id) = (state.permits.clone(), unit.id.clone());
+        let (permits, lens, id) = (state.permits.clone(), state.lens.clone(), unit.id.clone());
         let span = tracing::debug_span!("check", unit = %unit.id, objects = objects.len());
         let checking = async move {
-            let mut checked = Vec::with_capacity(objects.len());
-            for desired in objects {
-                let mode = apply_mode(&desired.object, &lowered.unit);
-                checked.push(check_one(&target, &manager, &desired, mode, &rules).await);
-            }
+            let looks: Vec<_> = objects
+                .iter()
+                .map(|desired| {
+                    let mode = apply_mode(&desired.object, &lowered.unit);
+                    check_one(&target, &lens, &manager, desired, mode, &rules)
+                })
+                .collect();
+            let checked = stream::iter(looks).buffer_unordered(CONCURRENT_CHECKS).collect().await;
             Event::Checked(id, ticket, checked)
         };
         self.call_beside(&unit.id, permits, span, checking);
@@ -315,8 +323,10 @@ impl Core {
                 let rendered = unit.rendered.as_ref().and_then(|rendered| rendered.objects.get(&checked.key));
                 let strict = rendered.map(|object| unit.strictness(object)).unwrap_or_default();
                 let (live, difference, added) = match checked.found {
-                    Found::Live(live, difference, added) => {
-                        (live_state(&state.digest(&live), strict), difference, added)
+                    Found::Live(record, difference, added) => {
+                        let live = live_state(&record, strict);
+                        state.take(*record);
+                        (live, difference, added)
                     }
                     Found::Gone => {
                         state.live.remove(&checked.key);
@@ -586,17 +596,19 @@ fn reads_outside(rendered: &Rendered, folder: &str) -> Vec<Str> {
 
 async fn check_one(
     target: &ClusterTarget,
+    lens: &Lens,
     manager: &str,
     desired: &Desired,
     mode: ApplyMode,
     rules: &Rules,
 ) -> CheckedObject {
-    let found = look_at(target, manager, desired, mode, rules).await;
+    let found = look_at(target, lens, manager, desired, mode, rules).await;
     CheckedObject { key: desired.key.clone(), desired: desired.digest, found }
 }
 
 async fn look_at(
     target: &ClusterTarget,
+    lens: &Lens,
     manager: &str,
     desired: &Desired,
     mode: ApplyMode,
@@ -633,7 +645,7 @@ async fn look_at(
         Err(error) if error.kind == CallErrorKind::Transient => return Found::Nothing,
         Err(error) => format!("would be refused: {error}").into(),
     };
-    Found::Live(Box::new(live), difference, told)
+    Found::Live(Box::new(lens.record(&live)), difference, told)
 }
 
 /// Whether the answer to "is it as declared" is worth a dry run.

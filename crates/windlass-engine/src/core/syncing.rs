@@ -600,26 +600,39 @@ impl Core {
         unit.activity = Activity::Applying(run.clone(), wave);
         unit.waiting = None;
         let target = unit.writing_to(&state.target);
-        let (permits, id) = (state.permits.clone(), unit.id.clone());
+        let (permits, lens, id) = (state.permits.clone(), state.lens.clone(), unit.id.clone());
         let span = tracing::debug_span!("apply_wave", unit = %unit.id, wave, steps = run.plan.waves[wave].steps.len());
         let applying = async move {
-            let results = run_wave(&run.plan, &run.plan.waves[wave], &target).await;
-            Event::WaveDone(id, run.plan.generation, results)
+            let results = run_wave(&run.plan, &run.plan.waves[wave], &target).await.into_iter();
+            let results = results.map(|mut result| {
+                let record = result.live.take().map(|live| lens.record(&live));
+                (result, record)
+            });
+            Event::WaveDone(id, run.plan.generation, results.collect())
         };
         self.call_beside(&unit.id, permits, span, applying);
     }
 
-    pub(super) fn on_wave_done(&mut self, id: &UnitId, generation: Generation, results: Vec<StepResult>) {
+    pub(super) fn on_wave_done(
+        &mut self,
+        id: &UnitId,
+        generation: Generation,
+        results: Vec<(StepResult, Option<LiveRecord>)>,
+    ) {
         let Some(mut unit) = self.units.remove(id) else { return };
         let cluster = self.cluster_key(&unit);
+        let results: Vec<StepResult> = results
+            .into_iter()
+            .map(|(result, record)| {
+                self.metrics.applies.get_or_create(&ResultLabel::of(result.failure.is_none())).inc();
+                self.take_result(&mut unit, cluster.as_ref(), &result, record);
+                result
+            })
+            .collect();
         let failed = results.iter().any(|result| result.outcome.status == OutcomeStatus::Failed);
         let no_namespace =
             results.iter().any(|result| result.failure == Some(CallErrorKind::NamespaceMissing));
         let unknown_kind = results.iter().any(|result| result.failure == Some(CallErrorKind::UnknownKind));
-        for result in &results {
-            self.metrics.applies.get_or_create(&ResultLabel::of(result.failure.is_none())).inc();
-            self.take_result(&mut unit, cluster.as_ref(), result);
-        }
         if unknown_kind && let Some(cluster) = &cluster {
             self.discover(cluster);
         }
@@ -704,20 +717,26 @@ impl Core {
     }
 
     /// Takes in what a step returned: the live state, and the receipt for it.
-    fn take_result(&mut self, unit: &mut UnitState, cluster: Option<&ClusterKey>, result: &StepResult) {
+    fn take_result(
+        &mut self,
+        unit: &mut UnitState,
+        cluster: Option<&ClusterKey>,
+        result: &StepResult,
+        record: Option<LiveRecord>,
+    ) {
         let Some(state) = cluster.and_then(|key| self.clusters.get_mut(key)) else { return };
         if let (Some(deletion), Some(cluster)) = (&result.deletion, cluster) {
             let touched = state.live.deleted(result.key(), &deletion.uid, deletion.was_there);
             self.touch(cluster, touched.key.as_ref(), &touched.instances);
             return;
         }
-        let Some(live) = &result.live else { return };
-        let record = state.digest(live);
+        let Some(record) = record else { return };
         if let (Some(applied), Some(owned), Some(rendered)) =
             (result.applied, record.owned, unit.rendered.as_mut())
         {
             rendered.objects.set_receipt(result.key(), Receipt { desired: applied, owned });
         }
+        state.take(record);
     }
 
     fn pass_gate(
