@@ -48,7 +48,10 @@ pub use customizations::{Customization, Customizations};
 pub use deletion::{Deletion, DeletionHooks, finalizer_patch, hook_finalizer_patch};
 pub use inherited::{GlobalProject, with_inherited};
 pub use kind_filter::KindFilter;
-pub use lower::{DEPENDS_ON_ANNOTATION, FIELD_MANAGER, Lowered, Refresh, STATUS_MANAGER, lower, overridden};
+pub use lower::{
+    DEPENDS_ON_ANNOTATION, FIELD_MANAGER, HEALTH_CHECKS_ANNOTATION, Lowered, Refresh, STATUS_MANAGER, lower,
+    overridden,
+};
 pub use previous::{HistoryEntry, Previous, PreviousOperation, previous};
 pub use project::{Project, ProjectProblem, SourceRules, in_list, project_name};
 pub use raise::{Taken, patch, raise, status_patch};

@@ -1,6 +1,7 @@
 //! From an Application to a Unit.
 
 mod depends_on;
+mod health_checks;
 mod operation;
 mod overrides;
 mod policy;
@@ -19,6 +20,7 @@ use windlass_model::{
 };
 
 pub use depends_on::DEPENDS_ON_ANNOTATION;
+pub use health_checks::HEALTH_CHECKS_ANNOTATION;
 
 use crate::types::{Application, ApplicationSpec, Operation, Source};
 use crate::{
@@ -196,6 +198,7 @@ pub fn lower(
             policy,
             comparing: comparing(&read.spec, settings),
             depends_on: depends_on::depends_on(application, &mut findings),
+            health_checks: health_checks::health_checks(application, &mut findings),
             windows: project
                 .map(|project| project.windows_for(application.name(), &read.spec.destination))
                 .unwrap_or_default(),

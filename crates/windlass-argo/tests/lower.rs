@@ -58,6 +58,9 @@ fn shown(application: &Object, lowered: &Lowered) -> String {
     for depended in &unit.depends_on {
         writeln!(text, "depends on {depended}").unwrap();
     }
+    for check in &unit.health_checks {
+        writeln!(text, "health {check:?}").unwrap();
+    }
     for (name, value) in [
         ("refused", lowered.refused.as_ref().map(ToString::to_string)),
         ("terminate", lowered.terminate.then(String::new)),

@@ -16,8 +16,8 @@
 //! ```
 
 use windlass_cel::{Environment, Program};
-use windlass_kube::{Object, Str, Value};
-use windlass_model::{Health, HealthStatus};
+use windlass_kube::{GroupKind, Object, Str, Value};
+use windlass_model::{Health, HealthExpressions, HealthStatus};
 
 use crate::Check;
 
@@ -195,6 +195,27 @@ impl CelChecks {
             checks.push((version.into(), kind.into(), made));
         }
         Ok(Self { checks })
+    }
+
+    /// Reads checks that were taken apart already.
+    ///
+    /// # Errors
+    ///
+    /// [`CelError`] of the first check that cannot be read.
+    pub fn of(said: &[HealthExpressions]) -> Result<Self, CelError> {
+        let checks = said.iter().map(|said| {
+            let made = CelCheck::new(&said.current, Some(&said.failed), Some(&said.in_progress))?;
+            Ok((said.api_version.clone(), said.kind.clone(), made))
+        });
+        Ok(Self { checks: checks.collect::<Result<_, CelError>>()? })
+    }
+
+    /// The kinds that there are checks for.
+    pub fn kinds(&self) -> impl Iterator<Item = GroupKind> {
+        self.checks.iter().map(|(version, kind, _)| {
+            let group = version.split_once('/').map_or("", |(group, _)| group);
+            GroupKind::new(group, kind.clone())
+        })
     }
 }
 

@@ -60,7 +60,14 @@ impl Checks {
     /// The health of an object; `None` when no check knows its kind.
     #[must_use]
     pub fn health(&self, object: &Object) -> Option<Health> {
+        self.health_unless(object, || None)
+    }
+
+    /// The health of an object, as `own` says it before all checks by kind.
+    #[must_use]
+    pub fn health_unless(&self, object: &Object, own: impl FnOnce() -> Option<Health>) -> Option<Health> {
         pending_deletion(object)
+            .or_else(own)
             .or_else(|| if self.is_empty() { None } else { self.own_health(object) })
             .or_else(|| built_in(object))
     }

@@ -6,6 +6,8 @@ use windlass_kube::{Object, Str, Value};
 use windlass_model::{Digest, Installation, LiveRecord, Time, Tracking, tracking};
 use windlass_plan::{Marks, Treatment, owned_form};
 
+use crate::own_health::OwnChecks;
+
 /// How objects of a target are read: what marks them as ours, and what they may say about themselves.
 #[derive(Debug, Clone)]
 pub(crate) struct Lens {
@@ -19,6 +21,8 @@ pub(crate) struct Lens {
     pub(crate) marks: Marks,
     /// The built-in checks of health, and the users' own.
     pub(crate) checks: windlass_assess::Checks,
+    /// What Units say of their own objects, which goes before those.
+    pub(crate) own_checks: OwnChecks,
 }
 
 /// The checks of health that a control plane's settings ask for. What is wrong with one shows on its objects.
@@ -47,16 +51,19 @@ impl Lens {
             Digest::of_value(&owned_part(owned))
         });
         let options = self.marks.options_of(object);
+        let instance = tracking::instance_of(object, &self.tracking, self.installation.as_ref());
+        let own_health = || self.own_checks.health(instance.as_ref()?, object);
+        let health = self.checks.health_unless(object, own_health);
         LiveRecord {
             key: object.object_ref(),
             gvk: object.gvk(),
             uid: object.uid().into(),
             resource_version: object.resource_version().into(),
             owners: owner_uids(object),
-            instance: tracking::instance_of(object, &self.tracking, self.installation.as_ref()),
+            instance,
             owned,
             added: added_digest(object, &self.field_manager),
-            health: self.checks.health(object),
+            health,
             health_ignored: windlass_assess::ignores_health(object),
             terminating: object.is_terminating(),
             hook: matches!(self.marks.treatment_of(object), Treatment::Hook { .. }),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
+use windlass_assess::cel::CelChecks;
 use windlass_cluster::{ClusterClient, ClusterSecret, Discovery, Resource, WatchEvent, WatchScope, watch};
 use windlass_kube::{GroupKind, Object, ObjectRef, Str};
 use windlass_model::{LiveRecord, UnitId};
@@ -178,6 +179,28 @@ impl ClusterState {
                 self.ensure_watch(&kind, events, metrics);
             }
         }
+    }
+
+    /// Takes in what a Unit says of the health of its own objects. Where that is news, the kinds concerned are listed
+    /// anew, if they are watched.
+    pub(crate) fn check_health_by(
+        &mut self,
+        instance: &Str,
+        checks: Option<&Arc<CelChecks>>,
+        events: &mpsc::Sender<Event>,
+        metrics: &Metrics,
+    ) {
+        for kind in self.lens.own_checks.set(instance, checks) {
+            if self.watches.contains_key(&kind) {
+                self.drop_watch(&kind);
+                self.ensure_watch(&kind, events, metrics);
+            }
+        }
+    }
+
+    /// Forgets what a Unit has said of the health of its objects: it is gone.
+    pub(crate) fn forget_checks_of(&self, instance: &Str) {
+        self.lens.own_checks.set(instance, None);
     }
 
     /// Marks a kind's state in a namespace as known.

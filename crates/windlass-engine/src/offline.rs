@@ -1,16 +1,21 @@
 //! What a sync would do, found out from files alone: the same lowering, preparing and planning as in the loop.
 
-use windlass_argo::{Project, ProjectProblem, Settings, lower, project_name};
+use std::sync::Arc;
+
+use windlass_argo::{Lowered, Project, ProjectProblem, Settings, lower, project_name};
+use windlass_assess::cel::CelChecks;
 use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
 use windlass_model::{
-    Automation, Desired, Diagnostic, Generation, LiveRecord, Manifest, Plan, Renderer, Time,
+    Automation, Desired, Diagnostic, DiagnosticKind, Generation, LiveRecord, Manifest, Phase, Plan,
+    Propagation, Renderer, Time,
 };
 use windlass_plan::{
-    Comparison, HookInput, Marks, PlanInput, Scope, WindowVerdict, check, compare, owned_form, plan, prepare,
-    window_verdict,
+    Comparison, DeletionStage, HookInput, Marks, PlanInput, Prepared, Scope, WindowVerdict, check, compare,
+    deletion_stage, hook_keys, owned_form, plan, plan_deletion, prepare, window_verdict,
 };
 
 use crate::arrival::{Lens, checks};
+use crate::own_health::OwnChecks;
 
 /// Everything that a plan without a server depends on.
 #[derive(Debug, Clone, Copy)]
@@ -48,38 +53,9 @@ pub struct OfflinePlan {
 /// is taken for namespaced.
 #[must_use]
 pub fn plan_offline(input: &OfflineInput<'_>) -> OfflinePlan {
-    let stand_in;
-    let application = match input.application {
-        Some(application) => application,
-        None => {
-            stand_in = stand_in_application();
-            &stand_in
-        }
-    };
-    let project = match input.project {
-        Some(object) => Ok(Project::parse(object)),
-        None if project_name(application) == "default" || input.application.is_some() => {
-            Ok(Project::built_in())
-        }
-        None => Err(ProjectProblem::NotFound(project_name(application).into())),
-    };
-    let settings =
-        Settings { control_plane_namespace: application.namespace().into(), ..Settings::default() };
-    let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
+    let Read { lowered, prepared, live, mut diagnostics } = Read::of(input);
     let unit = &lowered.unit;
-    let prepared = prepare(unit, &lowered.permissions, input.manifests, scope, &Marks::ARGO);
-    let mut diagnostics = unit.diagnostics.clone();
     diagnostics.extend(prepared.diagnostics);
-
-    let lens = Lens {
-        field_manager: unit.ownership.field_manager.clone(),
-        tracking: settings.tracking(),
-        installation: Some(settings.installation()),
-        marks: Marks::ARGO,
-        checks: checks(&settings.customizations),
-    };
-    let live: Vec<(LiveRecord, &Object)> =
-        input.live.iter().map(|object| (record_of_file(&lens, object), object)).collect();
     let desired: Vec<(Desired, Comparison)> = prepared
         .desired
         .into_iter()
@@ -143,6 +119,115 @@ pub fn plan_offline(input: &OfflineInput<'_>) -> OfflinePlan {
         },
         diagnostics,
     }
+}
+
+/// Everything that the files say.
+struct Read<'a> {
+    lowered: Lowered,
+    prepared: Prepared,
+    live: Vec<(LiveRecord, &'a Object)>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Read<'a> {
+    fn of(input: &OfflineInput<'a>) -> Self {
+        let stand_in;
+        let application = match input.application {
+            Some(application) => application,
+            None => {
+                stand_in = stand_in_application();
+                &stand_in
+            }
+        };
+        let project = match input.project {
+            Some(object) => Ok(Project::parse(object)),
+            None if project_name(application) == "default" || input.application.is_some() => {
+                Ok(Project::built_in())
+            }
+            None => Err(ProjectProblem::NotFound(project_name(application).into())),
+        };
+        let settings =
+            Settings { control_plane_namespace: application.namespace().into(), ..Settings::default() };
+        let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
+        let unit = &lowered.unit;
+        let prepared = prepare(unit, &lowered.permissions, input.manifests, scope, &Marks::ARGO);
+        let mut diagnostics = unit.diagnostics.clone();
+
+        let lens = Lens {
+            field_manager: unit.ownership.field_manager.clone(),
+            tracking: settings.tracking(),
+            installation: Some(settings.installation()),
+            marks: Marks::ARGO,
+            checks: checks(&settings.customizations),
+            own_checks: OwnChecks::default(),
+        };
+        match CelChecks::of(&unit.health_checks) {
+            Ok(own) => drop(lens.own_checks.set(&unit.ownership.instance, Some(&Arc::new(own)))),
+            Err(error) => diagnostics.push(Diagnostic::new(DiagnosticKind::InvalidSpec, error.to_string())),
+        }
+        let live = input.live.iter().map(|object| (record_of_file(&lens, object), object)).collect();
+        Read { lowered, prepared, live, diagnostics }
+    }
+}
+
+/// What one look at the deletion of an Application asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OfflineDeletion {
+    /// The hooks of this phase: how far they are.
+    Hooks(Phase, DeletionStage),
+    /// These objects are to be deleted.
+    Delete(Plan),
+    /// These are on their way out.
+    AwaitGone(Vec<ObjectRef>),
+    /// Nothing is left to do: the Application itself goes.
+    Gone,
+}
+
+/// Finds out the next step of a deletion without a server: as the engine does when it looks at an Application that is
+/// being deleted.
+///
+/// Without `propagation` the objects stay, and only hooks run. `through` is the phase whose hooks were found
+/// [`Done`](DeletionStage::Done) last. `input.now` is when the deletion was asked for.
+#[must_use]
+pub fn deletion_offline(
+    input: &OfflineInput<'_>,
+    propagation: Option<Propagation>,
+    through: Option<Phase>,
+) -> OfflineDeletion {
+    let Read { lowered, prepared, live, .. } = Read::of(input);
+    let unit = &lowered.unit;
+    let records: Vec<&LiveRecord> = live.iter().map(|(record, _)| record).collect();
+    let hooks = HookInput {
+        hooks: &prepared.hooks,
+        live: &records,
+        revision: input.revision,
+        started: input.now,
+        resumed: true,
+    };
+    let generation = Generation(1);
+    let stage = |phase| deletion_stage(unit, generation, phase, &hooks, unit.policy.prune_propagation);
+    let has = |phase| prepared.hooks.iter().any(|hook| hook.phases.contains(&phase));
+    if has(Phase::PreDelete) && through.is_none() {
+        return OfflineDeletion::Hooks(Phase::PreDelete, stage(Phase::PreDelete));
+    }
+    let later = hook_keys(unit, &hooks, Phase::PostDelete);
+    let left: Vec<&LiveRecord> = records
+        .iter()
+        .copied()
+        .filter(|live| propagation.is_some() && live.instance.as_ref() == Some(&unit.ownership.instance))
+        .filter(|live| live.owners.is_empty() && !live.keep_on_delete && !later.contains(&live.key))
+        .collect();
+    let plan = plan_deletion(unit, generation, &left, propagation.unwrap_or_default());
+    if !plan.is_empty() {
+        return OfflineDeletion::Delete(plan);
+    }
+    if !left.is_empty() {
+        return OfflineDeletion::AwaitGone(left.into_iter().map(|live| live.key.clone()).collect());
+    }
+    if has(Phase::PostDelete) && through != Some(Phase::PostDelete) {
+        return OfflineDeletion::Hooks(Phase::PostDelete, stage(Phase::PostDelete));
+    }
+    OfflineDeletion::Gone
 }
 
 fn stand_in_application() -> Object {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use windlass_argo::{DeletionHooks, Lowered, Previous, PreviousOperation};
+use windlass_assess::cel::CelChecks;
 use windlass_diff::{RuleProblem, Rules};
 use windlass_kube::{Object, ObjectRef, Str, Value};
 use windlass_model::{
@@ -39,6 +40,8 @@ pub(crate) struct UnitState {
     pub(crate) lowered: Arc<Lowered>,
     /// What does not count when it is compared; `None` when everything does.
     pub(crate) rules: Option<Arc<Rules>>,
+    /// What it says of the health of its own objects.
+    pub(crate) health_checks: Option<Arc<CelChecks>>,
     /// The digest of the parts of that which rendering and preparing depend on.
     pub(crate) lowered_digest: Digest,
     /// What its status said when the engine first saw it.
@@ -359,8 +362,10 @@ fn is_child(object: &Object) -> bool {
 impl UnitState {
     pub(crate) fn new(object: &Object, mut lowered: Lowered, previous: Previous) -> Self {
         let rules = rules_of(&mut lowered);
+        let health_checks = health_checks_of(&mut lowered);
         Self {
             rules,
+            health_checks,
             id: lowered.unit.id.clone(),
             shared_id: Arc::new(lowered.unit.id.clone()),
             declared: Packed::new(object),
@@ -474,6 +479,11 @@ impl UnitState {
             self.verdicts.clear();
         }
         self.rules = rules_of(&mut lowered);
+        let is_same = self.lowered.unit.health_checks == lowered.unit.health_checks;
+        let health_checks = health_checks_of(&mut lowered);
+        if !is_same {
+            self.health_checks = health_checks;
+        }
         self.lowered_digest = lowered_digest(&lowered);
         self.lowered = Arc::new(lowered);
     }
@@ -521,6 +531,24 @@ fn rules_of(lowered: &mut Lowered) -> Option<Arc<Rules>> {
     let (rules, problems) = Rules::compile(&lowered.unit.comparing);
     lowered.unit.diagnostics.extend(problems.iter().map(told));
     (!rules.is_empty()).then(|| Arc::new(rules))
+}
+
+/// Makes the checks of health that a Unit brings along ready. A Unit with one that cannot be read is not acted on, as
+/// in Flux.
+fn health_checks_of(lowered: &mut Lowered) -> Option<Arc<CelChecks>> {
+    let said = &lowered.unit.health_checks;
+    if said.is_empty() {
+        return None;
+    }
+    match CelChecks::of(said) {
+        Ok(checks) => Some(Arc::new(checks)),
+        Err(error) => {
+            let message = format!("a health check in CEL: {}", windlass_source::chain(&error));
+            let problem = Diagnostic::new(windlass_model::DiagnosticKind::InvalidSpec, message);
+            lowered.unit.diagnostics.push(problem);
+            None
+        }
+    }
 }
 
 pub(crate) fn told(problem: &RuleProblem) -> Diagnostic {

@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use windlass_apply::{CallError, CallErrorKind, Target, run_wave, verify};
 use windlass_assess::health;
-use windlass_engine::{OfflineInput, plan_offline};
+use windlass_engine::{OfflineDeletion, OfflineInput, deletion_offline, plan_offline};
 use windlass_kube::{Gvk, Object, ObjectRef, Str, Value, merge_patch, value};
 use windlass_model::{
-    Action, Backoff, Generation, HealthStatus, Manifest, Origin, OutcomeStatus, Plan, Propagation, Time, Wave,
+    Action, Backoff, Generation, HealthStatus, Manifest, Origin, OutcomeStatus, Phase, Plan, Propagation,
+    Time, Wave,
 };
-use windlass_plan::failure_plan;
+use windlass_plan::{DeletionStage, failure_plan, termination_plan};
 
 /// Argo CD's pauses between attempts.
 const BACKOFF: Backoff =
@@ -81,11 +82,69 @@ impl Target for Cluster {
         _: &Gvk,
         key: &ObjectRef,
         _: Option<&str>,
-        _: Propagation,
+        propagation: Propagation,
         dry_run: bool,
     ) -> Result<bool, CallError> {
         let mut live = self.live.lock().unwrap();
-        Ok(if dry_run { live.contains_key(key) } else { live.remove(key).is_some() })
+        let Some(uid) = live.get(key).map(|object| object.uid().to_owned()) else { return Ok(false) };
+        if dry_run {
+            return Ok(true);
+        }
+        for dependent in live.values_mut().filter(|object| owner_of(object) == Some(&uid)) {
+            if propagation == Propagation::Orphan {
+                dependent.remove_at(&["metadata", "ownerReferences"]);
+            }
+        }
+        let has_dependents = live.values().any(|object| owner_of(object) == Some(&uid));
+        let object = live.get_mut(key).unwrap();
+        object.set_at(&["metadata", "deletionTimestamp"], "2026-11-01T09:00:00Z");
+        if propagation == Propagation::Foreground && has_dependents {
+            object.set_at(&["metadata", "finalizers"], vec![Value::from(FOREGROUND)]);
+        }
+        collect_garbage(&mut live);
+        Ok(true)
+    }
+}
+
+/// The finalizer of an object that waits for what it owns.
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// The finalizer of a script's command `holds`.
+const HELD: &str = "example.org/held";
+
+fn owner_of(object: &Object) -> Option<&str> {
+    object.at(&["metadata", "ownerReferences"])?.as_array()?.first()?.str_at(&["uid"])
+}
+
+/// Takes away what is being deleted and not held; then what it owned; then what waited for that.
+fn collect_garbage(live: &mut BTreeMap<ObjectRef, Object>) {
+    let stamp =
+        |object: &mut Object| object.set_at(&["metadata", "deletionTimestamp"], "2026-11-01T09:00:00Z");
+    loop {
+        let before = live.clone();
+        live.retain(|_, object| {
+            let held = object.at(&["metadata", "finalizers"]).and_then(Value::as_array);
+            !object.is_terminating() || held.is_some_and(|held| !held.is_empty())
+        });
+        let uids: Vec<String> = live.values().map(|object| object.uid().to_owned()).collect();
+        let waiting: Vec<String> = live
+            .values()
+            .filter(|object| {
+                object.to_value().items_at(&["metadata", "finalizers"]).contains(&FOREGROUND.into())
+            })
+            .map(|object| object.uid().to_owned())
+            .collect();
+        let is_lost = |uid: &str| !uids.iter().any(|it| it == uid) || waiting.iter().any(|it| it == uid);
+        live.values_mut().filter(|object| owner_of(object).is_some_and(is_lost)).for_each(stamp);
+        let owners: Vec<String> = live.values().filter_map(|it| Some(owner_of(it)?.to_owned())).collect();
+        for object in live.values_mut().filter(|object| waiting.iter().any(|it| it == object.uid())) {
+            if !owners.iter().any(|owner| owner == object.uid()) {
+                object.remove_at(&["metadata", "finalizers"]);
+            }
+        }
+        if *live == before {
+            return;
+        }
     }
 }
 
@@ -96,6 +155,19 @@ struct Run {
     revision: String,
     /// Why it fails, for a plan of the hooks that run then.
     failing: Option<String>,
+    /// What was declared when it was made.
+    declared: BTreeMap<ObjectRef, Object>,
+    /// Whether it only ends hooks that are not wanted any more.
+    cancels: bool,
+}
+
+/// A deletion that is under way.
+struct Deleting {
+    propagation: Option<Propagation>,
+    /// The phase whose hooks are through.
+    through: Option<Phase>,
+    /// When it was asked for.
+    at: Time,
 }
 
 struct World {
@@ -109,6 +181,7 @@ struct World {
     approved: bool,
     wanted: bool,
     run: Option<Run>,
+    deleting: Option<Deleting>,
     failures: u32,
     retry_at: Option<Time>,
     generation: u64,
@@ -134,6 +207,7 @@ impl World {
             approved: false,
             wanted: false,
             run: None,
+            deleting: None,
             failures: 0,
             retry_at: None,
             generation: 0,
@@ -170,6 +244,45 @@ impl World {
             }
             ["becomes", kind, name, state] => self.becomes(&key(kind, name), state),
             ["approve"] => self.approved = true,
+            ["delete", how] => {
+                let propagation = match how {
+                    "foreground" => Some(Propagation::Foreground),
+                    "background" => Some(Propagation::Background),
+                    "orphan" => Some(Propagation::Orphan),
+                    // The Application alone goes.
+                    "alone" => None,
+                    _ => panic!("no such way: {how}"),
+                };
+                if self.run.take().is_some() {
+                    self.say("what was being done is superseded");
+                }
+                (self.wanted, self.failures, self.retry_at) = (false, 0, None);
+                self.deleting = Some(Deleting { propagation, through: None, at: self.now });
+            }
+            // What is not there before somebody lets it go.
+            ["holds", kind, name] => {
+                let mut live = self.cluster.live.lock().unwrap();
+                live.get_mut(&key(kind, name))
+                    .unwrap_or_else(|| panic!("{name} is not live"))
+                    .set_at(&["metadata", "finalizers"], vec![Value::from(HELD)]);
+            }
+            ["lets-go", kind, name] => {
+                let mut live = self.cluster.live.lock().unwrap();
+                live.get_mut(&key(kind, name))
+                    .unwrap_or_else(|| panic!("{name} is not live"))
+                    .remove_at(&["metadata", "finalizers"]);
+                collect_garbage(&mut live);
+            }
+            // What a controller makes of an object.
+            ["makes", owner_kind, owner, kind, name] => {
+                let mut live = self.cluster.live.lock().unwrap();
+                let uid = live[&key(owner_kind, owner)].uid().to_owned();
+                let mut made = declared(kind, name, &[]);
+                made.set_at(&["metadata", "uid"], format!("uid-of-{name}"));
+                let reference = value!({"kind": (owner_kind), "name": (owner), "uid": (uid)});
+                made.set_at(&["metadata", "ownerReferences"], vec![reference]);
+                live.insert(made.object_ref(), made);
+            }
             // What somebody else does to the cluster.
             ["drifts", kind, name, value] => {
                 let mut live = self.cluster.live.lock().unwrap();
@@ -222,12 +335,28 @@ impl World {
     /// Goes on as far as can be without waiting.
     fn settle(&mut self) {
         loop {
-            if self.run.as_ref().is_some_and(|run| run.failing.is_none() && run.revision != self.revision) {
+            if self.deleting.is_some() {
+                return self.settle_deletion();
+            }
+            let is_superseded =
+                |run: &Run| run.failing.is_none() && !run.cancels && run.revision != self.revision;
+            if self.run.as_ref().is_some_and(is_superseded) {
                 let run = self.run.take().unwrap();
+                let running = self.running_hooks(&run);
+                let is_as_before = |key: &&ObjectRef| run.declared.get(*key) == self.declared.get(*key);
+                if !running.is_empty() && running.iter().all(|key| is_as_before(&key)) {
+                    // Declared as before: it is let finish, and what comes after it is the newer commit's.
+                    self.say(format!("{} waits for {}", self.revision, in_words(&running)));
+                    self.run = Some(run);
+                    return;
+                }
                 self.say(format!("{} is superseded by {}", run.revision, self.revision));
-                self.wanted = true;
-                self.failures = 0;
-                self.retry_at = None;
+                (self.wanted, self.failures, self.retry_at) = (true, 0, None);
+                if !running.is_empty() {
+                    self.generation += 1;
+                    let plan = termination_plan(&run.plan, &running, Generation(self.generation));
+                    self.run = Some(Run { plan, at: 0, cancels: true, ..run });
+                }
             }
             match self.run.take() {
                 Some(run) => match self.step(run) {
@@ -247,8 +376,8 @@ impl World {
         }
     }
 
-    /// Plans; whether a plan is there to be carried out.
-    fn begin(&mut self) -> bool {
+    /// What is asked of everything that a plan depends on.
+    fn with_input<T>(&self, now: Time, ask: impl FnOnce(&OfflineInput<'_>) -> T) -> T {
         let application = value!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
             "spec": {
@@ -266,14 +395,87 @@ impl World {
             })
             .collect();
         let live: Vec<Object> = self.cluster.live.lock().unwrap().values().cloned().collect();
-        let made = plan_offline(&OfflineInput {
+        ask(&OfflineInput {
             application: Some(&Object::try_new(application).unwrap()),
             project: Some(&self.project),
             manifests: &manifests,
             live: &live,
             revision: &self.revision,
-            now: self.now,
-        });
+            now,
+        })
+    }
+
+    /// The hooks that a run has begun and that have not ended.
+    fn running_hooks(&self, run: &Run) -> Vec<ObjectRef> {
+        let live = self.cluster.live.lock().unwrap();
+        let begun = run.plan.waves.iter().take(run.at).flat_map(|wave| &wave.steps);
+        let is_running = |key: &&ObjectRef| {
+            let found = live.get(key).and_then(health);
+            found.is_some_and(|health| {
+                matches!(health.status, HealthStatus::Progressing | HealthStatus::Suspended)
+            })
+        };
+        let hooks = begun.filter(|step| step.hook().is_some()).map(|step| &step.key);
+        hooks.filter(is_running).cloned().collect()
+    }
+
+    /// Goes on with a deletion as far as can be without waiting.
+    fn settle_deletion(&mut self) {
+        loop {
+            let Some(Deleting { propagation, through, at }) = &self.deleting else { return };
+            if self.retry_at.is_some_and(|at| at > self.now) {
+                return;
+            }
+            let (propagation, through, at) = (*propagation, *through, *at);
+            let next = self.with_input(at, |input| deletion_offline(input, propagation, through));
+            match next {
+                OfflineDeletion::Hooks(_, DeletionStage::Run(plan)) | OfflineDeletion::Delete(plan) => {
+                    self.carry_out(&plan);
+                }
+                OfflineDeletion::Hooks(_, DeletionStage::Failed(plan)) => {
+                    self.failures += 1;
+                    let pause = BACKOFF.pause(self.failures).as_secs();
+                    self.retry_at = Some(Time::from_unix(self.now.unix() + i64::try_from(pause).unwrap()));
+                    self.say(format!("a hook failed, the next attempt is in {pause}s"));
+                    self.carry_out(&plan);
+                }
+                OfflineDeletion::Hooks(phase, DeletionStage::Done(plan)) => {
+                    self.carry_out(&plan);
+                    self.deleting.as_mut().unwrap().through = Some(phase);
+                }
+                OfflineDeletion::Hooks(_, DeletionStage::Waiting(keys)) => {
+                    return self.say(format!("waits for {}", in_words(&keys)));
+                }
+                OfflineDeletion::AwaitGone(keys) => {
+                    return self.say(format!("waits for {} to be gone", in_words(&keys)));
+                }
+                OfflineDeletion::Gone => {
+                    self.deleting = None;
+                    return self.say("the Application is gone");
+                }
+            }
+        }
+    }
+
+    /// Carries out all waves of a plan that waits for nothing.
+    fn carry_out(&mut self, plan: &Plan) {
+        for wave in &plan.waves {
+            let results = runtime().block_on(run_wave(plan, wave, &self.cluster));
+            let phase = if wave.steps.iter().all(|step| matches!(step.action, Action::Delete { .. })) {
+                "deletes"
+            } else {
+                wave.phase.as_str()
+            };
+            self.say(phase);
+            for result in &results {
+                writeln!(self.said, "           {}: {}", result.key(), result.outcome.message).unwrap();
+            }
+        }
+    }
+
+    /// Plans; whether a plan is there to be carried out.
+    fn begin(&mut self) -> bool {
+        let made = self.with_input(self.now, plan_offline);
         let problems: Vec<String> = made.diagnostics.iter().map(ToString::to_string).collect();
         assert_eq!(problems, [""; 0], "the script declares what cannot be");
         if let Some(window) = made.blocked_by {
@@ -289,7 +491,14 @@ impl World {
         }
         self.say(format!("{} is planned in {} waves", self.revision, made.plan.waves.len()));
         let plan = Plan { generation: Generation(self.generation), ..made.plan };
-        let run = Run { plan, at: 0, revision: self.revision.clone(), failing: None };
+        let run = Run {
+            plan,
+            at: 0,
+            revision: self.revision.clone(),
+            failing: None,
+            declared: self.declared.clone(),
+            cancels: false,
+        };
         if run.plan.verify_first {
             let refusals = runtime().block_on(verify(&run.plan, &self.cluster));
             if !refusals.is_empty() {
@@ -369,6 +578,9 @@ impl World {
     }
 
     fn end(&mut self, run: &Run) -> Option<Run> {
+        if run.cancels {
+            return None;
+        }
         if run.failing.is_none() {
             self.say(format!("{} is synced", run.revision));
             self.failures = 0;
@@ -385,6 +597,10 @@ impl World {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+fn in_words(keys: &[ObjectRef]) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 enum Gate {
@@ -452,7 +668,7 @@ fn syncs_go_as_their_transcripts_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 11, "{} transcripts", files.len());
+    assert!(files.len() >= 15, "{} transcripts", files.len());
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let got = transcript(&text);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 
-use crate::{ApplyMode, Comparing, Diagnostic, Renderer, SyncWindow};
+use crate::{ApplyMode, Comparing, Diagnostic, HealthExpressions, Renderer, SyncWindow};
 
 /// Names a Unit by the object that declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +35,8 @@ pub struct Unit {
     pub comparing: Comparing,
     /// The Units that must be as declared and healthy before this one is synced.
     pub depends_on: Box<[UnitId]>,
+    /// What it says itself of the health of its objects.
+    pub health_checks: Box<[HealthExpressions]>,
     /// When it may be synced; always when there is none.
     pub windows: Vec<SyncWindow>,
     /// What lowering found to say: a Unit with an error among these is not acted on.

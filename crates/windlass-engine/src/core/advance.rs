@@ -14,6 +14,7 @@ use crate::desired_objects::DesiredObject;
 use crate::extent::Extent;
 use crate::fetching::Fetched;
 use crate::live::Known;
+use crate::own_health::OwnChecks;
 use crate::signatures::identities;
 use crate::unit_state::{Activity, UnitState, live_state};
 
@@ -213,6 +214,7 @@ impl Core {
                         installation: Some(self.settings.installation()),
                         marks: windlass_plan::Marks::ARGO,
                         checks: crate::arrival::checks(&self.settings.customizations),
+                        own_checks: OwnChecks::default(),
                     };
                     let permits = if key == windlass_argo::IN_CLUSTER_SERVER {
                         self.home_permits.clone()
@@ -231,7 +233,9 @@ impl Core {
                 }
             }
         }
-        let state = self.clusters.get(&key)?;
+        let state = self.clusters.get_mut(&key)?;
+        let instance = &unit.lowered.unit.ownership.instance;
+        state.check_health_by(instance, unit.health_checks.as_ref(), &self.events, &self.metrics);
         if state.discovery_version == 0 {
             if let Some(problem) = &state.problem {
                 let message = format!("the destination cluster cannot be reached: {problem}");

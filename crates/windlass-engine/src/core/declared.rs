@@ -163,6 +163,7 @@ impl Core {
         }
         for cluster in self.clusters.values_mut() {
             cluster.wanted.forget(id);
+            cluster.forget_checks_of(&unit.lowered.unit.ownership.instance);
         }
         self.dirty.remove(id);
     }

@@ -51,6 +51,7 @@ pub(crate) fn unit() -> Unit {
             hooks: HookPolicy::default(),
         },
         depends_on: Box::default(),
+        health_checks: Box::default(),
         windows: Vec::new(),
         diagnostics: Vec::new(),
     }

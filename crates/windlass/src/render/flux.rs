@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use windlass_assess::cel::CelChecks;
 use windlass_kube::{Object, Str, Value};
 use windlass_kustomize::remote::Remote;
 use windlass_kustomize::{Options, Services, build, flux};
@@ -47,6 +48,10 @@ struct Files {
 impl Declared<'_> {
     /// Renders it and prints its objects. `place` is where its files are, instead of where its source says.
     pub(super) fn run(&self, place: Option<&str>, fetcher: &Fetcher, form: Format) -> Result<ExitCode> {
+        if let Some(said) = self.kustomization.at(&["spec", "healthCheckExprs"]) {
+            // kustomize-controller does nothing then either: `InvalidCELExpression`.
+            CelChecks::read(said).context("spec.healthCheckExprs cannot be used")?;
+        }
         let files = self.files(place, fetcher)?;
         let objects = self.objects(&files, fetcher)?;
         output::print(&in_form(objects, form))?;

@@ -58,6 +58,7 @@ on_both_servers! {
     operations::manual_sync_with_prune,
     operations::manual_sync_of_selected_objects,
     operations::operations_with_other_sources,
+    waves::expressions_tell_the_health,
     waves::waves_wait_for_health,
     waves::waves_wait_when_planned_anew,
     waves::newer_commit_supersedes_a_stuck_wave,
