@@ -1,5 +1,6 @@
 //! What can be set about the engine.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct EngineConfig {
     pub store_bucket: Option<StoreBucket>,
     /// Whether repositories on this machine may be used: `file://`, plain paths, loopback addresses.
     pub allow_local_repositories: bool,
+    /// Folders of this machine that may be sources without being repositories, with all that is below them.
+    pub local_folders: Vec<PathBuf>,
     /// Whether Secrets of clusters and repositories may have programs run, files read, or the machine's own identity
     /// used, to log in.
     pub cluster_logins: LocalLogins,
@@ -72,6 +75,7 @@ impl Default for EngineConfig {
             render_store_bytes: 256 * 1024 * 1024,
             store_bucket: None,
             allow_local_repositories: false,
+            local_folders: Vec::new(),
             cluster_logins: LocalLogins::Refused,
             jsonnet: None,
             plugins: None,

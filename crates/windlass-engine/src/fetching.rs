@@ -1,7 +1,7 @@
 //! Fetches what Units come from: Git repositories with their submodules, charts, artifacts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use windlass_argo::Lowered;
@@ -10,9 +10,10 @@ use windlass_kustomize::MAX_FILE;
 use windlass_model::{BucketAddress, BucketService, Digest, MemoryTree, SourceKind, SourceSpec, Tree};
 use windlass_source::{
     Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
-    ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl, BucketObjects, BucketPart, CompositeTree,
-    FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits, OciReference, ParseUrlError, Policy,
-    Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot, SourceError, TargetRevision,
+    ArtifactSnapshot, ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl, BucketObjects, BucketPart,
+    CompositeTree, FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits, OciReference,
+    ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot, SourceError,
+    TargetRevision,
 };
 
 use crate::credentials::Credentials;
@@ -62,6 +63,25 @@ impl SourceStores {
         self.git.repository(url, access)
     }
 
+    /// The folder at a place that is read as it is: one on this machine that policy allows, and no Git repository.
+    pub(crate) fn folder_at(&self, place: &Place) -> Option<PathBuf> {
+        let Place::Git(url) = place else { return None };
+        let folder = url.local_path()?;
+        (self.artifacts.policy().allows_folder(&folder) && !is_repository(&folder)).then_some(folder)
+    }
+
+    async fn folder(
+        self: &Arc<Self>,
+        folder: PathBuf,
+        targets: BTreeSet<Target>,
+    ) -> BTreeMap<Target, Result<Fetched, SourceError>> {
+        let (stores, cancelled) =
+            (self.clone(), SourceError::Cancelled { repository: folder.display().to_string() });
+        let read = move || stores.artifacts.folder(&folder).map(Fetched::folder);
+        let answer = tokio::task::spawn_blocking(read).await.unwrap_or(Err(cancelled));
+        targets.into_iter().map(|target| (target, answer.clone())).collect()
+    }
+
     /// Finds out what each target of a place stands for now, and makes its files available.
     ///
     /// One conversation serves all targets. What is `known` already is answered as it is.
@@ -78,6 +98,9 @@ impl SourceStores {
         freshness: Freshness,
         known: &HashMap<Target, Fetched>,
     ) -> BTreeMap<Target, Result<Fetched, SourceError>> {
+        if let Some(folder) = self.folder_at(place) {
+            return self.folder(folder, targets).await;
+        }
         match place {
             Place::Git(url) => match self.git.repository(url, access) {
                 Ok(repository) => {
@@ -171,6 +194,12 @@ impl SourceStores {
         };
         tokio::task::spawn_blocking(job).await.unwrap_or(Err(cancelled))
     }
+}
+
+/// Whether a folder has what Git has in every repository, bare or with files.
+fn is_repository(folder: &Path) -> bool {
+    folder.join(".git").exists()
+        || (folder.join("HEAD").is_file() && folder.join("objects").is_dir() && folder.join("refs").is_dir())
 }
 
 fn everyone(
@@ -393,6 +422,13 @@ impl Fetched {
         }
     }
 
+    /// A folder is known by the digest of its files.
+    fn folder(snapshot: ArtifactSnapshot) -> Self {
+        let revision: Str = snapshot.revision.to_string().into();
+        let files = Files::Artifact(snapshot.tree);
+        Self { revision: revision.clone(), content: revision, n_repairs: 0, files, git: None }
+    }
+
     /// A file is known by the digest of what it says; one that is not there by the server's words.
     fn answer(answer: FileAnswer) -> Self {
         let content: Str = match &answer {
@@ -567,6 +603,9 @@ pub async fn fetch_sources(
                 let problems = problems.iter().map(ToString::to_string).collect();
                 return Err(FetchError::Unsigned { problems });
             }
+        }
+        if spec.signatures.is_some() && source.git.is_none() {
+            return Err(FetchError::Unsigned { problems: vec![signatures::UNSIGNABLE.into()] });
         }
         fetched.push(FetchedSource(source));
     }

@@ -122,6 +122,7 @@ impl Engine {
     ) -> Result<Self, SourceError> {
         let mut policy = if config.allow_local_repositories { Policy::trusting() } else { Policy::default() };
         policy.local_logins = config.cluster_logins == LocalLogins::Allowed;
+        policy.folders.clone_from(&config.local_folders);
         let stores = Arc::new(SourceStores::open(data, policy)?);
         let folder = data.join("renders");
         let renders = RenderCache::new(config.render_cache_bytes);

@@ -14,6 +14,10 @@ use crate::unit_state::UnitState;
 /// Of what is not signed as it has to be, this many are told, as with Argo CD: the newest.
 const PROBLEMS: usize = 10;
 
+/// What is told of a folder where the project asks for signatures.
+pub(crate) const UNSIGNABLE: &str =
+    "a folder of this machine has no commits, and the project asks for signatures of them";
+
 /// What tells the sources from what was rendered before: their content, and who may sign it where that matters.
 pub(crate) fn identities(unit: &UnitState, resolved: &[Fetched], signers: &TrustedKeys) -> Vec<Str> {
     let rules = unit.lowered.unit.sources.iter().any(|source| source.signatures.is_some());

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::Instrument;
 use windlass_kube::Str;
 use windlass_source::{
-    Access, Freshness, PollInterval, Refused, Repository, RepositoryUrl, Scheme, SourceError, chain,
+    Access, FolderWatch, Freshness, PollInterval, Refused, Repository, RepositoryUrl, Scheme, SourceError,
+    chain,
 };
 
 use crate::credentials::Credentials;
@@ -188,6 +189,7 @@ impl SourceHub {
                 answered: RefreshTicket::default(),
                 repaired: None,
                 n_repairs: 0,
+                folder: None,
             })
         };
         let followed = self.repositories.entry(key.repository.clone()).or_insert_with(start);
@@ -290,6 +292,8 @@ struct Conversation {
     /// When damage on disk was last repaired, and how often.
     repaired: Option<Instant>,
     n_repairs: u32,
+    /// Where it is a folder of this machine: what tells of changes in it.
+    folder: Option<(FolderWatch, Arc<Notify>)>,
 }
 
 impl Conversation {
@@ -304,6 +308,7 @@ impl Conversation {
                     command => command,
                 },
                 () = tokio::time::sleep_until(next) => None,
+                () = news_of(self.folder.as_ref()) => None,
             };
             if command.is_none() {
                 wanted.clone_from(&self.targets);
@@ -348,6 +353,7 @@ impl Conversation {
             if wanted.is_empty() {
                 continue;
             }
+            self.watch_folder();
             let Ok(ok) = self.update(wanted, freshness).await else { return };
             self.round += 1;
             self.failures = if ok { 0 } else { self.failures.saturating_add(1) };
@@ -357,6 +363,25 @@ impl Conversation {
                 failures => (FIRST_RETRY * 2u32.saturating_pow(failures - 1)).min(regular),
             };
             next = Instant::now() + pause;
+        }
+    }
+
+    /// Watches a folder of this machine from before it is read, for as long as it is no repository.
+    fn watch_folder(&mut self) {
+        let Some(path) = self.stores.folder_at(&self.place) else {
+            self.folder = None;
+            return;
+        };
+        if self.folder.is_some() {
+            return;
+        }
+        let news = Arc::new(Notify::new());
+        let tell = news.clone();
+        match FolderWatch::start(path, move |_| tell.notify_one()) {
+            Ok(watch) => self.folder = Some((watch, news)),
+            Err(error) => {
+                tracing::warn!(repository = %self.name, %error, "the folder is polled, not watched");
+            }
         }
     }
 
@@ -402,12 +427,24 @@ impl Conversation {
     }
 }
 
+/// Done when something has changed in the folder, if there is one.
+async fn news_of(folder: Option<&(FolderWatch, Arc<Notify>)>) {
+    match folder {
+        Some((_, news)) => news.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What went wrong, and what a person can do about it where that is known here.
 fn advised(error: &SourceError) -> Str {
     let text = chain(error);
     match error {
-        SourceError::Refused { source: Refused::Scheme { scheme: Scheme::Local }, .. } => {
-            format!("{text}; `--allow-local-repositories` allows them").into()
+        SourceError::Refused { source: Refused::Scheme { scheme: Scheme::Local }, .. } => format!(
+            "{text}; `--allow-local-repositories` allows them, and `--allow-local-folder` folders without Git"
+        )
+        .into(),
+        SourceError::RepositoryNotFound { repository } if repository.starts_with('/') => {
+            format!("{text}; a folder without Git needs `--allow-local-folder`").into()
         }
         _ => text.into(),
     }

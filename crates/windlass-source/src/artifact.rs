@@ -5,6 +5,7 @@ mod docker_config;
 pub(crate) mod download;
 mod error;
 mod file;
+mod folder;
 pub(crate) mod hub;
 mod limits;
 pub(crate) mod pack;

@@ -1,5 +1,8 @@
 //! A folder on this machine as a Tree, for rendering what is not committed yet.
 
+mod state;
+mod watch;
+
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,6 +15,9 @@ use windlass_model::{Digest, Entry, EntryKind, Tree, TreeError};
 
 use crate::links::{self, Nodes};
 use crate::members::RawKind;
+
+pub use state::{FolderChange, FolderState};
+pub use watch::FolderWatch;
 
 /// The files below a folder.
 ///

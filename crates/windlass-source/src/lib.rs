@@ -92,7 +92,7 @@ pub use credentials::{
 };
 pub use error::{Cause, ErrorClass, SourceError, chain};
 pub use flight::Freshness;
-pub use folder::FolderTree;
+pub use folder::{FolderChange, FolderState, FolderTree, FolderWatch};
 pub use identity::{
     AZURE_DEVOPS_SCOPE, AZURE_REGISTRY_SCOPE, AZURE_STORAGE_SCOPE, AmazonLogin, GOOGLE_SCOPE,
     GOOGLE_STORAGE_SCOPE, Identity, IdentitySource,

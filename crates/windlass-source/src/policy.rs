@@ -1,6 +1,7 @@
 //! Which addresses may be fetched from at all.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Component, Path, PathBuf};
 
 use crate::url::{RepositoryUrl, Scheme};
 
@@ -20,6 +21,9 @@ pub struct Policy {
     /// Whether who configures credentials may have programs run, files read and the machine's own identity used for
     /// tokens. Never by default: all three act as Windlass itself.
     pub local_logins: bool,
+    /// Folders of this machine that may be sources although they are no repositories, with all that is below them. None by
+    /// default: whoever may name one reads with the rights of Windlass.
+    pub folders: Vec<PathBuf>,
 }
 
 impl Default for Policy {
@@ -29,6 +33,7 @@ impl Default for Policy {
             internal_hosts: false,
             exempt_hosts: Vec::new(),
             local_logins: false,
+            folders: Vec::new(),
         }
     }
 }
@@ -71,6 +76,24 @@ impl Policy {
             internal_hosts: true,
             exempt_hosts: Vec::new(),
             local_logins: false,
+            folders: vec![PathBuf::from("/")],
+        }
+    }
+
+    /// Whether the folder at `path` may be a source as it is.
+    ///
+    /// Links on the way to it are followed first. Of what is not there only the text counts, so nobody learns from the answer
+    /// what else this machine has.
+    #[must_use]
+    pub fn allows_folder(&self, path: &Path) -> bool {
+        let is_plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+        let is_below = |path: &Path| {
+            let real = |folder: &Path| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder));
+            self.folders.iter().any(|folder| path.starts_with(folder) || real(folder))
+        };
+        match path.canonicalize() {
+            Ok(path) => is_below(&path),
+            Err(_) => path.is_absolute() && path.components().all(is_plain) && is_below(path),
         }
     }
 
@@ -194,6 +217,35 @@ mod tests {
             assert_eq!(policy.check(&url.parse().unwrap()).is_ok(), allowed, "{url}");
             assert!(Policy::trusting().check(&url.parse().unwrap()).is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn folders_are_sources_only_below_those_that_are_named() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().canonicalize().unwrap();
+        for folder in ["open/app", "closed", "open/deep"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("closed"), root.join("open/leads-out")).unwrap();
+        std::os::unix::fs::symlink(root.join("open"), root.join("same")).unwrap();
+        let policy = Policy { folders: vec![root.join("same")], ..Policy::default() };
+        for (path, allowed) in [
+            ("open", true),
+            ("open/app", true),
+            ("same/app", true),
+            ("open/not-there-yet", true),
+            ("open/../closed", false),
+            ("open/not-there/../../closed", false),
+            ("open/leads-out", false),
+            ("openly", false),
+            ("closed", false),
+            ("", false),
+        ] {
+            assert_eq!(policy.allows_folder(&root.join(path)), allowed, "{path}");
+            assert!(!Policy::default().allows_folder(&root.join(path)), "{path}");
+        }
+        assert!(!policy.allows_folder(Path::new("open/app")));
+        assert!(Policy::trusting().allows_folder(&root));
     }
 
     #[test]

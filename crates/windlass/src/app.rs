@@ -26,7 +26,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub(crate) use manifests::{declared_objects, in_form};
-pub(crate) use source::SourceOptions;
+pub(crate) use source::{Programs, SourceOptions};
 pub(crate) use spec::{object_in_file, pair};
 pub(crate) use tree::show as show_tree;
 

@@ -117,6 +117,7 @@ EXAMPLES
   windlass render --app guestbook.yaml
   windlass render . --path deploy --recurse -o name
   windlass render deploy/ --explain
+  windlass render deploy/ --watch -o name
   windlass render 'https://github.com/argoproj/argocd-example-apps//guestbook?ref=master' -o tree
   windlass render oci://ghcr.io/org/app:1.2
   windlass render https://charts.jetstack.io --chart cert-manager
@@ -191,6 +192,11 @@ pub(crate) struct EngineOptions {
     /// Allow repositories on this machine: file:// addresses, plain paths and loopback hosts.
     #[arg(long, env = "WINDLASS_ALLOW_LOCAL_REPOSITORIES")]
     pub(crate) allow_local_repositories: bool,
+    /// Let Applications name this folder of this machine, or one below it, as their source without Git:
+    /// `repoURL: file:///folder`. It is watched, and what is in it is applied as it is. Everybody who may write an
+    /// Application can then read it.
+    #[arg(long, env = "WINDLASS_ALLOW_LOCAL_FOLDERS", value_delimiter = ':', value_name = "DIR")]
+    pub(crate) allow_local_folder: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) logins: LoginOptions,
     #[command(flatten)]

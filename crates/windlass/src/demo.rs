@@ -69,6 +69,7 @@ pub(crate) async fn run(options: &DemoOptions, global: &Global) -> Result<()> {
         watch_namespace: String::new(),
         poll_interval: POLL,
         allow_local_repositories: true,
+        allow_local_folder: Vec::new(),
         logins: LoginOptions::default(),
         jsonnet: JsonnetOptions::default(),
         plugins: PluginOptions::default(),

@@ -270,7 +270,7 @@ pub(crate) fn report(error: &anyhow::Error) {
     }
     let local = Refused::Scheme { scheme: Scheme::Local };
     if error.chain().any(|cause| cause.downcast_ref::<Refused>() == Some(&local)) {
-        text.push_str("\nhint: --allow-local-repositories allows repositories on this machine");
+        text.push_str("\nhint: --allow-local-repositories allows repositories and folders on this machine");
     }
     note(&text);
 }

@@ -10,6 +10,7 @@ mod kustomize;
 mod place;
 mod place_access;
 mod verify;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,13 +21,13 @@ use windlass_argo::types::Source;
 use windlass_engine::SystemWorld;
 use windlass_kube::Value;
 use windlass_model::{Diagnostic, DirectoryOptions, Renderer};
-use windlass_render::{Overrides, ReadKind, Rendered, Services};
+use windlass_render::{Overrides, ReadKind, RenderCache, Rendered, Services, SharedRender};
 use windlass_yaml::{LoadOptions, Position};
 
-use crate::app::{SourceOptions, in_form};
+use crate::app::{Programs, SourceOptions, in_form};
 use crate::output::{self, Format};
 use fetch::Fetcher;
-use place::Place;
+use place::{Found, Place};
 use place_access::PlaceAccess;
 use verify::VerifyOptions;
 
@@ -51,6 +52,10 @@ pub(crate) struct RenderOptions {
     /// Print what was read, and so what a new render depends on, instead of the objects.
     #[arg(long, conflicts_with = "app")]
     explain: bool,
+    /// Go on, and render again whenever something in the folder changes that was read. Says on stderr what changed, whether it
+    /// was rendered again, and which objects are others now; prints the answer again when it is another one.
+    #[arg(short, long, conflicts_with_all = ["app", "parameters_of", "chart"])]
+    watch: bool,
     /// Print the parameters that this plugin announces for the folder, instead of the objects.
     #[arg(long, value_name = "PLUGIN", conflicts_with_all = ["app", "explain"])]
     parameters_of: Option<String>,
@@ -203,58 +208,104 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         (folder, "") => folder.to_owned(),
         (folder, path) => format!("{folder}/{path}"),
     };
-    let mut world = SystemWorld::new();
-    let name = options.name.as_str().into();
-    let namespace = options.namespace.as_str().into();
-    let charts = charts::UserCharts::default();
     let programs = options.sources.programs()?;
     if let Some(plugin) = &options.parameters_of {
         let announced = tokio::task::block_in_place(|| programs.announced(plugin, &*found.tree, &path))?;
         output::print(&announced_in_form(announced, options.output)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let tools = programs.tools();
-    let flags = Flags { name: &options.name, directory: directory_value };
-    let mut context = windlass_render::Context {
-        name,
-        namespace,
-        charts: &charts,
-        services: Services {
-            jsonnet: tools.jsonnet,
-            plugins: tools.plugins,
-            overrides: Some(&flags),
-            ..Services::default()
-        },
-        ..windlass_render::Context::empty(&mut world)
-    };
-    let render = || windlass_render::render(&*found.tree, &path, &renderer, &mut context);
-    let rendered = tokio::task::block_in_place(render).with_context(|| match path.as_str() {
-        "" => format!("{text} cannot be rendered"),
-        path => format!("{path} of {text} cannot be rendered"),
-    })?;
     let root = match &place {
         Place::Folder(folder) => folder.as_path(),
         _ => Path::new(""),
     };
-    let mut failed = false;
-    for diagnostic in &rendered.diagnostics {
-        failed |= diagnostic.kind.is_error();
-        output::note(&shown(diagnostic, root));
+    let drawing = Drawing {
+        options,
+        text,
+        root,
+        found: &found,
+        path: &path,
+        renderer: &renderer,
+        flags: Flags { name: &options.name, directory: directory_value },
+        programs: &programs,
+    };
+    if options.watch {
+        let Place::Folder(_) = &place else {
+            bail!("{text} cannot be watched: only a folder of this machine can");
+        };
+        return watch::run(&drawing).await;
     }
-    if options.explain {
-        output::print(&explained(&rendered, &found.revision))?;
-        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
-    }
-    if options.output == Form::Tree {
-        output::print(&by_file(&rendered))?;
-        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
-    }
-    let objects: Vec<_> = rendered.manifests.into_iter().map(|manifest| manifest.object).collect();
-    if objects.is_empty() && rendered.diagnostics.is_empty() {
-        output::note("There are no objects here; --recurse reads folders below too.");
-    }
-    output::print(&in_form(objects, options.output.plain()))?;
+    let rendered = drawing.render(None)?;
+    let failed = drawing.tell(&rendered);
+    drawing.print(&rendered)?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is rendered, and how it is shown.
+struct Drawing<'a> {
+    options: &'a RenderOptions,
+    /// What the user calls it.
+    text: &'a str,
+    /// What files that are named in errors are below, where they can be shown.
+    root: &'a Path,
+    found: &'a Found,
+    path: &'a str,
+    renderer: &'a Renderer,
+    flags: Flags<'a>,
+    programs: &'a Programs,
+}
+
+impl Drawing<'_> {
+    /// Renders, if nothing in the cache still holds.
+    fn render(&self, cache: Option<&RenderCache>) -> Result<SharedRender> {
+        let mut world = SystemWorld::new();
+        let charts = charts::UserCharts::default();
+        let tools = self.programs.tools();
+        let mut context = windlass_render::Context {
+            name: self.options.name.as_str().into(),
+            namespace: self.options.namespace.as_str().into(),
+            charts: &charts,
+            services: Services {
+                jsonnet: tools.jsonnet,
+                plugins: tools.plugins,
+                overrides: Some(&self.flags),
+                ..Services::default()
+            },
+            ..windlass_render::Context::empty(&mut world)
+        };
+        let (tree, path, renderer) = (&*self.found.tree, self.path, self.renderer);
+        let render = || match cache {
+            Some(cache) => cache.render(self.text, tree, path, renderer, &mut context),
+            None => windlass_render::render(tree, path, renderer, &mut context).map(SharedRender::new),
+        };
+        tokio::task::block_in_place(render).with_context(|| match self.path {
+            "" => format!("{} cannot be rendered", self.text),
+            path => format!("{path} of {} cannot be rendered", self.text),
+        })
+    }
+
+    /// Tells what is wrong; whether something could not be rendered.
+    fn tell(&self, rendered: &Rendered) -> bool {
+        let mut failed = false;
+        for diagnostic in &rendered.diagnostics {
+            failed |= diagnostic.kind.is_error();
+            output::note(&shown(diagnostic, self.root));
+        }
+        failed
+    }
+
+    fn print(&self, rendered: &Rendered) -> Result<()> {
+        if self.options.explain {
+            return output::print(&explained(rendered, &self.found.revision));
+        }
+        if self.options.output == Form::Tree {
+            return output::print(&by_file(rendered));
+        }
+        let objects: Vec<_> = rendered.manifests.iter().map(|manifest| manifest.object.clone()).collect();
+        if objects.is_empty() && rendered.diagnostics.is_empty() {
+            output::note("There are no objects here; --recurse reads folders below too.");
+        }
+        output::print(&in_form(objects, self.options.output.plain()))
+    }
 }
 
 /// Parameters that a plugin announces: their names where names are asked for, else all that is said of them.

@@ -42,6 +42,7 @@ impl EngineOptions {
             poll_interval: self.poll_interval,
             poll_jitter: self.poll_interval / 2,
             allow_local_repositories: self.allow_local_repositories,
+            local_folders: self.allow_local_folder.clone(),
             cluster_logins: self.logins.allowed(),
             jsonnet: Some(Arc::new(self.jsonnet.engine())),
             plugins: plugins.map(|plugins| Arc::new(plugins) as Arc<dyn Plugins>),

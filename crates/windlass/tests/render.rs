@@ -230,3 +230,82 @@ fn a_plugin_renders_what_it_looks_for() {
     let (text, is_well) = render(folder.path(), &["app", "--plugins", "none"], &[]);
     assert!(!is_well && text.contains("the plugins in none cannot be read"), "{text}");
 }
+
+/// A render that goes on, and what it has said and printed so far.
+struct Watched {
+    process: windlass_testing::Process,
+}
+
+impl Watched {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut builder = windlass_testing::Process::builder(env!("CARGO_BIN_EXE_windlass"));
+        builder = builder.arg("render").args(arguments).current_dir(folder);
+        Self { process: builder.log(folder.parent().unwrap().join("said")).start().unwrap() }
+    }
+
+    /// Waits until it has said this since the last call, and answers what that was.
+    async fn until(&self, words: &[&str], from: &mut usize) -> String {
+        let said = windlass_testing::eventually(std::time::Duration::from_secs(60), || {
+            let text = fs::read_to_string(self.process.log()).unwrap_or_default();
+            let new = text.get(*from..).unwrap_or_default().to_owned();
+            let is_said = words.iter().all(|word| new.contains(word));
+            std::future::ready(if is_said {
+                Ok((text.len(), new))
+            } else {
+                Err(format!("{words:?} in {new}"))
+            })
+        });
+        let (length, new) = said.await.unwrap();
+        *from = length;
+        new
+    }
+}
+
+#[tokio::test]
+async fn a_watched_folder_is_rendered_again_when_what_was_read_changes() {
+    let parent = TempDir::with_prefix("windlass-render-").unwrap();
+    let folder = parent.path().join("app");
+    let put = |path: &str, text: &str| {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("base/kustomization.yaml", "resources: [settings.yaml]\n");
+    put("base/settings.yaml", SETTINGS);
+    put("kustomization.yaml", "resources: [base]\n");
+    put("beside.txt", "one");
+    let watched = Watched::start(&folder, &[".", "--watch", "-o", "name"]);
+    let mut at = 0;
+    watched.until(&["configmap/settings\n"], &mut at).await;
+    put("beside.txt", "another");
+    let said = watched.until(&["changed: ~beside.txt", "not rendered: nothing that was read"], &mut at).await;
+    assert!(!said.contains("configmap"), "{said}");
+    put("kustomization.yaml", "resources: [base]\nnamePrefix: web-\n");
+    let wanted = [
+        "changed: ~kustomization.yaml",
+        "+ConfigMap:shop/web-settings -ConfigMap:shop/settings",
+        "configmap/web-",
+    ];
+    watched.until(&wanted, &mut at).await;
+    // Written anew with the same meaning: it ran, and nothing is printed again.
+    put("kustomization.yaml", "namePrefix: web-\nresources: [base]\n");
+    let said = watched.until(&["rendered again: 1 objects, none of them another"], &mut at).await;
+    assert!(!said.contains("configmap"), "{said}");
+    put("kustomization.yaml", "resources: [nothing.yaml]\n");
+    watched.until(&["error: ", "nothing.yaml"], &mut at).await;
+    fs::remove_dir_all(&folder).unwrap();
+    watched.until(&["-base/settings.yaml", "error: "], &mut at).await;
+    put("a.yaml", &SETTINGS.replace("settings", "again"));
+    watched.until(&["+a.yaml", "+ConfigMap:shop/again", "configmap/again"], &mut at).await;
+    watched.process.interrupt();
+    let mut process = watched.process;
+    let ended = process.wait(std::time::Duration::from_secs(60)).unwrap();
+    assert!(ended.success(), "{}", process.log_tail());
+}
+
+#[test]
+fn only_folders_are_watched() {
+    let folder = written(&[]);
+    let (text, is_well) = render(folder.path(), &["https://h/a.tgz", "--watch"], &[]);
+    assert!(!is_well, "{text}");
+}

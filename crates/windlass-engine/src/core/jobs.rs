@@ -450,6 +450,7 @@ impl Preparation {
                 (Some(repository), Some(revision)) => {
                     signatures::check(repository, revision, rule, &self.signed.signers)
                 }
+                (Some(_), None) => Ok(vec![Diagnostic::new(DiagnosticKind::Source, signatures::UNSIGNABLE)]),
                 // Not followed any more: another preparation is under way.
                 _ => return Err(Unprepared::Pending),
             };

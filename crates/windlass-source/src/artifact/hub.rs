@@ -198,6 +198,14 @@ impl ArtifactStore {
         self.shared.web.io.interrupt();
     }
 
+    pub(super) fn trees(&self) -> &TreeStore {
+        &self.shared.trees
+    }
+
+    pub(super) fn limits(&self) -> &ArtifactLimits {
+        &self.shared.web.limits
+    }
+
     pub(super) fn web(&self) -> &Web {
         &self.shared.web
     }

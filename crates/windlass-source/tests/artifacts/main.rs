@@ -4,6 +4,7 @@
 mod buckets;
 mod charts;
 mod faults;
+mod folders;
 mod helm;
 mod identities;
 mod registry;

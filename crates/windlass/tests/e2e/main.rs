@@ -148,6 +148,7 @@ on_both_servers! {
     sources::private_repository,
     sources::ssh_repository,
     sources::local_repository,
+    sources::local_folder,
     sources::semver_range,
     sources::tag,
     sources::commit_id,

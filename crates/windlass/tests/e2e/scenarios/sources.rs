@@ -68,6 +68,54 @@ pub(crate) async fn local_repository(server: Server) {
     plane.until_synced(&second).await;
 }
 
+/// A folder of this machine that is no repository: an edit is applied without a commit and without polling, what is deleted is
+/// pruned, and while the folder is away what runs stays. Another folder needs the operator's leave.
+pub(crate) async fn local_folder(server: Server) {
+    let parent = TempDir::with_prefix("windlass-e2e-folder-").unwrap();
+    let (open, closed) = (parent.path().join("open"), parent.path().join("closed"));
+    let put = |folder: &std::path::Path, name: &str, text: String| {
+        std::fs::create_dir_all(folder.join("deploy")).unwrap();
+        // As editors write that never leave half a file.
+        std::fs::write(folder.join("beside"), text).unwrap();
+        std::fs::rename(folder.join("beside"), folder.join("deploy").join(name)).unwrap();
+    };
+    put(&open, "web.yaml", config_map("web", "1"));
+    put(&open, "other.yaml", config_map("other", "1"));
+    put(&closed, "web.yaml", config_map("web", "of somebody else"));
+    let leave = open.to_str().unwrap();
+    let plane =
+        Plane::builder(server).never_polls().variable("WINDLASS_ALLOW_LOCAL_FOLDERS", leave).start().await;
+    plane.create_app(app_of(json!({"repoURL": format!("file://{}", closed.display())}))).await;
+    let said = plane.until_condition("ComparisonError", &["--allow-local-folder"]).await;
+    assert!(!said.contains("somebody else"), "{said}");
+    plane.patch_app(json!({"spec": {"source": {"repoURL": format!("file://{leave}/not/there")}}})).await;
+    plane.until_condition("ComparisonError", &["there is no repository at"]).await;
+    plane.patch_app(json!({"spec": {"source": {"repoURL": format!("file://{leave}")}}})).await;
+    let value = |wanted: &'static str| move |live: &Value| live["data"]["value"] == wanted;
+    let web = plane.path("configmaps/web");
+    plane.until(&web, "the first value", value("1")).await;
+    plane.until_no_conditions().await;
+    let app = plane.until_app("a revision", |app| app["status"]["sync"]["revision"].is_string()).await;
+    let first = app["status"]["sync"]["revision"].as_str().unwrap().to_owned();
+    assert!(first.starts_with("sha256:"), "{first}");
+    let applied = plane.metric("windlass_applies_total{result=\"ok\"}").await;
+    put(&open, "web.yaml", config_map("web", "2"));
+    plane.until(&web, "the second value", value("2")).await;
+    assert_eq!(plane.metric("windlass_applies_total{result=\"ok\"}").await, applied + 1);
+    plane.until_app("another revision", |app| app["status"]["sync"]["revision"] != first.as_str()).await;
+    std::fs::remove_file(open.join("deploy/other.yaml")).unwrap();
+    plane.until_gone(&plane.path("configmaps/other")).await;
+    // A link that leads out is refused with all that is in the folder, and so is what is not there.
+    std::os::unix::fs::symlink("../../closed", open.join("out")).unwrap();
+    plane.until_condition("ComparisonError", &["points out of"]).await;
+    std::fs::remove_dir_all(&open).unwrap();
+    plane.until_condition("ComparisonError", &["there is no repository at"]).await;
+    plane.assert_exists(&web).await;
+    put(&open, "web.yaml", config_map("web", "3"));
+    plane.until(&web, "the third value", value("3")).await;
+    plane.until_no_conditions().await;
+}
+
 /// A range of versions follows the newest tag in it.
 pub(crate) async fn semver_range(server: Server) {
     let plane = Plane::start(server).await;
