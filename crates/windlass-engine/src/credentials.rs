@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use windlass_cluster::{SECRET_TYPE, secret_data};
 use windlass_kube::{Object, Str, Value};
-use windlass_model::BucketAddress;
+use windlass_model::{BucketAddress, archive_url};
 use windlass_source::{
     AZURE_DEVOPS_SCOPE, AZURE_REGISTRY_SCOPE, AZURE_STORAGE_SCOPE, Access, AmazonLogin, ArtifactUrl,
     Authentication, ClientCertificate, CredentialTemplates, GOOGLE_SCOPE, GitHubApp, Identity,
@@ -271,7 +271,8 @@ impl RepositorySecret {
             return Err(format!("a secret of type {kind:?} is not used"));
         }
         let is_template = kind == "repo-creds";
-        let url = text("url").ok_or("it has no url")?.trim().to_string();
+        let url = text("url").ok_or("it has no url")?;
+        let url = archive_url(&url).unwrap_or(url.trim()).to_string();
         if !is_template && places(&url).is_empty() {
             return Err("its url cannot be used".into());
         }

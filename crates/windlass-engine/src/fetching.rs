@@ -7,9 +7,11 @@ use std::sync::Arc;
 use windlass_argo::Lowered;
 use windlass_kube::Str;
 use windlass_kustomize::MAX_FILE;
-use windlass_model::{BucketAddress, BucketService, Digest, MemoryTree, SourceKind, SourceSpec, Tree};
+use windlass_model::{
+    BucketAddress, BucketService, Digest, MemoryTree, SourceKind, SourceSpec, Tree, archive_url,
+};
 use windlass_source::{
-    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
+    Access, ArchiveRoot, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
     ArtifactSnapshot, ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl, BucketObjects, BucketPart,
     CompositeTree, FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits, OciReference,
     ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot, SourceError,
@@ -270,6 +272,11 @@ impl Place {
         match self {
             Self::Git(url) => url.normalised().into(),
             Self::Artifacts { url, kind: ArtifactKind::Oci, .. } => url.to_string().into(),
+            Self::Artifacts { url, kind: ArtifactKind::Archive, .. } => {
+                // Tokens may stand there, which nobody is shown.
+                let query = url.query_digest().map(|digest| format!(" with parameters {digest}"));
+                format!("the archive {url}{}", query.unwrap_or_default()).into()
+            }
             Self::Artifacts { url, options, .. } => {
                 let passing = if options.pass_credentials { " with credentials for all hosts" } else { "" };
                 format!("charts at {url}{passing}").into()
@@ -323,6 +330,7 @@ impl Target {
             Self::Artifact(ArtifactTarget::Oci { reference: OciReference::Revision(text), .. }) => {
                 text.clone()
             }
+            Self::Artifact(ArtifactTarget::Archive { digest: Some(digest), .. }) => digest.to_string(),
             Self::Artifact(_) | Self::File => String::new(),
         }
     }
@@ -362,6 +370,13 @@ pub(crate) fn locate(spec: &SourceSpec, revision: &str) -> Result<(Place, Target
             let bucket = BucketPlace::parse(&spec.repository)?;
             let target = ArtifactTarget::Bucket(bucket.part());
             Ok((Place::Bucket(Box::new(bucket)), Target::Artifact(target)))
+        }
+        SourceKind::Archive => {
+            let url = ArtifactUrl::parse(archive_url(&spec.repository).unwrap_or(&spec.repository))?;
+            let options = ArtifactOptions::default();
+            // What is no digest was refused before.
+            let target = ArtifactTarget::Archive { root: ArchiveRoot::Top, digest: revision.parse().ok() };
+            Ok((Place::Artifacts { url, kind: ArtifactKind::Archive, options }, Target::Artifact(target)))
         }
         SourceKind::Artifact => {
             let url = ArtifactUrl::parse(&spec.repository)?;
@@ -636,6 +651,8 @@ mod tests {
             ("r:5000/charts", chart("web", true), "oci://r:5000/charts", Some("web"), "1.x"),
             ("r.io", chart("org/web", true), "oci://r.io", Some("org/web"), "1.x"),
             ("oci://r/app", SourceKind::Artifact, "oci://r/app", None, "1.x"),
+            ("https://h/App.tgz", SourceKind::Archive, "the archive https://h/App.tgz", None, ""),
+            ("archive+https://h/App", SourceKind::Archive, "the archive https://h/App", None, ""),
             ("gs://a/b/", SourceKind::Bucket, "the bucket https://storage.googleapis.com/a/b", None, ""),
         ] {
             let spec = SourceSpec {

@@ -11,6 +11,7 @@
 //! Nothing here says Application or Kustomization: a dialect lowers its objects to [`Unit`]s and raises
 //! [`Report`]s back to their status. Nothing here talks to a network, reads a clock or a file, or spawns a task.
 
+mod archive;
 mod bucket;
 mod comparing;
 mod desired;
@@ -31,6 +32,7 @@ mod tree;
 mod unit;
 mod window;
 
+pub use archive::archive_url;
 pub use bucket::{BucketAddress, BucketAddressError, BucketService};
 pub use comparing::{Comparing, IgnoreRule, KnownType, SystemComparing};
 pub use desired::{Desired, DesiredHook, Manifest, Origin};

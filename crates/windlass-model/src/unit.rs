@@ -80,7 +80,7 @@ impl SourceSpec {
     pub fn is_only_referred_to(&self) -> bool {
         !self.reference.is_empty()
             && self.path.is_empty()
-            && matches!(self.kind, SourceKind::Git | SourceKind::Bucket)
+            && matches!(self.kind, SourceKind::Git | SourceKind::Bucket | SourceKind::Archive)
     }
 }
 
@@ -103,6 +103,9 @@ pub enum SourceKind {
     Artifact,
     /// A bucket, or a folder of one, that a [`BucketAddress`](crate::BucketAddress) names. It has no revisions to choose from.
     Bucket,
+    /// A tar archive at an address, as [`archive_url`](crate::archive_url) tells it. Its revision is its digest, or nothing for whatever is
+    /// there now.
+    Archive,
 }
 
 /// Where a Unit's objects go.

@@ -6,7 +6,7 @@ use windlass_kube::{Str, Value};
 use windlass_model::{
     BucketAddress, DirectoryOptions, HelmOptions, HelmParameter, JsonnetOptions, JsonnetVariable,
     KustomizeOptions, KustomizePatch, KustomizeTarget, PluginOptions, PluginParameter, Renderer, SourceKind,
-    SourceSpec,
+    SourceSpec, archive_url,
 };
 
 use crate::Project;
@@ -76,7 +76,7 @@ fn missing(source: &Source, multiple: bool) -> Option<String> {
 
 fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn FnMut(String)) -> SourceSpec {
     if let Some(project) = project
-        && !project.permits_source(&source.repo_url)
+        && !project.permits_source(archive_url(&source.repo_url).unwrap_or(&source.repo_url))
     {
         refuse(format!(
             "application repo {} is not permitted in project '{}'",
@@ -104,10 +104,18 @@ fn lower(source: &Source, at: &str, project: Option<&Project>, refuse: &mut dyn 
     }
     let renderer = renderer(source, at, refuse);
     let kind = kind(source);
+    let is_revision = |text: &str| matches!(text, "" | "HEAD") || is_digest(text);
+    if kind == SourceKind::Archive && !is_revision(&source.target_revision) {
+        refuse(format!(
+            "{at}.targetRevision of an archive is its digest, sha256: and 64 digits, or nothing for what is there now"
+        ));
+    }
     // A chart is rendered as a whole, whatever the path says.
     let path = match &kind {
         SourceKind::Chart { .. } => Ok(Str::default()),
-        SourceKind::Git | SourceKind::Artifact | SourceKind::Bucket => path(&source.path),
+        SourceKind::Git | SourceKind::Artifact | SourceKind::Bucket | SourceKind::Archive => {
+            path(&source.path)
+        }
     };
     let path = path.unwrap_or_else(|why| {
         refuse(why);
@@ -152,10 +160,19 @@ fn kind(source: &Source) -> SourceKind {
         if BucketAddress::is_meant(&source.repo_url) {
             return SourceKind::Bucket;
         }
+        if archive_url(&source.repo_url).is_some() {
+            return SourceKind::Archive;
+        }
         return SourceKind::Git;
     }
     let is_web = ["https://", "http://"].iter().any(|scheme| source.repo_url.starts_with(scheme));
     chart(!is_web)
+}
+
+/// Whether a text is a digest of SHA-256.
+fn is_digest(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && digits.bytes().all(is_digit))
 }
 
 /// An empty block says as little as none.

@@ -1,17 +1,18 @@
 //! One archive at an address, asked for again only when it has changed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::StatusCode;
 
-use super::ContentDigest;
 use super::download::Expected;
 use super::hub::{Origin, Shared};
 use super::target::{ArtifactRevision, ArtifactSnapshot, ArtifactTarget};
 use super::url::ArtifactUrl;
-use super::web::{Question, authorization, protocol};
+use super::web::{Question, authorization, protocol, wrong};
+use super::{ArtifactError, ContentDigest};
 use crate::archive::ArchiveRoot;
 use crate::credentials::Access;
 use crate::error::SourceError;
@@ -23,6 +24,9 @@ pub(crate) struct Tarball {
     access: Access,
     shared: Arc<Shared>,
     last: Mutex<BTreeMap<ArchiveRoot, Seen>>,
+    /// Whether the server has let us in with these credentials: what others have fetched is not given to everybody who knows
+    /// its digest.
+    admitted: AtomicBool,
 }
 
 /// What came the last time, and how to ask whether it still holds.
@@ -46,7 +50,11 @@ impl Seen {
 
 impl Tarball {
     pub(crate) fn new(url: ArtifactUrl, access: Access, shared: Arc<Shared>) -> Self {
-        Self { url, access, shared, last: Mutex::default() }
+        Self { url, access, shared, last: Mutex::default(), admitted: AtomicBool::default() }
+    }
+
+    fn is_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Relaxed)
     }
 }
 
@@ -61,10 +69,22 @@ impl Origin for Tarball {
 
     fn update(&self, target: &ArtifactTarget) -> Result<ArtifactSnapshot, SourceError> {
         let shown = self.url.to_string();
-        let ArtifactTarget::Archive { root } = *target else {
+        let ArtifactTarget::Archive { root, digest } = *target else {
             return Err(protocol(&shown, "it is an archive and has no charts or layers"));
         };
         let identity = |digest: ContentDigest| format!("archive {root:?} {digest}");
+        let snapshot = |tree: super::ArtifactTree| ArtifactSnapshot {
+            revision: ArtifactRevision { version: None, digest: tree.source() },
+            tree,
+            annotations: BTreeMap::new(),
+            signers: Vec::new(),
+        };
+        // What has this digest does not change.
+        if self.is_admitted()
+            && let Some(tree) = digest.and_then(|digest| self.shared.trees.get(&identity(digest)))
+        {
+            return Ok(snapshot(tree));
+        }
         let mut question = Question::get(&shown, &self.access, self.url.web().clone());
         question.authorization = authorization(&self.shared.web, &self.url, &self.access, Purpose::Other)?;
         let anonymous = question.authorization.is_none();
@@ -74,15 +94,16 @@ impl Origin for Tarball {
             question = seen.condition(question);
         }
         let reply = self.shared.web.ask(question)?;
-        let snapshot = |tree: super::ArtifactTree| ArtifactSnapshot {
-            revision: ArtifactRevision { version: None, digest: tree.source() },
-            tree,
-            annotations: BTreeMap::new(),
-            signers: Vec::new(),
-        };
         if reply.status() == StatusCode::NOT_MODIFIED
-            && let Some((tree, _)) = known
+            && let Some((tree, seen)) = known
         {
+            self.admitted.store(true, Ordering::Relaxed);
+            // Another target of the same address may have been answered by it.
+            if let Some(expected) = digest.filter(|digest| *digest != seen.digest) {
+                let (what, actual) = (target.shown(), seen.digest);
+                let error = ArtifactError::DigestMismatch { what, expected, actual };
+                return Err(wrong(&shown, &target.shown(), error));
+            }
             return Ok(snapshot(tree));
         }
         if reply.status() != StatusCode::OK {
@@ -91,8 +112,9 @@ impl Origin for Tarball {
         let etag = reply.header(ETAG).map(str::to_string);
         let last_modified = reply.header(LAST_MODIFIED).map(str::to_string);
         let artifact = target.shown();
-        let expected = Expected { repository: &shown, artifact: &artifact, digest: None, root };
+        let expected = Expected { repository: &shown, artifact: &artifact, digest, root };
         let tree = self.shared.download(reply, &expected, identity)?;
+        self.admitted.store(true, Ordering::Relaxed);
         let seen = Seen { etag, last_modified, digest: tree.source() };
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(root, seen);
         Ok(snapshot(tree))

@@ -58,6 +58,8 @@ pub enum ArtifactTarget {
     Archive {
         /// What of it is the Tree's root.
         root: ArchiveRoot,
+        /// What it has to be; anything where there is none.
+        digest: Option<ContentDigest>,
     },
     /// Objects of a bucket.
     Bucket(BucketPart),

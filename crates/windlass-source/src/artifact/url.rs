@@ -143,6 +143,12 @@ impl ArtifactUrl {
         }
     }
 
+    /// What tells it from addresses that print alike: a digest of what stands behind the question mark, if anything does.
+    #[must_use]
+    pub fn query_digest(&self) -> Option<windlass_model::Digest> {
+        self.url.query().map(|query| windlass_model::Digest::of_bytes(query.as_bytes()))
+    }
+
     /// What requests are sent to.
     pub(crate) fn web(&self) -> &Url {
         &self.url

@@ -150,7 +150,7 @@ impl Open {
 }
 
 fn archive() -> ArtifactTarget {
-    ArtifactTarget::Archive { root: windlass_source::ArchiveRoot::Top }
+    ArtifactTarget::Archive { root: windlass_source::ArchiveRoot::Top, digest: None }
 }
 
 fn pem(der: &[u8]) -> String {

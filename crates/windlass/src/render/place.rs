@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use windlass_kustomize::remote;
-use windlass_model::{BucketAddress, Tree};
+use windlass_model::{BucketAddress, Tree, archive_url};
 use windlass_source::{
     Access, ArchiveRoot, ArtifactKind, ArtifactTarget, ArtifactUrl, BucketPart, FolderTree, LayerSelector,
     OciReference,
@@ -43,10 +43,6 @@ pub(super) struct Found {
 impl Place {
     /// Tells what a text names. What looks like no address is a folder; with `chart` the address is a Helm repository.
     pub(super) fn parse(text: &str, chart: Option<(&str, &str)>) -> Result<Self> {
-        let fits = |suffixes: &[&str]| {
-            let path = text.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-            suffixes.iter().any(|suffix| path.ends_with(suffix))
-        };
         if let Some((name, version)) = chart {
             let (repository, name) = (text.to_owned(), name.to_owned());
             return Ok(Self::Chart { repository, name, version: version.to_owned() });
@@ -67,8 +63,8 @@ impl Place {
             let (repository, reference) = (format!("oci://{repository}"), reference.to_owned());
             return Ok(Self::Registry { repository, reference, folder: folder.to_owned() });
         }
-        if text.starts_with("http") && fits(&[".tgz", ".tar.gz", ".tar"]) {
-            return Ok(Self::Archive { url: text.to_owned(), folder: String::new() });
+        if let Some(url) = archive_url(text) {
+            return Ok(Self::Archive { url: url.to_owned(), folder: String::new() });
         }
         // A folder that is there is meant, whatever it is called.
         if !Path::new(text).exists()
@@ -115,7 +111,7 @@ impl Place {
                 artifact(repository, ArtifactKind::Oci, None, target, folder)
             }
             Self::Archive { url, folder } => {
-                let target = ArtifactTarget::Archive { root: ArchiveRoot::Top };
+                let target = ArtifactTarget::Archive { root: ArchiveRoot::Top, digest: None };
                 artifact(url, ArtifactKind::Archive, None, target, folder)
             }
             Self::Bucket(address) => {

@@ -116,6 +116,7 @@ on_both_servers! {
     charts::chart_of_a_registry,
     charts::artifact_of_a_registry,
     charts::folder_of_a_bucket,
+    charts::archive_at_an_address,
     charts::chart_with_a_dependency,
     charts::chart_of_a_named_repository,
     charts::kustomization_of_things_elsewhere,

@@ -230,6 +230,62 @@ pub(crate) async fn folder_of_a_bucket(server: Server) {
     plane.assert_exists(&plane.path("configmaps/web")).await;
 }
 
+/// An archive at an address: what is published anew is seen, a wrong password is told, and one that has to have a digest is refused
+/// when it has another one.
+pub(crate) async fn archive_at_an_address(server: Server) {
+    let files = FileServer::builder().basic_auth("ada", "s3cret-and-right").start().unwrap();
+    let publish = |value: &str| {
+        let text = config_map("web", value);
+        let packed = archive(&[("app/deploy/web.yaml", text.as_str())]);
+        files.put("app.tar.gz", packed.clone());
+        windlass_source::ContentDigest::of(&packed).to_string()
+    };
+    let first = publish("1");
+    let plane = Plane::start(server).await;
+    let data = json!({
+        "type": "git", "url": files.base_url(), "username": "ada", "password": "s3cret-but-wrong",
+        "insecure": "true",
+    });
+    plane.create_secret("files", Some("repo-creds"), data).await;
+    let url = format!("{}/app.tar.gz", files.base_url());
+    let source = json!({"repoURL": url, "path": "app/deploy", "targetRevision": null});
+    plane.create_app(app_of(source)).await;
+    let said = plane.until_condition("ComparisonError", &["did not accept the configured"]).await;
+    assert!(!said.contains("s3cret"), "{said}");
+    let fix = json!({"stringData": {"password": "s3cret-and-right"}});
+    plane.api.merge(&plane.control_path("secrets/files"), &fix).await.unwrap();
+    until_data(&plane, "value", "1").await;
+    let at = |revision: String| {
+        move |app: &Value| {
+            app["status"]["sync"]["revision"] == revision && app["status"]["sync"]["status"] == "Synced"
+        }
+    };
+    plane.until_app("the first revision", at(first.clone())).await;
+    let second = publish("2");
+    until_data(&plane, "value", "2").await;
+    plane.until_app("the second revision", at(second)).await;
+    // The server sends nothing that is known.
+    let is_polled = |request: &windlass_testing::WebRequest| request.status == 304;
+    plane.until_app("a poll", |_| files.requests().iter().any(is_polled)).await;
+    // What is gone does not take away what runs.
+    files.remove("app.tar.gz");
+    plane.refresh().await;
+    plane.until_condition("ComparisonError", &["there is no repository at"]).await;
+    let third = publish("3");
+    until_data(&plane, "value", "3").await;
+    plane.until_no_conditions().await;
+    let source = json!({"repoURL": format!("archive+{url}"), "targetRevision": third});
+    plane.patch_app(json!({"spec": {"source": source}})).await;
+    plane.until_app("the digest that is asked for", at(third)).await;
+    publish("4");
+    let pinned = json!({"spec": {"source": {"targetRevision": format!("sha256:{}", "0".repeat(64))}}});
+    plane.patch_app(pinned).await;
+    plane.until_condition("ComparisonError", &["announced as sha256:0000"]).await;
+    plane.patch_app(json!({"spec": {"source": {"targetRevision": "main"}}})).await;
+    plane.until_condition("InvalidSpecError", &["targetRevision of an archive is its digest"]).await;
+    until_data(&plane, "value", "3").await;
+}
+
 /// Submodules are part of the files, with credentials of their own; a commit that moves one is a new state.
 pub(crate) async fn submodules(server: Server) {
     let elsewhere = GitServer::builder().basic_auth("bob", "hunter2").start().unwrap();
