@@ -14,6 +14,7 @@ mod protection;
 mod quotas;
 pub(crate) mod runner;
 mod service_accounts;
+mod token_secrets;
 
 use std::sync::Arc;
 
@@ -57,6 +58,8 @@ impl Controllers {
         let accounts =
             Arc::new(service_accounts::ServiceAccounts::new(api.clone(), options.cluster_ca.clone()));
         tasks.spawn(runner::run(accounts, feed()));
+        let tokens = token_secrets::TokenSecrets::new(api.clone(), options.cluster_ca.clone());
+        tasks.spawn(runner::run(Arc::new(tokens), feed()));
         let endpoints = Arc::new(endpoints::Endpoints::new(api.clone()));
         tasks.spawn(runner::run(endpoints, feed()));
         let protection = Arc::new(protection::Protection::new(api.clone()));

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windlass_apiserver::{Config, Server};
+use windlass_apiserver::{Config, Data, Gvr, Server};
 use windlass_testing::{Authority, Cluster, Kubectl, Process, eventually_blocking, tool};
 
 /// Everything here takes seconds; this bounds a machine that is very busy.
@@ -319,4 +319,38 @@ async fn record_what_client_go_meets() {
         root-ca-certificate-publisher-controller";
     let cluster = Cluster::builder().controllers(controllers).nodes(0).start().await.unwrap();
     std::fs::write(met(), transcript(&binary, cluster.kubeconfig())).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_service_accounts_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config { data: Data::Dir(directory.path().join("data")), ..Config::default() };
+    let server = Server::start(config.clone()).await.unwrap();
+    let accounts = Gvr::new("", "v1", "serviceaccounts");
+    eventually_blocking(WITHIN, || {
+        server.api().get(&accounts, "default", "default").map_err(|status| status.message)
+    })
+    .unwrap();
+    let ask = http::Request::post("/api/v1/namespaces/default/serviceaccounts/default/token")
+        .header("content-type", "application/json")
+        .body(String::from("{}"))
+        .unwrap();
+    let answer = server.service().answer(ask).await;
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let token = body["status"]["token"].as_str().unwrap();
+    assert!(server.service().with_token(token).is_some());
+    server.shutdown().await;
+
+    let again = Server::start(config).await.unwrap();
+    assert!(again.service().with_token(token).is_some());
+    let options = windlass_apiserver::DeleteOptions::default();
+    again.api().delete(&accounts, "default", "default", &options).await.unwrap();
+    // The account that comes in its place is another.
+    assert!(again.service().with_token(token).is_none());
+    again.shutdown().await;
+
+    let elsewhere = Server::start(Config::default()).await.unwrap();
+    assert!(elsewhere.service().with_token(token).is_none());
+    elsewhere.shutdown().await;
 }

@@ -179,7 +179,7 @@ impl ApiClient {
         let headers = request.headers_mut();
         let text = |text: String| HeaderValue::try_from(text).map_err(|error| failed(&error));
         headers.insert(HOST, text(self.address.to_string())?);
-        if !self.token.is_empty() {
+        if !self.token.is_empty() && !headers.contains_key(AUTHORIZATION) {
             headers.insert(AUTHORIZATION, text(format!("Bearer {}", self.token))?);
         }
         let stream = TcpStream::connect(self.address).await.map_err(|error| failed(&error))?;

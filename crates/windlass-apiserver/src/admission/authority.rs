@@ -96,11 +96,11 @@ impl Foreign for Authorizer {
             ("serviceAccount", [Value::String(namespace), Value::String(name)]) => {
                 let user = UserInfo {
                     name: format!("system:serviceaccount:{namespace}:{name}").into(),
-                    uid: windlass_kube::Str::default(),
                     groups: vec![
                         "system:serviceaccounts".into(),
                         format!("system:serviceaccounts:{namespace}").into(),
                     ],
+                    ..UserInfo::default()
                 };
                 made(Self(Asker { api: self.0.api.clone(), user: Arc::new(user) }))
             }

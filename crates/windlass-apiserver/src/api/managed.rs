@@ -96,6 +96,10 @@ impl Api {
         empty.set_at(&["apiVersion"], object.api_version());
         empty.remove_at(&["status"]);
         empty.set_at(&["spec"], Value::object());
+        if subresource == "token" {
+            // Go prints it as null where there is none.
+            empty.set_at(&["spec", "boundObjectRef"], Value::Null);
+        }
         object = merge::update(Some(&empty), &object, &request);
         if named.is_none() {
             object.remove_at(&["metadata", "name"]);

@@ -74,7 +74,7 @@ impl Api {
         let shared = Shared {
             store,
             registry: Registry::new(),
-            tokens: Tokens::default(),
+            tokens: Tokens::new().map_err(Status::internal)?,
             compiled: Compiled::default(),
             services: Mutex::new(ServiceAllocator::new()),
             served: Mutex::default(),

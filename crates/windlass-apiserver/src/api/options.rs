@@ -1,5 +1,7 @@
 //! What callers say beside the object: who they are and how a request is to be done.
 
+use std::collections::BTreeMap;
+
 use windlass_kube::{Object, Str, Value};
 
 use crate::store::Revision;
@@ -13,6 +15,8 @@ pub struct UserInfo {
     pub uid: Str,
     /// The groups the user is in.
     pub groups: Vec<Str>,
+    /// What else is known of the user, such as the pod a token is bound to.
+    pub extra: BTreeMap<Str, Vec<Str>>,
 }
 
 impl UserInfo {
@@ -20,7 +24,7 @@ impl UserInfo {
     #[must_use]
     pub fn admin(name: impl Into<Str>) -> Self {
         let groups = vec!["system:masters".into(), "system:authenticated".into()];
-        Self { name: name.into(), uid: Str::default(), groups }
+        Self { name: name.into(), groups, ..Self::default() }
     }
 
     /// Whether the user is in `group`.

@@ -278,6 +278,9 @@ fn user_value(user: &UserInfo) -> Value {
     if !user.groups.is_empty() {
         value.set_at(&["groups"], user.groups.iter().cloned().map(Value::from).collect::<Vec<_>>());
     }
+    for (key, texts) in &user.extra {
+        value.set_at(&["extra", key], texts.iter().cloned().map(Value::from).collect::<Vec<_>>());
+    }
     value
 }
 
@@ -429,7 +432,7 @@ where
 
 /// Tells of a request by nobody who is known, which is refused.
 pub(crate) async fn refused(audit: &Audit, parts: &http::request::Parts, status: &Status) {
-    let nobody = UserInfo { name: "".into(), uid: "".into(), groups: Vec::new() };
+    let nobody = UserInfo::default();
     let received = SystemTime::now();
     let asked = asked(&parts.method, &parts.uri);
     let decision = audit.0.policy.decide(&nobody, &asked);

@@ -99,6 +99,15 @@ pub(super) async fn in_media(response: Response<Body>, media: Media) -> Response
     Response::from_parts(parts, Body::whole(written))
 }
 
+/// A document about the keys of tokens, which everybody may keep for an hour.
+pub(super) fn public(content_type: &'static str, document: &Value) -> Response<Body> {
+    let mut response = value(200, document);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
+}
+
 /// Adds warnings as RFC 7234 writes them.
 pub(super) fn warn(mut response: Response<Body>, warnings: &[String]) -> Response<Body> {
     for warning in warnings {

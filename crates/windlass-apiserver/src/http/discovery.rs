@@ -151,7 +151,8 @@ impl Discovery {
     }
 }
 
-fn host(parts: &http::request::Parts) -> Str {
+/// How the client reaches this server.
+pub(super) fn host(parts: &http::request::Parts) -> Str {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default().into()
 }

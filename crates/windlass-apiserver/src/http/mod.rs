@@ -24,7 +24,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::Semaphore;
-use windlass_kube::Str;
+use windlass_kube::{Str, value};
 
 pub use body::Body;
 
@@ -92,9 +92,10 @@ impl ApiService {
         answer::status(status)
     }
 
-    /// Whom a bearer token names.
-    pub(crate) fn user_of_token(&self, token: &str) -> Option<UserInfo> {
-        self.api.tokens().user(token)
+    /// The same service as whom a bearer token names; `None` if it names nobody.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Option<Self> {
+        self.api.authenticate(token, &[]).ok().map(|authenticated| self.as_user(authenticated.user))
     }
 
     /// Answers one request.
@@ -225,7 +226,7 @@ impl ApiService {
         if !uid.is_empty() {
             may_be("authentication.k8s.io", "uids", "", &uid)?;
         }
-        let user = UserInfo { name: name.into(), uid, groups };
+        let user = UserInfo { name: name.into(), uid, groups, ..UserInfo::default() };
         let constraint = match account {
             _ if !self.api.user().is_in("system:masters") => "",
             Some(_) => "impersonate:serviceaccount",
@@ -262,8 +263,25 @@ impl ApiService {
             ["api" | "apis", ..] => self.shared.discovery.answer(registry, &words, parts),
             ["openapi", "v2"] => open_api::version_2(registry, header_text(parts, header::ACCEPT)),
             ["openapi", "v3", rest @ ..] => self.shared.documents.answer(registry, rest, parts),
-            [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => {
-                Err(Status::no_such_resource())
+            [".well-known", "openid-configuration"] => {
+                let address = format!("https://{}/openid/v1/jwks", discovery::host(parts));
+                Ok(answer::public(
+                    "application/json",
+                    &value!({
+                        "issuer": (crate::tokens::ISSUER), "jwks_uri": address,
+                        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+                        "id_token_signing_alg_values_supported": ["ES256"]
+                    }),
+                ))
+            }
+            ["openid", "v1", "jwks"] => {
+                const KEYS: &str = "application/jwk-set+json";
+                let accept = header_text(parts, header::ACCEPT);
+                let types = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+                if !types.into_iter().any(|one| matches!(one, "" | "*/*" | KEYS)) {
+                    return Err(Status::not_acceptable(&[KEYS]));
+                }
+                Ok(answer::public(KEYS, &self.api.tokens().key().key_set()))
             }
             _ => Ok(answer::text(404, "404 page not found\n")),
         }

@@ -2,19 +2,29 @@
 
 use std::time::{Duration, SystemTime};
 
-use windlass_kube::{Map, Value, value};
+use windlass_kube::{Map, Object, Str, Value, value};
 
 use crate::api::{Api, UserInfo};
 use crate::authorize::{Attributes, allowed_by, path_allowed_by, rules_of};
-use crate::resource::{Gvr, Resource};
+use crate::resource::{GroupResource, Gvr, Resource};
 use crate::status::{Cause, Status};
 use crate::time;
+use crate::tokens::{Authenticated, Claims, ISSUER};
 
 /// How long a service account's token lasts where nobody says: an hour, as in a cluster.
 const TOKEN_SECONDS: i64 = 3600;
 
 /// The shortest a token may last, as Kubernetes has it: ten minutes.
 const SHORTEST_TOKEN: i64 = 600;
+
+/// The longest a token may last, as Kubernetes has it.
+const LONGEST_TOKEN: i64 = 1 << 32;
+
+/// How long the tokens last that kubelets ask for: an hour, and seven seconds by which they are known.
+const WARNED_TOKEN: i64 = 3607;
+
+/// How long those are accepted: a year.
+const EXTENDED_TOKEN: i64 = 365 * 24 * 3600;
 
 /// Answers a review.
 pub(super) fn answer(
@@ -43,6 +53,7 @@ pub(super) fn answer(
                 name: review.str_at(&["spec", "user"]).unwrap_or_default().into(),
                 uid: review.str_at(&["spec", "uid"]).unwrap_or_default().into(),
                 groups: groups.collect(),
+                ..UserInfo::default()
             };
             let allowed = access(api, &user, &review, namespace);
             review.set_at(&["status"], access_status(allowed));
@@ -65,9 +76,14 @@ pub(super) fn answer(
         }
         "tokenreviews" => {
             let token = review.str_at(&["spec", "token"]).unwrap_or_default().to_owned();
-            let status = match api.tokens().user(&token) {
-                Some(user) => value!({"authenticated": true, "user": (user_value(&user))}),
-                None => value!({"error": "invalid bearer token", "user": (Map::new())}),
+            let audiences = review.items_at(&["spec", "audiences"]).iter().filter_map(Value::as_str);
+            let audiences: Vec<Str> = audiences.map(Str::new).collect();
+            let status = match api.authenticate(&token, &audiences) {
+                Ok(Authenticated { user, audiences }) => {
+                    let audiences: Vec<Value> = audiences.into_iter().map(Value::from).collect();
+                    value!({"authenticated": true, "user": (user_value(&user)), "audiences": audiences})
+                }
+                Err(why) => value!({"error": why, "user": (Map::new())}),
             };
             review.set_at(&["status"], status);
         }
@@ -159,6 +175,10 @@ fn user_value(user: &UserInfo) -> Value {
     if !user.uid.is_empty() {
         value.set_at(&["uid"], user.uid.clone());
     }
+    for (key, texts) in &user.extra {
+        let texts: Vec<Value> = texts.iter().cloned().map(Value::from).collect();
+        value.set_at(&["extra", key], texts);
+    }
     value
 }
 
@@ -170,49 +190,130 @@ pub(super) fn token(
     mut request: Value,
     manager: &str,
 ) -> Result<Value, Status> {
-    let accounts = Gvr::new("", "v1", "serviceaccounts");
-    let account = api.get(&accounts, namespace, name)?;
     let invalid =
         |name: &str, cause| Status::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]);
-    let named = request.str_at(&["metadata", "name"]).unwrap_or_default();
+    let said = |request: &Value, key: &str| request.str_at(&["metadata", key]).unwrap_or_default().to_owned();
+    let in_namespace = said(&request, "namespace");
+    if !in_namespace.is_empty() && in_namespace != namespace {
+        let why = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Status::bad_request(why));
+    }
+    let named = said(&request, "name");
     if !named.is_empty() && named != name {
         let why = "must match the service account name if specified";
         return Err(invalid(name, Cause::invalid("metadata.name", &Value::from(named), why)));
     }
-    if let Some(asked) =
-        request.int_at(&["spec", "expirationSeconds"]).filter(|asked| *asked < SHORTEST_TOKEN)
-    {
-        let why = "may not specify a duration less than 10 minutes";
-        return Err(invalid("", Cause::invalid("spec.expirationSeconds", &Value::Int(asked), why)));
+    let account = api.get(&Gvr::new("", "v1", "serviceaccounts"), namespace, name)?;
+    let token_requests =
+        GroupResource { group: "authentication.k8s.io".into(), resource: "TokenRequest".into() };
+    let uid = said(&request, "uid");
+    if !uid.is_empty() && uid != account.uid() {
+        let why = format!(
+            "the UID in the token request ({uid}) does not match the UID of the service account ({})",
+            account.uid()
+        );
+        return Err(Status::conflict(&token_requests, name, &why));
     }
     request.set_at(&["apiVersion"], "authentication.k8s.io/v1");
     request.set_at(&["kind"], "TokenRequest");
+    if request.int_at(&["spec", "expirationSeconds"]).is_none() {
+        request.set_at(&["spec", "expirationSeconds"], TOKEN_SECONDS);
+    }
     if let Some(resource) = api.resource_for(&account.gvk()) {
         request = api.tracked_review(&resource, request, manager, "token")?;
     }
     let seconds = request.int_at(&["spec", "expirationSeconds"]).unwrap_or(TOKEN_SECONDS);
-    let user = UserInfo {
-        name: format!("system:serviceaccount:{namespace}:{name}").into(),
-        uid: account.uid().into(),
-        groups: vec![
-            "system:serviceaccounts".into(),
-            format!("system:serviceaccounts:{namespace}").into(),
-            "system:authenticated".into(),
-        ],
+    let why = match seconds {
+        ..SHORTEST_TOKEN => Some("may not specify a duration less than 10 minutes"),
+        _ if seconds > LONGEST_TOKEN => Some("may not specify a duration larger than 2^32 seconds"),
+        _ => None,
     };
-    let until = SystemTime::now() + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    let token = api.tokens().issue(user, until);
+    if let Some(why) = why {
+        return Err(invalid("", Cause::invalid("spec.expirationSeconds", &Value::Int(seconds), why)));
+    }
+    if request.items_at(&["spec", "audiences"]).is_empty() {
+        request.set_at(&["spec", "audiences"], value!([ISSUER]));
+    }
+    let audiences = request.items_at(&["spec", "audiences"]).to_vec();
+    let bound = match request.at(&["spec", "boundObjectRef"]).filter(|bound| !bound.is_null()) {
+        Some(reference) => bound_to(api, namespace, name, reference)?,
+        None => Vec::new(),
+    };
+    // A pod's own token, as long as kubelets ask for: programs that do not read it again get a year.
+    let of_pod = bound.first().is_some_and(|(kind, ..)| *kind == "pod");
+    let is_ours = audiences.iter().all(|audience| audience.as_str() == Some(ISSUER));
+    let extended = of_pod && is_ours && seconds == WARNED_TOKEN;
+    let claims = Claims {
+        account: &account,
+        bound,
+        audiences,
+        seconds: if extended { EXTENDED_TOKEN } else { seconds },
+        warn_after: extended.then_some(seconds),
+    };
+    let now = SystemTime::now();
+    let token = api.tokens().issue(&claims).map_err(Status::internal)?;
+    let until = now + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     request.set_at(&["metadata", "uid"], account.uid());
     if request.at(&["spec", "boundObjectRef"]).is_none() {
         request.set_at(&["spec", "boundObjectRef"], Value::Null);
     }
     request.set_at(&["metadata", "name"], name);
     request.set_at(&["metadata", "namespace"], namespace);
-    request.set_at(&["metadata", "creationTimestamp"], time::now());
+    request.set_at(&["metadata", "creationTimestamp"], time::format(now));
     request.set_at(&["spec", "expirationSeconds"], seconds);
-    if request.at(&["spec", "audiences"]).is_none() {
-        request.set_at(&["spec", "audiences"], value!(["https://kubernetes.default.svc.cluster.local"]));
-    }
     request.set_at(&["status"], value!({"token": token, "expirationTimestamp": (time::format(until))}));
     Ok(request)
+}
+
+/// What a token is bound to: the claims of it.
+fn bound_to(
+    api: &Api,
+    namespace: &str,
+    account: &str,
+    reference: &Value,
+) -> Result<Vec<(&'static str, Str, Str)>, Status> {
+    let text = |key: &str| reference.str_at(&[key]).unwrap_or_default();
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+    let (kind, name) = (text("kind"), text("name"));
+    let core =
+        |resource: &str, namespace: &str, name: &str| api.get(&Gvr::new("", "v1", resource), namespace, name);
+    let claim = |kind, object: &Object| (kind, Str::new(object.name()), Str::new(object.uid()));
+    let (bound, uid) = match (group, kind) {
+        ("", "Pod") => {
+            let pod = core("pods", namespace, name)?;
+            if pod.str_at(&["spec", "serviceAccountName"]) != account {
+                return Err(Status::bad_request(format!(
+                    "cannot bind token for serviceaccount {account:?} to pod running with different serviceaccount name."
+                )));
+            }
+            let mut bound = vec![claim("pod", &pod)];
+            let node = pod.str_at(&["spec", "nodeName"]);
+            if !node.is_empty() {
+                let uid = core("nodes", "", node).map(|node| Str::new(node.uid())).unwrap_or_default();
+                bound.push(("node", node.into(), uid));
+            }
+            (bound, pod.uid().to_owned())
+        }
+        ("", "Node") => {
+            let node = core("nodes", "", name)?;
+            (vec![claim("node", &node)], node.uid().to_owned())
+        }
+        ("", "Secret") => {
+            let secret = core("secrets", namespace, name)?;
+            (vec![claim("secret", &secret)], secret.uid().to_owned())
+        }
+        _ => {
+            let why = format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
+            return Err(Status::bad_request(why));
+        }
+    };
+    let wanted = text("uid");
+    if !wanted.is_empty() && wanted != uid {
+        let of = GroupResource { group: group.into(), resource: kind.into() };
+        let why = format!(
+            "the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        return Err(Status::conflict(&of, name, &why));
+    }
+    Ok(bound)
 }

@@ -138,6 +138,9 @@ impl Server {
         };
         let identity = Arc::new(Identity::load(directory.as_deref(), &config.names)?);
         let api = Api::start(store).await.map_err(StartError::Bootstrap)?;
+        if let Some(directory) = &directory {
+            api.tokens().sign_with(tls::signing_key(directory)?);
+        }
         let admin_token = crate::tokens::random_token();
         api.tokens().accept(admin_token.clone(), UserInfo::admin("kubernetes-admin"));
         let listener = TcpListener::bind(config.listen)
@@ -283,14 +286,14 @@ async fn answer(
 ) -> Response<Body> {
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer "));
-    let user = match (token, by_certificate) {
-        (Some(token), _) => service.user_of_token(token.trim()),
-        (None, Some(user)) => Some(user),
-        (None, None) => is_public(request.uri().path()).then(anonymous),
+    let known = match (token, by_certificate) {
+        (Some(token), _) => service.with_token(token.trim()),
+        (None, Some(user)) => Some(service.as_user(user)),
+        (None, None) => is_public(request.uri().path()).then(|| service.as_user(anonymous())),
     };
     request.extensions_mut().insert(peer);
-    match user {
-        Some(user) => service.as_user(user).answer(request).await,
+    match known {
+        Some(service) => service.answer(request).await,
         None => service.refuse(request, &Status::unauthorized()).await,
     }
 }
@@ -302,5 +305,5 @@ fn is_public(path: &str) -> bool {
 
 fn anonymous() -> UserInfo {
     let groups = vec![Str::new("system:unauthenticated")];
-    UserInfo { name: "system:anonymous".into(), uid: Str::default(), groups }
+    UserInfo { name: "system:anonymous".into(), groups, ..UserInfo::default() }
 }

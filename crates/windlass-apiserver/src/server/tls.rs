@@ -22,6 +22,7 @@ use x509_parser::prelude::FromDer;
 
 use super::StartError;
 use crate::api::UserInfo;
+use crate::tokens::SigningKey;
 
 /// How long the authority lasts.
 const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -136,19 +137,33 @@ fn stored_authority(directory: &Path) -> Result<(String, String), StartError> {
         return Ok((certificate, key));
     }
     let made = new_authority()?;
-    let write = |path: &Path, text: &str, mode: u32| -> std::io::Result<()> {
-        // Complete or not there: a half-written key would lock everybody out.
-        let partial = path.with_extension("partial");
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&partial)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
     write(&key, &made.1, 0o600)
         .and_then(|()| write(&certificate, &made.0, 0o644))
         .map_err(|source| StartError::Directory { path: directory.to_owned(), source })?;
     Ok(made)
+}
+
+/// Writes a file so that it is complete or not there: a half-written key would lock everybody out.
+fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&partial)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&partial, path)
+}
+
+/// The key that signs the tokens of service accounts: that of the directory, or a new one that is left there.
+pub(super) fn signing_key(directory: &Path) -> Result<Arc<SigningKey>, StartError> {
+    let path = directory.join("service-accounts.key");
+    let failed = |what: &str, why: String| StartError::Tls(format!("{what} {}: {why}", path.display()));
+    if let Ok(pem) = fs::read_to_string(&path) {
+        return SigningKey::from_pem(&pem).map_err(|why| failed("reading the key of tokens in", why));
+    }
+    let (key, pem) = SigningKey::generate().map_err(|why| failed("making the key of tokens for", why))?;
+    write(&path, &pem, 0o600)
+        .map_err(|source| StartError::Directory { path: directory.to_owned(), source })?;
+    Ok(key)
 }
 
 /// Whom a client certificate names: the common name, and the organizations as groups.
@@ -159,5 +174,5 @@ pub(super) fn user_of(certificate: &CertificateDer<'_>) -> Option<UserInfo> {
     let mut groups: Vec<Str> =
         subject.iter_organization().filter_map(|group| group.as_str().ok()).map(Str::new).collect();
     groups.push("system:authenticated".into());
-    Some(UserInfo { name: name.into(), uid: Str::default(), groups })
+    Some(UserInfo { name: name.into(), groups, ..UserInfo::default() })
 }

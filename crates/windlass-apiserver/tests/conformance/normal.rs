@@ -90,6 +90,14 @@ impl Known {
                         map.insert(self.rewrite_text("", &key, patterns), value);
                     }
                 }
+                // The original knows its authority here, and ours does not.
+                map.remove("ca.crt");
+                map.remove("f:ca.crt");
+                if map.contains_key("kty") {
+                    for part in ["kid", "x", "y"] {
+                        map.insert(part.to_owned(), "KEY".into());
+                    }
+                }
                 if map.contains_key("fieldsType") {
                     map.remove("time");
                 }
@@ -114,6 +122,9 @@ impl Known {
                             *value = rank.unwrap_or_else(|| "LIST".to_owned()).into();
                         }
                         ("continue", Value::String(text)) if !text.is_empty() => *value = "CONTINUE".into(),
+                        ("jwks_uri", Value::String(text)) if text.ends_with("/openid/v1/jwks") => {
+                            *value = "ADDRESS".into();
+                        }
                         ("serverAddress", _) => *value = "ADDRESS".into(),
                         ("token", Value::String(_)) => *value = "TOKEN".into(),
                         ("nodePort" | "healthCheckNodePort", Value::Number(port))

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full};
@@ -78,7 +80,10 @@ async fn one(
     if code.is_some() || pointer.is_some() {
         let give_up = tokio::time::Instant::now() + server.patience();
         loop {
-            let answer = answer(server.send(ask(step, &prepared, namespace)).await).await;
+            let mut answer = answer(server.send(ask(step, &prepared, namespace, saved)).await).await;
+            if step.get("claims").is_some() {
+                answer["claims"] = claims(&answer["body"]);
+            }
             let is_there = pointer.as_ref().is_none_or(|at| answer["body"].pointer(at).is_some());
             if code.is_none_or(|code| answer["code"] == code) && is_there {
                 return answer;
@@ -89,8 +94,7 @@ async fn one(
             tokio::time::sleep(GLANCE).await;
         }
     }
-    let asked = ask(step, &prepared, namespace);
-    let response = server.send(asked).await;
+    let response = server.send(ask(step, &prepared, namespace, saved)).await;
     if prepared.verb == "watch" && response.status().is_success() {
         let name = step["watch"].as_str().expect("a watch's name").to_owned();
         let mut answer = json!({"code": (response.status().as_u16())});
@@ -103,16 +107,60 @@ async fn one(
         watches.insert(name, Stream { body: response.into_body(), arrived: Vec::new() });
         return answer;
     }
-    answer(response).await
+    let mut answer = answer(response).await;
+    if step.get("claims").is_some() {
+        answer["claims"] = claims(&answer["body"]);
+    }
+    answer
+}
+
+/// What the token in an answer says, with times counted from when it was made.
+fn claims(body: &Value) -> Value {
+    let of_secret = body["data"]["token"].as_str().and_then(|text| STANDARD.decode(text).ok());
+    let of_secret = of_secret.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let Some(token) = body["status"]["token"].as_str().map(str::to_owned).or(of_secret) else {
+        return Value::Null;
+    };
+    let parts: Vec<Value> = token
+        .split('.')
+        .take(2)
+        .map(|part| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64")).expect("JSON"))
+        .collect();
+    let [mut header, mut claims] = <[Value; 2]>::try_from(parts).expect("header and claims");
+    header["kid"] = "KEY".into();
+    let made = claims["iat"].as_i64().unwrap_or_default();
+    let since = |value: &mut Value| {
+        if let Some(number) = value.as_i64() {
+            *value = (number - made).into();
+        }
+    };
+    for name in ["exp", "nbf", "iat"] {
+        if claims.get(name).is_some() {
+            since(&mut claims[name]);
+        }
+    }
+    if claims["kubernetes.io"].get("warnafter").is_some() {
+        since(&mut claims["kubernetes.io"]["warnafter"]);
+    }
+    json!({"header": header, "claims": claims})
 }
 
 /// The request of a step, with its headers.
-fn ask(step: &Value, prepared: &Prepared, namespace: &str) -> Request<Full<Bytes>> {
+fn ask(
+    step: &Value,
+    prepared: &Prepared,
+    namespace: &str,
+    saved: &Map<String, Value>,
+) -> Request<Full<Bytes>> {
     let mut asked = request(prepared.method, &prepared.path, &prepared.content_type, prepared.body.clone());
     let text = |key: &str| step.get(key).and_then(Value::as_str);
     let headers = asked.headers_mut();
     if let Some(accept) = text("accept") {
         headers.insert(header::ACCEPT, accept.parse().expect("a header"));
+    }
+    if let Some(token) = text("bearer") {
+        let token = format!("Bearer {}", crate::scenario::fill(token, namespace, saved));
+        headers.insert(header::AUTHORIZATION, token.parse().expect("a header"));
     }
     if let Some(agent) = text("agent") {
         headers.insert(header::USER_AGENT, agent.parse().expect("a header"));

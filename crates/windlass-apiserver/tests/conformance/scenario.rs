@@ -16,8 +16,12 @@
 //! A path begins with `/`, or with a resource of the table below, in the scenario's namespace. Beside it
 //! stand `body` (its `apiVersion` and `kind` are filled in) or `text` (as it is), `type` and `accept`,
 //! `as` and `groups` (whom to act as), `setup` (its answer is not compared), `insist` and `insist-at` (the request is sent until
-//! it is answered with that code, or with something at that path), and `save`, a name by which later steps say `${NAME.metadata.uid}`.
+//! it is answered with that code, or with something at that path), `bearer` (the token it is sent with), `claims` (what the token in
+//! the answer says is compared), and `save`, a name by which later steps say `${NAME.metadata.uid}`, or `${NAME.data.token!}` for
+//! what stands there in base64.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use windlass_yaml::{Dialect, LoadOptions};
 
@@ -225,16 +229,22 @@ pub(crate) fn prepare(step: &Value, namespace: &str, saved: &Map<String, Value>)
 }
 
 /// Puts in the namespace, and what was saved.
-fn fill(text: &str, namespace: &str, saved: &Map<String, Value>) -> String {
+pub(crate) fn fill(text: &str, namespace: &str, saved: &Map<String, Value>) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (word, after) = after.split_once('}').expect("a closing brace");
         out.push_str(before);
         let (name, path) = word.split_once('.').expect("a name and a path");
-        let pointer = format!("/{}", path.replace('.', "/"));
+        let pointer = format!("/{}", path.trim_end_matches('!').replace('.', "/"));
         let found = saved.get(name).and_then(|value| value.pointer(&pointer)).cloned().unwrap_or_default();
-        out.push_str(&found.as_str().map_or_else(|| found.to_string(), str::to_owned));
+        let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+        if path.ends_with('!') {
+            let decoded = STANDARD.decode(&text).unwrap_or_default();
+            out.push_str(&String::from_utf8_lossy(&decoded));
+        } else {
+            out.push_str(&text);
+        }
         rest = after;
     }
     out.push_str(rest);

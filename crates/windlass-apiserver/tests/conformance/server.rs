@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use windlass_apiserver::controllers::{Controllers, Options};
@@ -15,7 +15,10 @@ use windlass_testing::{ApiClient, PrivateCluster};
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
     persistentvolumeclaim-protection-controller,persistentvolume-protection-controller,\
     clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller,\
-    resourcequota-controller";
+    resourcequota-controller,serviceaccount-token-controller";
+
+/// What our server says before the API is asked.
+const UNAUTHORIZED: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;
 
 /// Somebody who answers requests.
 #[derive(Clone)]
@@ -59,11 +62,21 @@ impl Server {
     /// Sends a request as an administrator, or as whom its headers name.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Response<Body> {
         match self {
-            Self::Embedded(service) => service
-                .clone()
-                .answer(request)
-                .await
-                .map(|body| body.map_err(|never| match never {}).boxed_unsync()),
+            Self::Embedded(service) => {
+                let bearer = request.headers().get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+                let service = match bearer.and_then(|it| it.strip_prefix("Bearer ")) {
+                    Some(token) => service.with_token(token),
+                    None => Some(service.clone()),
+                };
+                let Some(service) = service else {
+                    return Response::builder()
+                        .status(401)
+                        .body(Full::from(UNAUTHORIZED).map_err(|never| match never {}).boxed_unsync())
+                        .expect("a response");
+                };
+                let response = service.answer(request).await;
+                response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+            }
             Self::Real(client) => {
                 let response = client.open(request).await.expect("the real server answers");
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
