@@ -147,6 +147,16 @@ impl Resource {
         Some((custom, custom.conversion.as_deref()?))
     }
 
+    /// The kind that a subresource is read and written as.
+    #[must_use]
+    pub fn kind_of(&self, subresource: &Subresource) -> Gvk {
+        let kind = &subresource.kind;
+        if kind.group.is_empty() && kind.version.is_empty() {
+            return Gvk::new(self.gvr.group.clone(), self.gvr.version.clone(), kind.kind.clone());
+        }
+        kind.clone()
+    }
+
     /// The subresource `name`.
     #[must_use]
     pub fn subresource(&self, name: &str) -> Option<&Subresource> {

@@ -32,6 +32,7 @@ pub(crate) enum Operation {
     Create,
     Update,
     Delete,
+    Connect,
 }
 
 impl Operation {
@@ -40,6 +41,7 @@ impl Operation {
             Self::Create => "CREATE",
             Self::Update => "UPDATE",
             Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
         }
     }
 }
@@ -124,6 +126,30 @@ impl<'a> Attributes<'a> {
             old: Some(old.to_value()),
             dry_run: options.dry_run,
             options: said("UpdateOptions", options),
+        }
+    }
+
+    /// What is asked of an object, in the form of one that is not kept.
+    pub(crate) fn call(
+        resource: &'a Arc<Resource>,
+        (namespace, name): (&'a str, &'a str),
+        subresource: &'a crate::resource::Subresource,
+        operation: Operation,
+        object: Value,
+        options: &WriteOptions,
+    ) -> Self {
+        let said = if operation == Operation::Connect { Value::Null } else { said("CreateOptions", options) };
+        Self {
+            resource,
+            subresource: &subresource.name,
+            operation,
+            kind: resource.kind_of(subresource),
+            namespace,
+            name,
+            object: Some(object),
+            old: None,
+            dry_run: options.dry_run,
+            options: said,
         }
     }
 
@@ -324,7 +350,36 @@ impl Api {
 
     /// An object that was changed by others, read again as if a client had sent it.
     pub(crate) fn reread(&self, resource: &Resource, value: Value) -> Result<Value, Status> {
+        if value.str_at(&["kind"]) != Some(resource.kind.as_str()) {
+            // What is written through a subresource, and kept as something else.
+            return Ok(value);
+        }
         intake(resource, value, FieldValidation::Ignore, &mut Vec::new()).map(Object::into_value)
+    }
+
+    /// Asks those who may change or refuse what is asked of an object; what is asked then, and their warnings.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, in the words of who refuses.
+    pub(crate) async fn admit_call(
+        &self,
+        mut attributes: Attributes<'_>,
+    ) -> Result<(Value, Vec<String>), Status> {
+        let mut warnings = Vec::new();
+        if self.has_mutation() {
+            match self.mutate(attributes.clone(), &mut warnings).await {
+                Ok(Some(changed)) => attributes.object = Some(changed),
+                Ok(None) => {}
+                Err(status) => return Err(status.warned(warnings)),
+            }
+        }
+        if self.has_admission()
+            && let Err(status) = self.admit(&attributes, &mut warnings).await
+        {
+            return Err(status.warned(warnings));
+        }
+        Ok((attributes.object.unwrap_or_default(), warnings))
     }
 
     /// Whether anything could refuse a write.

@@ -39,12 +39,13 @@ pub(crate) type Amounts = BTreeMap<Str, Quantity>;
 /// `Forbidden`, in the server's words.
 pub(super) fn check(api: &Api, attributes: &Attributes<'_>) -> Result<(), Status> {
     let storage = attributes.resource.storage.as_str();
-    let handled = match attributes.operation {
-        Operation::Create => true,
-        Operation::Update => matches!(storage, SERVICES | CLAIMS),
-        Operation::Delete => false,
+    let handled = match (attributes.operation, attributes.subresource) {
+        (Operation::Create, "") => true,
+        (Operation::Update, "") => matches!(storage, SERVICES | CLAIMS),
+        (Operation::Update, "resize") => storage == PODS,
+        _ => false,
     };
-    let (Some(object), true) = (&attributes.object, handled && attributes.subresource.is_empty()) else {
+    let (Some(object), true) = (&attributes.object, handled) else {
         return Ok(());
     };
     if attributes.namespace.is_empty() || attributes.resource.gvr.resource == "events" {

@@ -33,6 +33,19 @@ impl Api {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, Status> {
+        self.delete_warning(resource, namespace, name, options, &mut Vec::new()).await
+    }
+
+    /// Deletes an object, and keeps what those say who were asked and let it pass; nobody is asked again about what
+    /// follows from something that was admitted.
+    pub(crate) async fn delete_warning(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<Deleted, Status> {
         let group_resource = resource.group_resource();
         if resource.storage == "/namespaces" && IMMORTAL.contains(&name) {
             return Err(Status::forbidden(&group_resource, name, "this namespace may not be deleted"));
@@ -42,10 +55,15 @@ impl Api {
             let shown = self.one_at_version(resource, &stored).await?;
             let current = stored.object();
             check_preconditions(resource, &current, options)?;
-            if self.has_admission() || self.has_mutation() {
+            if !options.is_admitted && (self.has_admission() || self.has_mutation()) {
                 let name = (!options.of_many).then_some(name);
                 let object = presented(resource, &shown);
-                self.admit_deletion(resource, namespace, name, &object, options).await?;
+                let said = self.admit_deletion(resource, namespace, name, &object, options).await?;
+                for warning in said {
+                    if !warnings.contains(&warning) {
+                        warnings.push(warning);
+                    }
+                }
             }
             let mut object = current.clone();
             set_propagation(resource, &mut object, options);
@@ -95,7 +113,7 @@ impl Api {
         name: Option<&str>,
         object: &Object,
         options: &DeleteOptions,
-    ) -> Result<(), Status> {
+    ) -> Result<Vec<String>, Status> {
         let mut warnings = Vec::new();
         let attributes = Attributes {
             resource,
@@ -116,7 +134,10 @@ impl Api {
             Ok(_) => self.admit(&attributes, &mut warnings).await.map(drop),
             Err(status) => Err(status),
         };
-        asked.map_err(|status| status.warned(warnings))
+        match asked {
+            Ok(()) => Ok(warnings),
+            Err(status) => Err(status.warned(warnings)),
+        }
     }
 
     pub(crate) async fn delete_collection_on(
@@ -126,12 +147,25 @@ impl Api {
         which: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<Vec<Object>, Status> {
+        self.delete_collection_warning(resource, namespace, which, options, &mut Vec::new()).await
+    }
+
+    /// As `delete_warning`, of every object that a list would give.
+    pub(crate) async fn delete_collection_warning(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: Option<&str>,
+        which: &ListOptions,
+        options: &DeleteOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Object>, Status> {
         let page = self.page_at_version(resource, namespace, which).await?;
         let options = &DeleteOptions { of_many: true, ..options.clone() };
         let mut objects = Vec::with_capacity(page.objects.len());
         for stored in page.objects {
             let listed = presented(resource, &stored);
-            match self.delete_on(resource, &stored.key().namespace, &stored.key().name, options).await {
+            let (namespace, name) = (&stored.key().namespace, &stored.key().name);
+            match self.delete_warning(resource, namespace, name, options, warnings).await {
                 Ok(_) => objects.push(listed),
                 Err(status) if status.reason == "NotFound" => {}
                 Err(status) => return Err(status),

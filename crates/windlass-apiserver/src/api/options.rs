@@ -118,6 +118,8 @@ pub struct DeleteOptions {
     pub resource_version: Option<Str>,
     /// Whether the client asked for the deletion of many objects, of which this is one.
     pub of_many: bool,
+    /// Whether those who may refuse have been asked about that from which the deletion follows.
+    pub is_admitted: bool,
 }
 
 /// Which objects to list.

@@ -72,9 +72,20 @@ impl Api {
         resource: &Arc<Resource>,
         namespace: &str,
         name: &str,
-        node: &str,
+        binding: &Value,
+        dry_run: bool,
     ) -> Result<(), Status> {
-        let options = WriteOptions { subresource: "binding".into(), ..WriteOptions::default() };
+        let kind = binding.str_at(&["target", "kind"]).unwrap_or_default();
+        if !matches!(kind, "" | "Node") {
+            let why =
+                format!("target.kind: Unsupported value: {kind:?}: supported values: \"Node\", \"<empty>\"");
+            return Err(Status::new(500, "", why));
+        }
+        let node = binding.str_at(&["target", "name"]).unwrap_or_default();
+        if node.is_empty() {
+            return Err(Status::new(500, "", "target.name: Required value"));
+        }
+        let options = WriteOptions { subresource: "binding".into(), dry_run, ..WriteOptions::default() };
         self.change(resource, namespace, name, &options, Vec::new(), |old, _| {
             let bound = old.str_at(&["spec", "nodeName"]);
             if !bound.is_empty() {
@@ -141,6 +152,14 @@ fn replicas_path(resource: &Resource) -> Vec<Str> {
         Some(scale) => scale.spec_replicas.clone(),
         None => vec!["spec".into(), "replicas".into()],
     }
+}
+
+/// An object with as many replicas as a scale says.
+pub(super) fn scaled_to(resource: &Resource, object: &Object, scale: &Value) -> Object {
+    let mut scaled = object.clone();
+    let replicas = scale.int_at(&["spec", "replicas"]).unwrap_or(0);
+    scaled.set_at(&borrowed(&replicas_path(resource)), replicas);
+    scaled
 }
 
 fn borrowed(path: &[Str]) -> Vec<&str> {

@@ -10,7 +10,7 @@ use windlass_kube::{Map, Object, Str, Value};
 use super::effects::admit;
 use super::patch::check_name;
 use super::read::{json_of, presented, presented_json};
-use super::scale::scale_of;
+use super::scale::{scale_of, scaled_to};
 use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
 use crate::admission::{Attributes, Turn};
 use crate::audit;
@@ -512,7 +512,7 @@ impl Api {
         Ok(changed)
     }
 
-    /// Lets those change a change who may; what is written through `scale` is nobody's.
+    /// Lets those change a change who may.
     async fn mutate_change(
         &self,
         resource: &Arc<Resource>,
@@ -521,8 +521,13 @@ impl Api {
         options: &WriteOptions,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Value>, Status> {
-        if !self.has_mutation() || matches!(options.subresource.as_str(), "binding" | "scale") {
+        if !self.has_mutation() || options.subresource == "binding" {
             return Ok(None);
+        }
+        if options.subresource == "scale" {
+            let attributes = self.scaled(resource, namespace, (old, new), options);
+            let Some(scale) = self.mutate(attributes, warnings).await? else { return Ok(None) };
+            return Ok(Some(scaled_to(resource, new, &scale).into_value()));
         }
         self.mutate(Attributes::update(resource, old, new, new.name(), namespace, options), warnings).await
     }
@@ -540,13 +545,28 @@ impl Api {
         if !self.has_admission() || options.subresource == "binding" {
             return Ok(Turn::default());
         }
-        let mut attributes = Attributes::update(resource, old, new, new.name(), namespace, options);
-        if options.subresource == "scale" {
-            attributes.kind = windlass_kube::Gvk::new("autoscaling", "v1", "Scale");
-            attributes.object = Some(scale_of(resource, new));
-            attributes.old = Some(scale_of(resource, old));
-        }
+        let attributes = if options.subresource == "scale" {
+            self.scaled(resource, namespace, (old, new), options)
+        } else {
+            Attributes::update(resource, old, new, new.name(), namespace, options)
+        };
         self.admit(&attributes, warnings).await
+    }
+
+    /// A change through `scale`, as admission sees it.
+    #[expect(clippy::unused_self, reason = "reads as a part of its callers")]
+    fn scaled<'a>(
+        &self,
+        resource: &'a Arc<Resource>,
+        namespace: &'a str,
+        (old, new): (&Object, &'a Object),
+        options: &'a WriteOptions,
+    ) -> Attributes<'a> {
+        let mut attributes = Attributes::update(resource, old, new, new.name(), namespace, options);
+        attributes.kind = windlass_kube::Gvk::new("autoscaling", "v1", "Scale");
+        attributes.object = Some(scale_of(resource, new));
+        attributes.old = Some(scale_of(resource, old));
+        attributes
     }
 
     /// What a kind's strategy does to a changed object.

@@ -4,6 +4,7 @@ mod accept;
 mod answer;
 pub(crate) mod asked;
 mod body;
+mod calls;
 mod columns;
 mod discovery;
 mod duplicates;

@@ -111,6 +111,12 @@ impl Query {
     }
 }
 
+/// Every value of a parameter, in order.
+pub(super) fn every(query: &str, key: &str) -> Vec<String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, _)| *name == key).filter_map(|(_, value)| decode(value, true)).collect()
+}
+
 fn decode(text: &str, plus_is_space: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -138,15 +138,18 @@ impl Call {
             }
             ("delete", Some(name)) => {
                 let options = self.delete_options()?;
-                let deleted = self.api.delete_on(&resource, &namespace, name, &options).await?;
-                Ok(self.deleted(&resource, deleted))
+                let mut warnings = Vec::new();
+                let deleted =
+                    self.api.delete_warning(&resource, &namespace, name, &options, &mut warnings).await?;
+                Ok(answer::warn(self.deleted(&resource, deleted), &warnings))
             }
             ("deletecollection", None) => {
                 let options = self.delete_options()?;
                 let namespace = self.target.namespace.as_deref();
+                let (which, mut warnings) = (self.list_options(), Vec::new());
                 let objects = self
                     .api
-                    .delete_collection_on(&resource, namespace, &self.list_options(), &options)
+                    .delete_collection_warning(&resource, namespace, &which, &options, &mut warnings)
                     .await?;
                 let bare = |object: windlass_kube::Object| {
                     let mut value = object.into_value();
@@ -167,7 +170,7 @@ impl Call {
                 if resource.custom.is_some() {
                     list.set_at(&["metadata", "continue"], "");
                 }
-                Ok(answer::value(200, &list))
+                Ok(answer::warn(answer::value(200, &list), &warnings))
             }
             _ => Err(method_not_allowed()),
         }
@@ -559,7 +562,7 @@ impl Call {
         Ok(())
     }
 
-    fn write_options(&self, subresource: &str) -> Result<WriteOptions, Status> {
+    pub(super) fn write_options(&self, subresource: &str) -> Result<WriteOptions, Status> {
         let field_validation = match self.query.get("fieldValidation") {
             "Strict" => FieldValidation::Strict,
             "Ignore" => FieldValidation::Ignore,
@@ -637,6 +640,7 @@ impl Call {
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
             of_many: false,
+            is_admitted: false,
         })
     }
 
@@ -693,32 +697,10 @@ impl Call {
         match (subresource, method) {
             ("log", &Method::GET) => self.log(resource, namespace, name),
             ("exec" | "attach" | "portforward" | "proxy", _) => {
-                self.api.stored(resource, namespace, name)?;
-                Err(Status::bad_request(format!("pod {name} does not have a host assigned")))
+                self.connect(resource, known, (namespace, name)).await
             }
-            ("eviction", &Method::POST) => {
-                let body = self.read_value()?;
-                audit::request_object(|| body.clone());
-                let named = body.str_at(&["metadata", "name"]).unwrap_or_default();
-                if !named.is_empty() && named != name {
-                    return Err(Status::bad_request("name in URL does not match name in Eviction object"));
-                }
-                self.api.check_disruption(namespace, name)?;
-                let options = DeleteOptions {
-                    dry_run: self.dry_run()?,
-                    grace_period_seconds: body.int_at(&["deleteOptions", "gracePeriodSeconds"]),
-                    ..DeleteOptions::default()
-                };
-                self.api.delete_on(resource, namespace, name, &options).await?;
-                Ok(answer::value(201, &success()))
-            }
-            ("binding", &Method::POST) => {
-                let body = self.read_value()?;
-                audit::request_object(|| body.clone());
-                let node = body.str_at(&["target", "name"]).unwrap_or_default().to_owned();
-                self.api.bind(resource, namespace, name, &node).await?;
-                Ok(answer::value(201, &success()))
-            }
+            ("eviction", &Method::POST) => self.evict(resource, known, (namespace, name)).await,
+            ("binding", &Method::POST) => self.bind(resource, known, (namespace, name)).await,
             ("token", &Method::POST) => {
                 let body = self.read_value()?;
                 audit::request_object(|| body.clone());
@@ -840,7 +822,7 @@ fn said(body: &Value) -> Value {
     said
 }
 
-fn success() -> Value {
+pub(super) fn success() -> Value {
     value!({"kind": "Status", "apiVersion": "v1", "metadata": (windlass_kube::Map::new()), "status": "Success", "code": 201})
 }
 

@@ -91,6 +91,11 @@ fn answer(path: &str, request: &Value) -> Value {
             {"op": "add", "path": "/metadata/labels", "value": {"hooked": "yes"}},
             {"op": "add", "path": "/spec/size", "value": "8x8"}
         ])),
+        "five" if request["object"]["spec"]["replicas"] == 99 => json!({"allowed": false}),
+        "five" => patch(&json!([
+            {"op": "replace", "path": "/spec/replicas", "value": 5},
+            {"op": "add", "path": "/metadata/annotations", "value": {"hooked": "yes"}}
+        ])),
         "telling" => json!({"allowed": true, "auditAnnotations": {"told": "by the webhook"}}),
         "convert" => converted(request),
         _ => json!({"allowed": true}),

@@ -28,6 +28,7 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("definitions/crd-structural-rules", "a pattern that cannot be read is refused here, and not there"),
     ("definitions/crd-updates", "a definition is established at once, not a moment later"),
     ("definitions/crd-validation-words", "`oneOf` explains itself less; embedded metadata is not pruned"),
+    ("operations/operations-token", "tokens are given without asking admission"),
     ("objects/create-ignores-system-fields", "a generation sent for a kind that has none is dropped"),
     ("objects/field-validation", "a YAML body may say a key twice"),
     ("objects/generate-name", "a refused generated name is random, and in the message"),
