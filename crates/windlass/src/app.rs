@@ -2,6 +2,7 @@
 
 mod actions;
 mod delete;
+mod destination;
 mod diff;
 mod explain;
 mod follow;
@@ -17,6 +18,7 @@ mod progress;
 mod source;
 mod spec;
 mod sync;
+mod test;
 mod tree;
 mod wait;
 
@@ -130,6 +132,17 @@ EXAMPLES
 
 An Application that syncs by itself would go forward again at once, so this is refused while it does.")]
     Rollback(sync::RollbackOptions),
+    /// Run the tests that its chart brings along: hooks of Helm's event `test`.
+    #[command(after_help = "\
+EXAMPLES
+  windlass app test guestbook
+  windlass app test guestbook --filter name=connects --logs
+  windlass app test guestbook --filter '!name=slow' --timeout 10m -o json
+
+The tests are those of the revision that was deployed last. They run one after the other, by helm.sh/hook-weight, until
+one fails, with your own rights in the cluster that it is deployed to, and go as helm.sh/hook-delete-policy says.
+Exit code: 0 when all succeeded or there are none, 1 otherwise.")]
+    Test(test::TestOptions),
     /// Show an Application's objects under their owners, down to pods.
     #[command(after_help = "\
 EXAMPLES
@@ -208,6 +221,7 @@ pub(crate) async fn run(options: AppOptions) -> Result<ExitCode> {
             AppVerb::Explain(options) => explain::run(&session, &options).await,
             AppVerb::History(options) => history::run(&session, &options).await,
             AppVerb::Rollback(options) => sync::rollback(&session, &options).await,
+            AppVerb::Test(options) => test::run(&session, &options).await,
             AppVerb::Tree(options) => tree::run(&session, &options).await,
             AppVerb::Graph(options) => graph::run(&session, &options).await,
             AppVerb::Delete(options) => delete::run(&session, &options).await,

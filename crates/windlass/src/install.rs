@@ -20,6 +20,10 @@ pub(crate) struct InstallOptions {
     /// What the engine may do with the objects it deploys.
     #[arg(long, value_enum, default_value_t = ApplyRole::ClusterAdmin, value_name = "ROLE")]
     apply_role: ApplyRole,
+    /// Deploy to these namespaces alone, and with rights in them and in its own alone: Roles, no ClusterRole. They must be
+    /// there. Comma-separated or repeated.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    only_namespaces: Vec<String>,
     /// Only the CustomResourceDefinitions.
     #[arg(long)]
     crds_only: bool,
@@ -38,10 +42,12 @@ pub(crate) enum ApplyRole {
 
 /// Prints the manifests.
 pub(crate) fn run(options: &InstallOptions) -> Result<()> {
-    let name = &options.namespace;
-    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.is_empty() || name.len() > 63 || !name.bytes().all(is_name) {
-        bail!("--namespace {name:?} is no name of a namespace: lower-case letters, digits and -");
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = |name: &str| !name.is_empty() && name.len() <= 63 && name.bytes().all(is_part);
+    let own = std::iter::once(("--namespace", &options.namespace));
+    let only = options.only_namespaces.iter().map(|name| ("--only-namespaces", name));
+    if let Some((flag, name)) = own.chain(only).find(|(_, name)| !is_name(name)) {
+        bail!("{flag} {name:?} is no name of a namespace: lower-case letters, digits and -");
     }
     if options.image.is_empty() || options.image.contains(char::is_whitespace) {
         bail!("--image {:?} is no name of an image", options.image);
@@ -63,13 +69,40 @@ fn manifests(options: &InstallOptions) -> String {
             .replace("IMAGE", &options.image)
             .replace("REPLICAS", &options.replicas.to_string())
     };
-    let mut parts = vec![fill(NAMESPACE), crds, fill(ACCOUNT), fill(ROLES)];
-    match options.apply_role {
-        ApplyRole::ClusterAdmin => parts.push(fill(&format!("{APPLY_ROLE}{APPLY_BINDING}"))),
-        ApplyRole::Impersonate => parts.push(fill(&format!("{IMPERSONATING_ROLE}{APPLY_BINDING}{SETTINGS}"))),
-        ApplyRole::None => {}
+    let mut parts = vec![fill(NAMESPACE), crds, fill(ACCOUNT)];
+    let is_narrow = !options.only_namespaces.is_empty();
+    if is_narrow {
+        parts.extend([
+            fill(OWN_ROLE),
+            fill(OWN_BINDING),
+            fill(EXTENT).replace("ONLY", &options.only_namespaces.join(",")),
+        ]);
+        for name in &options.only_namespaces {
+            let role = match options.apply_role {
+                ApplyRole::ClusterAdmin => TARGET_ROLE,
+                ApplyRole::Impersonate => TARGET_IMPERSONATING_ROLE,
+                ApplyRole::None => continue,
+            };
+            parts.push(fill(&format!("{role}{TARGET_BINDING}")).replace("TARGET", name));
+        }
+    } else {
+        parts.extend([fill(ROLES), fill(OWN_BINDING)]);
     }
-    parts.push(fill(WORKLOAD));
+    match options.apply_role {
+        ApplyRole::ClusterAdmin if !is_narrow => parts.push(fill(&format!("{APPLY_ROLE}{APPLY_BINDING}"))),
+        ApplyRole::Impersonate if !is_narrow => {
+            parts.push(fill(&format!("{IMPERSONATING_ROLE}{APPLY_BINDING}---\n{SETTINGS}")));
+        }
+        ApplyRole::Impersonate => parts.push(fill(SETTINGS)),
+        ApplyRole::ClusterAdmin | ApplyRole::None => {}
+    }
+    let workload = fill(WORKLOAD);
+    parts.push(if is_narrow {
+        let own = format!("        - --namespace={}\n", options.namespace);
+        workload.replacen(&own, &format!("{own}        - --watch-namespace={}\n", options.namespace), 1)
+    } else {
+        workload
+    });
     if options.replicas > 1 {
         parts.push(fill(BUDGET));
     }
@@ -157,7 +190,9 @@ rules:
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, watch, create, update, delete]
----
+";
+
+const OWN_BINDING: &str = "\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
@@ -169,6 +204,109 @@ roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
   name: windlass
+subjects:
+- kind: ServiceAccount
+  name: windlass
+  namespace: NAMESPACE
+";
+
+const OWN_ROLE: &str = "\
+# What the control plane itself needs, in its own namespace alone: Applications and their projects, Events on them, access
+# to repositories, settings, and the Leases by which replicas share the work.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: windlass
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: [argoproj.io]
+  resources: [applications]
+  verbs: [get, list, watch, update, patch]
+- apiGroups: [argoproj.io]
+  resources: [applications/status, applications/finalizers]
+  verbs: [update, patch]
+- apiGroups: [argoproj.io]
+  resources: [appprojects]
+  verbs: [get, list, watch]
+- apiGroups: ['']
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: ['']
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, watch, create, update, delete]
+";
+
+const EXTENT: &str = "\
+# Which part of this cluster is looked at: what lies elsewhere, or in no namespace, is refused with these words in mind.
+apiVersion: v1
+kind: Secret
+metadata:
+  name: cluster-in-cluster
+  namespace: NAMESPACE
+  labels:
+    app.kubernetes.io/name: windlass
+    argocd.argoproj.io/secret-type: cluster
+stringData:
+  name: in-cluster
+  server: https://kubernetes.default.svc
+  namespaces: 'ONLY'
+  clusterResources: 'false'
+  config: '{}'
+";
+
+const TARGET_ROLE: &str = "\
+# For what people deploy to this namespace: it may be anything, so the engine may do anything there. To narrow it, print
+# with --apply-role none and bind roles of your own to the ServiceAccount windlass.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: windlass-apply
+  namespace: TARGET
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: ['*']
+  resources: ['*']
+  verbs: ['*']
+";
+
+const TARGET_IMPERSONATING_ROLE: &str = "\
+# The engine itself only looks at this namespace. ServiceAccounts of it write, and may do what roles of yours allow them;
+# which one writes stands in destinationServiceAccounts of each AppProject.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: windlass-apply
+  namespace: TARGET
+  labels:
+    app.kubernetes.io/name: windlass
+rules:
+- apiGroups: ['*']
+  resources: ['*']
+  verbs: [get, list, watch]
+- apiGroups: ['']
+  resources: [serviceaccounts]
+  verbs: [impersonate]
+";
+
+const TARGET_BINDING: &str = "\
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: windlass-apply
+  namespace: TARGET
+  labels:
+    app.kubernetes.io/name: windlass
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: windlass-apply
 subjects:
 - kind: ServiceAccount
   name: windlass
@@ -214,7 +352,6 @@ rules:
 ";
 
 const SETTINGS: &str = "\
----
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -369,8 +506,38 @@ mod tests {
             image: "registry.example/windlass:1".into(),
             replicas: 2,
             apply_role: ApplyRole::ClusterAdmin,
+            only_namespaces: Vec::new(),
             crds_only: false,
         }
+    }
+
+    #[test]
+    fn rights_can_be_those_of_single_namespaces() {
+        for apply_role in [ApplyRole::ClusterAdmin, ApplyRole::Impersonate, ApplyRole::None] {
+            let only_namespaces = vec!["team-a".into(), "team-b".into()];
+            let narrow = InstallOptions { only_namespaces, apply_role, ..options() };
+            let objects = objects(&narrow);
+            let of_kind = |kind: &str| -> Vec<String> {
+                let found = objects.iter().filter(|object| object.kind() == kind);
+                found.map(|object| format!("{}/{}", object.namespace(), object.name())).collect()
+            };
+            assert!(of_kind("ClusterRole").is_empty() && of_kind("ClusterRoleBinding").is_empty());
+            let expected: &[&str] = match apply_role {
+                ApplyRole::None => &["gitops/windlass"],
+                _ => &["gitops/windlass", "team-a/windlass-apply", "team-b/windlass-apply"],
+            };
+            assert_eq!(
+                (of_kind("Role"), of_kind("RoleBinding")),
+                (
+                    expected.iter().map(|it| (*it).into()).collect(),
+                    expected.iter().map(|it| (*it).into()).collect()
+                )
+            );
+            let secret = objects.iter().find(|object| object.kind() == "Secret").unwrap();
+            assert_eq!(secret.str_at(&["stringData", "namespaces"]), "team-a,team-b");
+            assert!(manifests(&narrow).contains("- --watch-namespace=gitops\n"));
+        }
+        assert!(!manifests(&options()).contains("--watch-namespace"));
     }
 
     #[test]

@@ -239,6 +239,8 @@ impl Core {
                 state.wanted.insert(namespace, &unit.shared_id);
             }
         }
+        let mut diagnostics = prepared.diagnostics;
+        diagnostics.extend(cluster.iter().flat_map(|server| self.excluded(server, &objects)));
         let rendered = RenderedUnit {
             shown: prepared.unchanged_since.unwrap_or_else(|| prepared.revisions.clone()),
             revisions: prepared.revisions,
@@ -246,7 +248,7 @@ impl Core {
             asked: prepared.asked,
             discovery: prepared.discovery,
             source_types: prepared.source_types,
-            diagnostics: prepared.diagnostics,
+            diagnostics,
             objects,
             hook_marks,
             skipped: prepared.skipped,
@@ -266,6 +268,26 @@ impl Core {
         let failing = unit.failures > 0;
         unit.trouble.retain(|diagnostic| failing && diagnostic.kind == DiagnosticKind::Sync);
         unit.waiting = None;
+    }
+
+    /// Says which declared objects are of a kind that `resource.exclusions` excludes, in Argo CD's words: it leaves them
+    /// out, while here they are deployed all the same.
+    fn excluded(&self, server: &str, objects: &[DesiredObject]) -> Vec<Diagnostic> {
+        let kinds: std::collections::BTreeSet<(&str, &str)> =
+            objects.iter().map(|object| (object.key.group.as_str(), object.key.kind.as_str())).collect();
+        let excluded: Vec<(&str, &str)> = kinds
+            .into_iter()
+            .filter(|(group, kind)| !self.settings.kinds.looks_at(group, kind, server))
+            .collect();
+        let is_excluded = |key: &ObjectRef| excluded.contains(&(key.group.as_str(), key.kind.as_str()));
+        let found = objects.iter().map(|object| &object.key).filter(|key| is_excluded(key));
+        found
+            .map(|key| {
+                let ObjectRef { group, kind, name, .. } = key;
+                let message = format!("Resource {group}/{kind} {name} is excluded in the settings");
+                Diagnostic::new(DiagnosticKind::ExcludedObject, message)
+            })
+            .collect()
     }
 
     fn set_extra_reads(&mut self, unit: &mut UnitState, reads: &[(SourceKey, Vec<Str>)]) {

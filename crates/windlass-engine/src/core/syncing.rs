@@ -869,6 +869,10 @@ impl Core {
             return None;
         }
         let key = ObjectRef::new("", "Namespace", "", name.clone());
+        // Where namespaces are not looked at, those that are written to have to be there.
+        if self.clusters.get(cluster).is_some_and(|state| state.extent.refusal(&key).is_some()) {
+            return None;
+        }
         if unit.rendered.as_ref().is_some_and(|rendered| rendered.objects.get(&key).is_some()) {
             return None;
         }

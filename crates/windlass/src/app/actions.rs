@@ -7,8 +7,10 @@ use clap::{Args, Subcommand};
 use windlass_assess::actions::{Change, run_action};
 use windlass_kube::{Object, ObjectRef, Str, merge_patch};
 
+use super::destination::destination;
 use super::source;
 use crate::actions::{actions_of, listed, own_actions, parameter};
+use crate::cli::LoginOptions;
 use crate::health::now;
 use crate::output::{self, Advised, FormatOption};
 use crate::session::MANAGER;
@@ -81,6 +83,8 @@ struct Chosen {
     /// Only the object of this name.
     #[arg(long, value_name = "NAME")]
     resource_name: Option<String>,
+    #[command(flatten)]
+    logins: LoginOptions,
 }
 
 impl Chosen {
@@ -100,20 +104,23 @@ pub(super) async fn run(session: &Session, options: &ActionsOptions) -> Result<E
     }
 }
 
-async fn chosen(session: &Session, name: &str, chosen: &Chosen) -> Result<Vec<Object>> {
+/// The objects that are meant, and a session with the cluster that they are in.
+async fn chosen(session: &Session, name: &str, chosen: &Chosen) -> Result<(Session, Vec<Object>)> {
     let application = session.get(name).await?;
-    let mut objects = super::tree::objects(session, &application).await?;
+    let there = destination(session, &application, chosen.logins.allowed()).await?;
+    let mut objects = super::tree::objects(&there, &application).await?;
     objects.retain(|object| chosen.means(&object.object_ref()));
     if objects.is_empty() {
         bail!("{name} has no such live object");
     }
-    Ok(objects)
+    Ok((there, objects))
 }
 
 async fn list(session: &Session, options: &ListOptions) -> Result<ExitCode> {
     let customizations = source::settings(session).await?.customizations;
     let mut found = Vec::new();
-    for mut object in chosen(session, &options.name, &options.chosen).await? {
+    let (_, objects) = chosen(session, &options.name, &options.chosen).await?;
+    for mut object in objects {
         object.remove_at(&["metadata", "managedFields"]);
         let known = actions_of(&object, &customizations)?;
         found.push((object, known));
@@ -125,7 +132,8 @@ async fn list(session: &Session, options: &ListOptions) -> Result<ExitCode> {
 async fn perform(session: &Session, options: &RunOptions) -> Result<ExitCode> {
     let customizations = source::settings(session).await?.customizations;
     let mut meant = Vec::new();
-    for object in chosen(session, &options.name, &options.chosen).await? {
+    let (there, objects) = chosen(session, &options.name, &options.chosen).await?;
+    for object in objects {
         if actions_of(&object, &customizations)?.iter().any(|action| action.name == options.action) {
             meant.push(object);
         }
@@ -143,11 +151,11 @@ async fn perform(session: &Session, options: &RunOptions) -> Result<ExitCode> {
             "name one with --resource-name, or say --all",
         ));
     }
-    let discovery = super::tree::discover(session).await?;
+    let discovery = super::tree::discover(&there).await?;
     let mut failed = false;
     for object in meant {
         let key = object.object_ref();
-        match act(session, &discovery, &object, options, &customizations).await {
+        match act(&there, &discovery, &object, options, &customizations).await {
             Ok(done) => output::note(&format!("{key}: {done}")),
             Err(error) => {
                 failed = true;

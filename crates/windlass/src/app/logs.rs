@@ -10,11 +10,12 @@ use tokio::sync::mpsc;
 use windlass_cluster::ClusterClient;
 use windlass_kube::Object;
 
+use super::destination::destination;
 use super::follow::timeout;
 use super::tree::pods;
+use crate::cli::LoginOptions;
 use crate::output::{self, Advised};
 use crate::session::Session;
-use crate::session::is_here;
 
 /// Options of `windlass app logs`.
 #[derive(Debug, Clone, Args)]
@@ -42,6 +43,8 @@ pub(super) struct LogsOptions {
     /// The logs of the containers that ran before.
     #[arg(short, long)]
     previous: bool,
+    #[command(flatten)]
+    logins: LoginOptions,
 }
 
 /// Lines that wait to be printed; a container that is faster waits too.
@@ -52,17 +55,12 @@ const SIMULATED: &str = "This pod is simulated";
 
 pub(super) async fn run(session: &Session, options: &LogsOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
-    if !is_here(&application) {
-        return Err(Advised::error(
-            "the Application is deployed to another cluster",
-            "ask there: kubectl logs, with a kubeconfig of that cluster",
-        ));
-    }
+    let there = destination(session, &application, options.logins.allowed()).await?;
     let is_meant = |key: &windlass_kube::ObjectRef| {
         options.kind.as_ref().is_none_or(|kind| key.kind.eq_ignore_ascii_case(kind))
             && options.object.as_ref().is_none_or(|name| key.name == *name)
     };
-    let pods = pods(session, &application, is_meant).await?;
+    let pods = pods(&there, &application, is_meant).await?;
     let streams: Vec<(String, String)> = pods
         .iter()
         .flat_map(|pod| containers(pod).into_iter().map(move |container| (pod, container)))
@@ -78,7 +76,7 @@ pub(super) async fn run(session: &Session, options: &LogsOptions) -> Result<Exit
     let has_many = streams.len() > 1;
     let (lines, mut received) = mpsc::channel::<Line>(BUFFER);
     for (source, path) in streams {
-        tokio::spawn(read(session.client.clone(), source, path, lines.clone()));
+        tokio::spawn(read(there.client.clone(), source, path, lines.clone()));
     }
     drop(lines);
     let mut code = ExitCode::SUCCESS;
@@ -185,6 +183,7 @@ mod tests {
             tail: Some(5),
             since: Some(Duration::from_secs(60)),
             previous: false,
+            logins: LoginOptions::default(),
         };
         assert_eq!(
             path(&pod, "a", &options),

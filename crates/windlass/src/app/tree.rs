@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use windlass_assess::{Forest, Node, info};
-use windlass_cluster::{ApiError, Discovery};
+use windlass_cluster::{ApiError, Discovery, LocalLogins};
 use windlass_kube::{Map, Object, ObjectRef, Str, Value};
 use windlass_model::Health;
 
+use super::destination::destination;
+use crate::cli::LoginOptions;
 use crate::output::{self, Format, FormatOption, Table};
 use crate::session::Session;
 use crate::session::{age_of, is_here};
@@ -21,6 +23,8 @@ pub(super) struct TreeOptions {
     name: String,
     #[command(flatten)]
     format: FormatOption,
+    #[command(flatten)]
+    logins: LoginOptions,
 }
 
 /// What controllers make of what is deployed.
@@ -53,7 +57,7 @@ struct Row {
 
 pub(super) async fn run(session: &Session, options: &TreeOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
-    let rows = rows(session, &application).await?;
+    let rows = rows(session, &application, options.logins.allowed()).await?;
     let text = match options.format.output {
         Format::Table | Format::Wide => print(&application, &rows).print(session.paint),
         Format::Name => rows.iter().map(|row| format!("{}\n", row.key)).collect(),
@@ -67,19 +71,29 @@ pub(super) async fn run(session: &Session, options: &TreeOptions) -> Result<Exit
 /// Prints the tree of an Application.
 pub(crate) async fn show(session: &Session, name: &str) -> Result<String> {
     let application = session.get(name).await?;
-    let rows = rows(session, &application).await?;
+    let rows = rows(session, &application, LocalLogins::Refused).await?;
     Ok(print(&application, &rows).print(session.paint))
 }
 
-async fn rows(session: &Session, application: &Object) -> Result<Vec<Row>> {
-    if !is_here(application) {
-        output::note("It is deployed to another cluster: only what its status says is shown.");
-        return Ok(arrange(&[], application));
+async fn rows(session: &Session, application: &Object, logins: LocalLogins) -> Result<Vec<Row>> {
+    let there = destination(session, application, logins);
+    let found = match there.await {
+        Ok(there) => live_objects(&there, application).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(objects) => Ok(arrange(&objects, application)),
+        Err(error) if !is_here(application) => {
+            output::note(&format!("{error:#}"));
+            output::note("It is deployed to another cluster: only what its status says is shown.");
+            Ok(arrange(&[], application))
+        }
+        Err(error) => Err(error),
     }
-    Ok(arrange(&live_objects(session, application).await?, application))
 }
 
-/// The live objects of an Application: what its status lists, and what controllers made of that.
+/// The live objects of an Application, by a session with the cluster that it is deployed to: what its status lists, and
+/// what controllers made of that.
 pub(super) async fn objects(session: &Session, application: &Object) -> Result<Vec<Object>> {
     let objects = live_objects(session, application).await?;
     let declared = declared(application);
@@ -89,7 +103,7 @@ pub(super) async fn objects(session: &Session, application: &Object) -> Result<V
     Ok(objects.into_iter().filter(|object| wanted.contains(object.uid())).collect())
 }
 
-/// The pods of an Application.
+/// The pods of an Application, by a session with the cluster that it is deployed to.
 pub(super) async fn pods(
     session: &Session,
     application: &Object,

@@ -68,6 +68,7 @@ on_both_servers! {
     hooks::terminating_deletes_running_hooks,
     hooks::newer_commit_replaces_a_stuck_hook,
     hooks::helm_hooks_run_as_argo_cd_maps_them,
+    hooks::tests_run_when_asked_for,
     hooks::running_hook_survives_a_restart,
     hooks::running_hook_survives_calls_that_fail,
     hooks::hooks_run_around_a_deletion,
@@ -129,6 +130,7 @@ on_both_servers! {
     projects::project_does_not_exist,
     projects::sync_window_holds_up_syncs,
     projects::orphans_are_counted,
+    projects::excluded_kinds_are_told,
     projects::a_held_sync_says_so,
     dependencies::applications_wait_for_others,
     dependencies::waves_wait_for_applications,
@@ -164,6 +166,7 @@ mod real_only {
         install::everything_printed_is_accepted,
         install::installed_rights_are_enough,
         install::rights_can_be_narrowed,
+        install::rights_of_single_namespaces,
         install::engine_writes_only_as_others,
     }
 }

@@ -105,7 +105,8 @@ impl PlaneBuilder {
         self
     }
 
-    /// Takes a cluster of its own that knows only what `windlass install` with these flags prints, and runs Windlass
+    /// Takes a cluster of its own that knows only what `windlass install` with these flags (`TARGET` is the target
+    /// namespace) prints, and runs Windlass
     /// with the arguments and the rights that it has there.
     pub(crate) fn installed(mut self, flags: &'static [&'static str]) -> Self {
         self.installed = Some(flags);
@@ -214,7 +215,9 @@ impl PlaneBuilder {
                 let target = cluster.namespace("e2e").await.unwrap();
                 if let Some(flags) = self.installed {
                     let kubeconfig = folder.path().join("installed");
-                    let installed = install(cluster, control.name(), flags, &kubeconfig).await;
+                    let flags: Vec<String> =
+                        flags.iter().map(|flag| flag.replace("TARGET", target.name())).collect();
+                    let installed = install(cluster, control.name(), &flags, &kubeconfig).await;
                     // What is said last counts.
                     arguments.splice(0..0, installed);
                     arguments.extend(["--kubeconfig".into(), text(&kubeconfig)]);
@@ -823,7 +826,8 @@ pub(crate) struct Said {
     code: Option<i32>,
     /// On standard output.
     pub(crate) out: String,
-    err: String,
+    /// On standard error.
+    pub(crate) err: String,
 }
 
 impl Said {
@@ -866,7 +870,8 @@ fn run_windlass(home: &Path, arguments: &[&str]) -> Said {
 
 /// Installs Windlass as its documentation says, and writes a kubeconfig with the rights of its ServiceAccount.
 /// Returns the arguments that its container has.
-async fn install(cluster: &Cluster, namespace: &str, flags: &[&str], kubeconfig: &Path) -> Vec<String> {
+async fn install(cluster: &Cluster, namespace: &str, flags: &[String], kubeconfig: &Path) -> Vec<String> {
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let home = kubeconfig.parent().unwrap();
     let kubectl = Kubectl::new(cluster.kubeconfig());
     let apply = ["apply", "--server-side", "-f", "-"];
@@ -877,7 +882,7 @@ async fn install(cluster: &Cluster, namespace: &str, flags: &[&str], kubeconfig:
         eventually(PATIENCE, || cluster.api().get(&path)).await.unwrap();
     }
     let printed =
-        run_windlass(home, &[&["install", "--namespace", namespace][..], flags].concat()).exits(0).out;
+        run_windlass(home, &[&["install", "--namespace", namespace][..], &flags].concat()).exits(0).out;
     kubectl.run_with_input(&apply, printed).unwrap();
     let token = kubectl.run(&["create", "token", "windlass", "-n", namespace]).unwrap();
     let config = json!({

@@ -248,6 +248,59 @@ pub(crate) async fn helm_hooks_run_as_argo_cd_maps_them(server: Server) {
     plane.until_no_conditions().await;
 }
 
+/// Tests of a chart never run with a sync; `app test` runs them, as `helm test` does, at what was deployed last.
+pub(crate) async fn tests_run_when_asked_for(server: Server) {
+    const HERE: &str = "--allow-local-repositories";
+    let plane = Plane::start(server).await;
+    let app = plane.app.as_str();
+    let test = |name: &str, weight: &str, policy: &str, suspend: bool| {
+        let mut annotations = vec![("helm.sh/hook", "test"), ("helm.sh/hook-weight", weight)];
+        annotations.extend((!policy.is_empty()).then_some(("helm.sh/hook-delete-policy", policy)));
+        job(name, &annotations, suspend)
+    };
+    let commit = plane
+        .commit()
+        .file("deploy/a.yaml", config_map("settings", "1"))
+        .file("deploy/connects.yaml", test("connects", "1", "", false))
+        .file("deploy/first.yaml", test("first", "-1", "hook-succeeded", false))
+        .submit()
+        .unwrap();
+    plane.create_app(json!({})).await;
+    plane.verb(&["test", app, HERE]).exits(1).says(&["nothing was deployed yet", "windlass app sync"]);
+    plane.verb(&["sync", app, "--wait", "--timeout=180s"]).exits(0);
+    plane.until_healthy(&commit).await;
+    plane.assert_absent(&plane.path("jobs/connects")).await;
+
+    let said = plane
+        .verb(&["test", app, HERE])
+        .exits(0)
+        .prints(&["TEST SUITE:     first", "TEST SUITE:     connects", "Phase:          Succeeded"])
+        .says(&["Job first: succeeded", "Job connects: running", "Job connects: succeeded"]);
+    assert!(said.out.find("first") < said.out.find("connects"), "{}", said.out);
+    plane.until_gone(&plane.path("jobs/first")).await;
+    let uid = plane.get(&plane.path("jobs/connects")).await["metadata"]["uid"].clone();
+    let said = plane.verb(&["test", app, HERE, "--filter=name=connects", "-o", "json"]).exits(0);
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(told["tests"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["tests"][0]["phase"], "Succeeded");
+    assert_ne!(plane.get(&plane.path("jobs/connects")).await["metadata"]["uid"], uid, "it ran anew");
+    plane.verb(&["test", app, HERE, "--filter=name=none"]).exits(0).prints(&["TEST SUITE: None"]);
+
+    // What is not deployed yet is not tested yet; the first that fails ends it.
+    plane.commit().file("deploy/stuck.yaml", test("stuck", "0", "hook-failed", true)).submit().unwrap();
+    plane.verb(&["get", app, "--refresh"]).exits(0);
+    plane.verb(&["test", app, HERE, "--filter=name=stuck"]).exits(0).prints(&["TEST SUITE: None"]);
+    plane.verb(&["sync", app, "--timeout=180s"]).exits(0);
+    let said = plane
+        .verb(&["test", app, HERE, "--timeout=2s", "--filter=!name=first"])
+        .exits(1)
+        .prints(&["TEST SUITE:     stuck", "Phase:          Failed"])
+        .says(&["error: the test Job stuck failed: timed out waiting for its end"]);
+    assert!(!said.out.contains("connects"), "{}", said.out);
+    plane.until_gone(&plane.path("jobs/stuck")).await;
+    plane.until_no_conditions().await;
+}
+
 /// A process that takes over in the middle of a sync goes on with the hook that runs.
 pub(crate) async fn running_hook_survives_a_restart(server: Server) {
     let mut plane = Plane::builder(server).durable().start().await;

@@ -14,7 +14,9 @@ pub(crate) async fn everything_printed_is_accepted(server: Server) {
         "name": "gitops", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     plane.api.create("/api/v1/namespaces", &restricted).await.unwrap();
     let crds = plane.windlass(&["install", "--crds-only"]).exits(0).out;
-    for flags in [&[][..], &["--replicas=3"], &["--apply-role=none"], &["--apply-role=impersonate"]] {
+    let narrow = ["--only-namespaces=default", "--apply-role=impersonate"];
+    for flags in [&[][..], &["--replicas=3"], &["--apply-role=none"], &["--apply-role=impersonate"], &narrow]
+    {
         let arguments =
             [&["install", "--namespace=gitops", "--image=registry.example/windlass:1"][..], flags];
         let all = plane.windlass(&arguments.concat()).exits(0).out;
@@ -190,4 +192,52 @@ pub(crate) async fn engine_writes_only_as_others(server: Server) {
     plane.until_synced(&commit).await;
     plane.api.delete(&plane.app_path()).await.unwrap();
     plane.until_gone(&plane.path("configmaps/settings")).await;
+}
+
+/// Installed for single namespaces, it needs no right beyond them, and says so where something else is asked for.
+pub(crate) async fn rights_of_single_namespaces(server: Server) {
+    let plane = Plane::builder(server).installed(&["--only-namespaces=TARGET"]).start().await;
+    let (own, target) = (plane.namespace.as_str(), plane.target.as_str());
+    for (verb, what, namespace, allowed) in [
+        ("update", "applications.argoproj.io", own, true),
+        ("update", "applications.argoproj.io", target, true),
+        ("list", "applications.argoproj.io", "default", false),
+        ("list", "secrets", own, true),
+        ("get", "secrets", "default", false),
+        ("create", "pods", target, true),
+        ("create", "pods", own, false),
+        ("list", "configmaps", "default", false),
+        ("list", "customresourcedefinitions.apiextensions.k8s.io", "", false),
+        ("create", "namespaces", "", false),
+        ("create", "clusterroles.rbac.authorization.k8s.io", "", false),
+    ] {
+        assert_eq!(can(&plane, verb, what, namespace), allowed, "{verb} {what} in {namespace}");
+    }
+    let first = plane.commit().file("deploy/a.yaml", config_map("settings", "1")).submit().unwrap();
+    let mut app = automated();
+    app["metadata"] = json!({"finalizers": ["resources-finalizer.argocd.argoproj.io"]});
+    // What is there needs not be made.
+    app["spec"]["syncPolicy"]["syncOptions"] = json!(["CreateNamespace=true"]);
+    plane.create_app(app).await;
+    plane.until_healthy(&first).await;
+    let settings = plane.path("configmaps/settings");
+    plane.api.merge(&settings, &json!({"data": {"value": "drifted"}})).await.unwrap();
+    plane.until(&settings, "the value to be healed", |live| live["data"]["value"] == "1").await;
+
+    let role =
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: wide\nrules: []\n";
+    plane.commit().file("deploy/role.yaml", role).submit().unwrap();
+    let said = ["cluster level ClusterRole \"wide\" can not be managed when in namespaced mode"];
+    plane.until_condition("ComparisonError", &said).await;
+    let elsewhere = config_map("away", "1").replace("metadata:\n", "metadata:\n  namespace: default\n");
+    plane.commit().delete("deploy/role.yaml").file("deploy/away.yaml", elsewhere).submit().unwrap();
+    let said = ["namespace \"default\" for ConfigMap \"away\" is not managed"];
+    plane.until_condition("ComparisonError", &said).await;
+    let last =
+        plane.commit().delete("deploy/away.yaml").file("deploy/b.yaml", config_map("more", "1")).submit();
+    plane.until_healthy(&last.unwrap()).await;
+    plane.until_no_conditions().await;
+    plane.api.delete(&plane.app_path()).await.unwrap();
+    plane.until_gone(&plane.app_path()).await;
+    plane.until_gone(&settings).await;
 }

@@ -258,3 +258,24 @@ pub(crate) async fn a_held_sync_says_so(server: Server) {
     plane.until_exists(&plane.path("configmaps/one")).await;
     plane.until_app("the end", |app| app["status"]["operationState"]["phase"] == "Succeeded").await;
 }
+
+/// A kind that `resource.exclusions` leaves out is deployed where it is declared, and the Application says so.
+pub(crate) async fn excluded_kinds_are_told(server: Server) {
+    let plane = Plane::start(server).await;
+    let settings = |exclusions: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": plane.namespace},
+            "data": {"resource.exclusions": exclusions},
+        })
+    };
+    let exclusions = settings("- apiGroups: ['']\n  kinds: [ConfigMap]\n");
+    plane.api.create(&plane.control_path("configmaps"), &exclusions).await.unwrap();
+    let commit = plane.commit().file("deploy/a.yaml", config_map("settings", "1")).submit().unwrap();
+    plane.create_automated_app().await;
+    let said = ["Resource /ConfigMap settings is excluded in the settings"];
+    plane.until_condition("ExcludedResourceWarning", &said).await;
+    plane.until_healthy(&commit).await;
+    plane.assert_exists(&plane.path("configmaps/settings")).await;
+    plane.api.merge(&plane.control_path("configmaps/argocd-cm"), &settings("[]")).await.unwrap();
+    plane.until_no_conditions().await;
+}

@@ -197,4 +197,8 @@ pub(crate) async fn taking_over_and_other_clusters(server: Server) {
     assert_eq!(synced["status"]["sync"]["comparedTo"]["destination"]["server"], elsewhere.as_str());
     assert_eq!(plane.get(&plane.path("configmaps/settings")).await["data"], json!({"value": "1"}));
     plane.verb(&["diff", app, HERE]).exits(0).says(&["No differences."]);
+    let tree = plane.verb(&["tree", app]).exits(0).prints(&["ConfigMap", "settings"]);
+    assert!(!tree.err.contains("another cluster"), "{}", tree.err);
+    plane.verb(&["logs", app]).exits(1).says(&["there are no such containers"]);
+    plane.verb(&["actions", "list", app]).exits(0);
 }
