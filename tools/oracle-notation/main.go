@@ -3,6 +3,7 @@
 package main
 
 //go:generate sh -c "go run . > ../../crates/windlass-artifact-signature/tests/notation.json"
+//go:generate sh -c "go run . cose > ../../crates/windlass-artifact-signature/tests/notation-cose.json"
 
 import (
 	"context"
@@ -11,6 +12,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -23,7 +25,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/notaryproject/notation-core-go/signature"
+	"github.com/notaryproject/notation-core-go/signature/cose"
 	"github.com/notaryproject/notation-core-go/signature/jws"
 	"github.com/notaryproject/notation-go"
 	"github.com/notaryproject/notation-go/verifier"
@@ -37,6 +41,9 @@ const (
 	reference = "registry.example.com/apps/web"
 	payload   = "application/vnd.cncf.notary.payload.v1+json"
 )
+
+// media is the type of the envelopes that are made.
+var media = jws.MediaTypeEnvelope
 
 type testCase struct {
 	Name         string          `json:"name"`
@@ -121,7 +128,7 @@ func (c chain) sign(of ocispec.Descriptor, change func(*signature.SignRequest)) 
 	if change != nil {
 		change(request)
 	}
-	return must(must(signature.NewEnvelope(jws.MediaTypeEnvelope)).Sign(request))
+	return must(must(signature.NewEnvelope(media)).Sign(request))
 }
 
 type statement struct {
@@ -157,6 +164,9 @@ func (s statement) policy() json.RawMessage {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "cose" {
+		media = cose.MediaTypeEnvelope
+	}
 	var cases []*testCase
 	record := func(name string, of ocispec.Descriptor, made []byte, trusted []*x509.Certificate, policy json.RawMessage) {
 		c := &testCase{Name: name, Repository: reference, Digest: of.Digest.String(), Signature: made, Policy: policy}
@@ -217,18 +227,11 @@ func main() {
 		record(at("attribute/unknown"), of, ours.sign(of, func(r *signature.SignRequest) {
 			r.ExtendedSignedAttributes = []signature.Attribute{{Key: "com.example.may", Critical: false, Value: "x"}}
 		}), roots, policy)
-		record(at("payload/another-type"), of, changed(good, func(e, p map[string]any) { p["cty"] = "text/plain" }), roots, policy)
-		record(at("signature/changed"), of, changed(good, func(e, p map[string]any) { p["alg"] = "ES384" }), roots, policy)
-		record(at("signature/no-chain"), of, changed(good, func(e, p map[string]any) { e["header"] = map[string]any{} }), roots, policy)
-		record(at("signature/chain-of-another"), of, changed(good, func(e, p map[string]any) {
-			var otherEnvelope map[string]any
-			must(0, json.Unmarshal(other.sign(of, nil), &otherEnvelope))
-			e["header"] = otherEnvelope["header"]
-		}), roots, policy)
-		record(at("signature/chain-without-root"), of, changed(good, func(e, p map[string]any) {
-			header := e["header"].(map[string]any)
-			header["x5c"] = header["x5c"].([]any)[:1]
-		}), roots, policy)
+		record(at("payload/another-type"), of, changed(good, anotherType, nil), roots, policy)
+		record(at("signature/changed"), of, changed(good, anotherAlgorithm, nil), roots, policy)
+		record(at("signature/no-chain"), of, changed(good, noChain, nil), roots, policy)
+		record(at("signature/chain-of-another"), of, changed(good, chainOfAnother, other.sign(of, nil)), roots, policy)
+		record(at("signature/chain-without-root"), of, changed(good, chainWithoutRoot, nil), roots, policy)
 		record(at("scheme/authority"), of, ours.sign(of, func(r *signature.SignRequest) { r.SigningScheme = signature.SigningSchemeX509SigningAuthority }), roots,
 			statement{level: level, stores: []string{"signingAuthority:ours"}}.policy())
 		record(at("scheme/authority-expired-since"), of, expired.sign(of, func(r *signature.SignRequest) { r.SigningScheme = signature.SigningSchemeX509SigningAuthority }), expired.certs[1:],
@@ -239,23 +242,142 @@ func main() {
 	record("override/expiry-enforced", of, ours.sign(of, func(r *signature.SignRequest) { r.Expiry = began.Add(2 * time.Hour) }), roots,
 		statement{level: "permissive", override: map[string]string{"expiry": "enforce"}}.policy())
 	record("envelope/nonsense", of, []byte("{}"), roots, statement{}.policy())
+	if media == cose.MediaTypeEnvelope {
+		record("envelope/json", of, must(must(signature.NewEnvelope(jws.MediaTypeEnvelope)).Sign(&signature.SignRequest{
+			Payload: signature.Payload{ContentType: payload, Content: must(json.Marshal(map[string]any{"targetArtifact": of}))},
+			Signer:  must(signature.NewLocalSigner(ours.certs, ours.key)), SigningTime: began.Add(time.Hour), SigningScheme: signature.SigningSchemeX509,
+		})), roots, statement{}.policy())
+		record("envelope/something-behind", of, append(append([]byte{}, good...), 0), roots, statement{}.policy())
+		record("envelope/cut", of, good[:len(good)-1], roots, statement{}.policy())
+		record("envelope/without-tag", of, good[1:], roots, statement{}.policy())
+		record("envelope/another-tag", of, append([]byte{0xd1}, good[1:]...), roots, statement{}.policy())
+		record("envelope/endless-list", of, append(append([]byte{0xd2, 0x9f}, good[2:]...), 0xff), roots, statement{}.policy())
+		record("envelope/longer-head", of, append([]byte{0xd2, 0x98, 0x04}, good[2:]...), roots, statement{}.policy())
+		record("envelope/payload-elsewhere", of, recoded(good, func(m *message) { m.Payload = nil }), roots, statement{}.policy())
+		record("envelope/one-certificate", of, recoded(good, func(m *message) {
+			m.Unprotected[int64(33)] = m.Unprotected[int64(33)].([]any)[0]
+		}), roots, statement{}.policy())
+		resigned := func(change func(header map[any]any)) []byte { return ours.resigned(good, change) }
+		record("header/as-it-is", of, resigned(func(map[any]any) {}), roots, statement{}.policy())
+		record("header/nothing-critical", of, resigned(func(h map[any]any) { delete(h, int64(2)) }), roots, statement{}.policy())
+		record("header/empty-critical", of, resigned(func(h map[any]any) { h[int64(2)] = []any{} }), roots, statement{}.policy())
+		record("header/scheme-not-critical", of, resigned(func(h map[any]any) { h[int64(2)] = []any{int64(1)} }), roots, statement{}.policy())
+		record("header/algorithm-critical", of, resigned(func(h map[any]any) { h[int64(2)] = append(h[int64(2)].([]any), int64(1)) }), roots, statement{}.policy())
+		record("header/absent-critical", of, resigned(func(h map[any]any) { h[int64(2)] = append(h[int64(2)].([]any), "com.example.absent") }), roots, statement{}.policy())
+		record("header/time-without-tag", of, resigned(func(h map[any]any) { h["io.cncf.notary.signingTime"] = began.Unix() }), roots, statement{}.policy())
+		record("header/time-as-text", of, resigned(func(h map[any]any) {
+			h["io.cncf.notary.signingTime"] = cbor.Tag{Number: 0, Content: "2026-01-01T00:00:00Z"}
+		}), roots, statement{}.policy())
+		record("header/no-time", of, resigned(func(h map[any]any) { delete(h, "io.cncf.notary.signingTime") }), roots, statement{}.policy())
+		record("header/time-of-authority-beside", of, resigned(func(h map[any]any) {
+			h["io.cncf.notary.authenticSigningTime"] = cbor.Tag{Number: 1, Content: began.Unix()}
+		}), roots, statement{}.policy())
+		record("header/another-scheme", of, resigned(func(h map[any]any) { h["io.cncf.notary.signingScheme"] = "notary.other" }), roots, statement{}.policy())
+		record("header/no-type", of, resigned(func(h map[any]any) { delete(h, int64(3)) }), roots, statement{}.policy())
+		record("header/algorithm-as-text", of, resigned(func(h map[any]any) { h[int64(1)] = "ES256" }), roots, statement{}.policy())
+	}
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", " ")
 	must(0, encoder.Encode(map[string]any{"notation": "notation-go v1.3.2", "cases": cases}))
 }
 
+type change int
+
+const (
+	anotherType change = iota
+	anotherAlgorithm
+	noChain
+	chainOfAnother
+	chainWithoutRoot
+)
+
 // changed is an envelope after somebody changed it, its signature as it was.
-func changed(envelope []byte, change func(envelope, protected map[string]any)) []byte {
+func changed(envelope []byte, what change, another []byte) []byte {
+	if media == cose.MediaTypeEnvelope {
+		return recoded(envelope, func(m *message) {
+			switch what {
+			case anotherType:
+				m.header(func(h map[any]any) { h[int64(3)] = "text/plain" })
+			case anotherAlgorithm:
+				m.header(func(h map[any]any) { h[int64(1)] = int64(-35) })
+			case noChain:
+				delete(m.Unprotected, int64(33))
+			case chainOfAnother:
+				m.Unprotected = taken(another).Unprotected
+			case chainWithoutRoot:
+				m.Unprotected[int64(33)] = m.Unprotected[int64(33)].([]any)[:1]
+			}
+		})
+	}
 	var value, protected map[string]any
 	must(0, json.Unmarshal(envelope, &value))
 	must(0, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(value["protected"].(string))), &protected))
-	before := len(must(json.Marshal(protected)))
 	was := string(must(json.Marshal(protected)))
-	change(value, protected)
-	if string(must(json.Marshal(protected))) != was || before == 0 {
+	switch what {
+	case anotherType:
+		protected["cty"] = "text/plain"
+	case anotherAlgorithm:
+		protected["alg"] = "ES384"
+	case noChain:
+		value["header"] = map[string]any{}
+	case chainOfAnother:
+		var other map[string]any
+		must(0, json.Unmarshal(another, &other))
+		value["header"] = other["header"]
+	case chainWithoutRoot:
+		header := value["header"].(map[string]any)
+		header["x5c"] = header["x5c"].([]any)[:1]
+	}
+	if string(must(json.Marshal(protected))) != was {
 		value["protected"] = base64.RawURLEncoding.EncodeToString(must(json.Marshal(protected)))
 	}
 	return must(json.Marshal(value))
+}
+
+// message is what a COSE_Sign1 has in it.
+type message struct {
+	_           struct{} `cbor:",toarray"`
+	Protected   []byte
+	Unprotected map[any]any
+	Payload     []byte
+	Signature   []byte
+}
+
+var (
+	reading = must(cbor.DecOptions{IntDec: cbor.IntDecConvertSigned, TimeTag: cbor.DecTagIgnored,
+		TimeTagToAny: cbor.TimeTagToTime}.DecMode())
+	writing = must(cbor.EncOptions{Sort: cbor.SortCoreDeterministic, Time: cbor.TimeUnix, TimeTag: cbor.EncTagRequired}.EncMode())
+)
+
+func taken(envelope []byte) *message {
+	var m message
+	must(0, reading.Unmarshal(envelope[1:], &m))
+	return &m
+}
+
+func recoded(envelope []byte, change func(m *message)) []byte {
+	m := taken(envelope)
+	change(m)
+	return append([]byte{0xd2}, must(writing.Marshal(m))...)
+}
+
+// header changes what is signed of the header.
+func (m *message) header(change func(header map[any]any)) {
+	var header map[any]any
+	must(0, reading.Unmarshal(m.Protected, &header))
+	change(header)
+	m.Protected = must(writing.Marshal(header))
+}
+
+// resigned is an envelope whose header was changed by whoever has the key, which is one of P-256.
+func (c chain) resigned(envelope []byte, change func(header map[any]any)) []byte {
+	return recoded(envelope, func(m *message) {
+		m.header(change)
+		sum := sha256.Sum256(must(writing.Marshal([]any{"Signature1", m.Protected, []byte{}, m.Payload})))
+		r, s, err := ecdsa.Sign(rand.Reader, c.key.(*ecdsa.PrivateKey), sum[:])
+		must(0, err)
+		m.Signature = append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	})
 }
 
 // ask returns why notation refuses, or nothing.
@@ -279,7 +401,7 @@ func ask(of ocispec.Descriptor, made []byte, trusted []*x509.Certificate, policy
 		}
 	}
 	_, err = asked.Verify(context.Background(), of, made, notation.VerifierVerifyOptions{
-		ArtifactReference: artifact, SignatureMediaType: jws.MediaTypeEnvelope,
+		ArtifactReference: artifact, SignatureMediaType: media,
 	})
 	if err != nil {
 		return err.Error()

@@ -28,7 +28,7 @@ use std::fmt;
 
 pub use cosign::{ClassicSignature, Cosign, Identity};
 pub use limits::{MAX_REASONS, MAX_SIGNATURE_BYTES, MAX_SIGNATURES};
-pub use notation::{JWS, Notation};
+pub use notation::{COSE, JWS, Notation};
 
 /// What is asked of the artifacts of a repository. Equal when it was read from equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Signature {
     Bundle(Vec<u8>),
     /// An envelope of the Notary Project.
     Notation {
-        /// How it is written: [`JWS`] is read.
+        /// How it is written: [`JWS`] or [`COSE`].
         media_type: String,
         /// Its bytes.
         envelope: Vec<u8>,

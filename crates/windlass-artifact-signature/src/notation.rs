@@ -1,7 +1,10 @@
 //! What the Notary Project's tools sign: certificates of one's own, and a trust policy.
 
+mod cbor;
 mod certificate;
+mod cose;
 mod envelope;
+mod jws;
 mod name;
 mod policy;
 
@@ -14,8 +17,11 @@ use self::envelope::{Envelope, Scheme};
 use self::policy::{Action, Enforcement, Policy, Statement};
 use crate::{MAX_SIGNATURE_BYTES, PolicyError, Reason, Signer};
 
-/// The media type of envelopes that are read: JSON Web Signatures. COSE is not.
+/// The media type of envelopes that are JSON Web Signatures.
 pub const JWS: &str = "application/jose+json";
+
+/// The media type of envelopes in COSE.
+pub const COSE: &str = "application/cose";
 
 /// Whose signature by the Notary Project's tools is asked for: a trust policy and the certificates of its stores.
 ///
@@ -92,11 +98,8 @@ impl Notation {
         if bytes.len() > MAX_SIGNATURE_BYTES {
             return Err(Reason::TooLarge);
         }
-        if media_type != JWS {
-            return Err(Reason::OtherKind("its envelope is no JSON Web Signature"));
-        }
         // Whatever the level, what is not whole is nothing.
-        let envelope = Envelope::open(bytes)?;
+        let envelope = Envelope::open(media_type, bytes)?;
         if envelope.digest != digest {
             return Err(Reason::OtherArtifact(envelope.digest));
         }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use windlass_artifact_signature::{JWS, Notation, Refusal, Signature, Signer, Verification};
+use windlass_artifact_signature::{COSE, JWS, Notation, Refusal, Signature, Signer, Verification};
 
 #[derive(Deserialize)]
 struct Recording {
@@ -26,8 +26,14 @@ struct Case {
 /// Where we refuse what notation takes: what is critical and not understood.
 const STRICTER: &str = "attribute/unknown-critical/";
 
+/// What was recorded of envelopes of each kind.
+fn recordings() -> [(&'static str, Recording); 2] {
+    let read = |text: &str| serde_json::from_str(text).unwrap();
+    [(JWS, read(include_str!("notation.json"))), (COSE, read(include_str!("notation-cose.json")))]
+}
+
 fn recording() -> Recording {
-    serde_json::from_str(include_str!("notation.json")).unwrap()
+    recordings().into_iter().next().unwrap().1
 }
 
 impl Case {
@@ -41,20 +47,30 @@ impl Case {
     }
 
     fn check(&self, bytes: Vec<u8>) -> Result<Signer, Refusal> {
-        let signature = Signature::Notation { media_type: JWS.into(), envelope: bytes };
+        self.check_as(JWS, bytes)
+    }
+
+    fn check_as(&self, media_type: &str, bytes: Vec<u8>) -> Result<Signer, Refusal> {
+        let signature = Signature::Notation { media_type: media_type.into(), envelope: bytes };
         self.policy().check(&self.repository, &self.digest, &[signature])
     }
 }
 
 #[test]
 fn what_notation_believes_is_believed_and_nothing_else() {
+    for (media_type, recording) in recordings() {
+        believed_as_recorded(media_type, recording);
+    }
+}
+
+fn believed_as_recorded(media_type: &str, recording: Recording) {
     let (mut n_good, mut n_bad, mut wrong) = (0, 0, Vec::new());
-    for case in recording().cases {
-        let found = case.check(case.bytes());
+    for case in recording.cases {
+        let found = case.check_as(media_type, case.bytes());
         let is_stricter = case.name.starts_with(STRICTER);
         assert!(!is_stricter || case.verified, "{}: no longer different", case.name);
         if found.is_ok() != (case.verified && !is_stricter) {
-            wrong.push(format!("{}: {found:?}", case.name));
+            wrong.push(format!("{media_type} {}: {found:?}", case.name));
         }
         if found.is_ok() { n_good += 1 } else { n_bad += 1 }
     }
@@ -93,6 +109,29 @@ fn nothing_of_what_holds_can_be_changed() {
             envelope[part] = json!(URL_SAFE_NO_PAD.encode(changed));
             assert!(case.check(envelope.to_string().into_bytes()).is_err(), "{part} {at}");
         }
+    }
+}
+
+#[test]
+fn nothing_of_what_holds_in_cose_can_be_changed() {
+    let [_, (_, recording)] = recordings();
+    let case = recording.cases.iter().find(|case| case.name == "policy/strict").unwrap();
+    let good = case.bytes();
+    case.check_as(COSE, good.clone()).unwrap();
+    assert!(case.check_as("application/x", good.clone()).is_err());
+    // The name of the program that signed is not signed, nor is the chain beyond the certificates that are in it.
+    let agent = b"windlass oracle";
+    let unsigned = good.windows(agent.len()).position(|part| part == agent).unwrap();
+    for at in (0..good.len()).filter(|at| !(unsigned..unsigned + agent.len()).contains(at)) {
+        let mut changed = good.clone();
+        changed[at] ^= 1 << (at % 8);
+        // The key of the unsigned header that nobody reads may be another one.
+        let key = b"io.cncf.notary.signingAgent";
+        let is_of_key = good.windows(key.len()).position(|part| part == key);
+        if is_of_key.is_some_and(|from| (from..from + key.len() + 2).contains(&at)) {
+            continue;
+        }
+        assert!(case.check_as(COSE, changed).is_err(), "{at}");
     }
 }
 

@@ -49,13 +49,13 @@ fn invalid(problem: impl Into<String>) -> Reason {
 impl Certificate {
     pub(super) fn of_base64(text: &str) -> Result<Self, Reason> {
         let der = STANDARD.decode(text).map_err(|_| invalid("its certificate is not base64"))?;
-        Self::of_der(der)
+        Self::of_der(&der)
     }
 
-    fn of_der(der: Vec<u8>) -> Result<Self, Reason> {
-        let parsed = x509_cert::Certificate::from_der(&der)
+    pub(super) fn of_der(der: &[u8]) -> Result<Self, Reason> {
+        let parsed = x509_cert::Certificate::from_der(der)
             .map_err(|error| invalid(format!("its certificate cannot be read: {error}")))?;
-        Ok(Self { der, parsed: Box::new(parsed) })
+        Ok(Self { der: der.to_vec(), parsed: Box::new(parsed) })
     }
 
     /// The certificates of a PEM text; none is an error.

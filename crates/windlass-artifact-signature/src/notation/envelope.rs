@@ -1,18 +1,17 @@
-//! Envelopes: JSON Web Signatures as the Notary Project has them (signature specification 1.0, "JWS").
+//! Envelopes of the Notary Project (signature specification 1.0), however they are written.
 
 use aws_lc_rs::signature::{self, VerificationAlgorithm};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::certificate::{Certificate, KeyKind, check_chain};
+use super::{COSE, JWS, cose, jws};
 use crate::Reason;
 use crate::cosign::malformed;
 
 const PAYLOAD_TYPE: &str = "application/vnd.cncf.notary.payload.v1+json";
 
 /// Certificates of a chain that are read.
-const MAX_CHAIN: usize = 10;
+pub(super) const MAX_CHAIN: usize = 10;
 
 /// What must be critical, and nothing else may be: what is critical and not understood changes the meaning.
 const SCHEME: &str = "io.cncf.notary.signingScheme";
@@ -40,34 +39,28 @@ pub(super) struct Envelope {
     pub(super) digest: String,
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    payload: String,
-    protected: String,
-    header: Header,
-    signature: String,
+/// An envelope that was taken apart, of which nothing is believed yet.
+pub(super) struct Opened {
+    /// By its name in JSON Web Signatures; empty where it is none of theirs.
+    pub(super) algorithm: String,
+    /// From the signer's on; never empty.
+    pub(super) chain: Vec<Certificate>,
+    /// What the signature is of: attributes and payload.
+    pub(super) signed: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+    pub(super) attributes: Attributes,
+    pub(super) payload: Vec<u8>,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    x5c: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Protected {
-    alg: String,
-    cty: String,
-    #[serde(default)]
-    crit: Vec<String>,
-    #[serde(rename = "io.cncf.notary.signingScheme")]
-    scheme: String,
-    #[serde(rename = "io.cncf.notary.signingTime")]
-    signing_time: Option<String>,
-    #[serde(rename = "io.cncf.notary.authenticSigningTime")]
-    authentic_signing_time: Option<String>,
-    #[serde(rename = "io.cncf.notary.expiry")]
-    expiry: Option<String>,
+/// What is signed beside the payload. Times are seconds since 1970.
+pub(super) struct Attributes {
+    pub(super) content_type: String,
+    /// What must be understood.
+    pub(super) critical: Vec<String>,
+    pub(super) scheme: String,
+    pub(super) signing_time: Option<u64>,
+    pub(super) authentic_signing_time: Option<u64>,
+    pub(super) expiry: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -82,46 +75,48 @@ struct Target {
 }
 
 impl Envelope {
-    pub(super) fn open(bytes: &[u8]) -> Result<Self, Reason> {
-        let decode = |what, text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|error| malformed(what, &error));
-        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| malformed("the envelope", &error))?;
-        let protected: Protected = serde_json::from_slice(&decode("the header", &raw.protected)?)
-            .map_err(|error| malformed("the header", &error))?;
-        if raw.header.x5c.is_empty() || raw.header.x5c.len() > MAX_CHAIN {
-            return Err(Reason::Invalid("it has no chain of certificates, or an endless one".to_string()));
-        }
-        let chain: Vec<_> =
-            raw.header.x5c.iter().map(|text| Certificate::of_base64(text)).collect::<Result<_, _>>()?;
-        let algorithm = algorithm(&protected.alg, chain[0].key_kind())?;
-        let text = format!("{}.{}", raw.protected, raw.payload);
-        if !chain[0].has_signed(algorithm, text.as_bytes(), &decode("the signature", &raw.signature)?) {
+    pub(super) fn open(media_type: &str, bytes: &[u8]) -> Result<Self, Reason> {
+        let opened = match media_type {
+            JWS => jws::open(bytes)?,
+            COSE => cose::open(bytes)?,
+            _ => return Err(Reason::OtherKind("its envelope is neither a JSON Web Signature nor COSE")),
+        };
+        let Opened { chain, attributes, .. } = &opened;
+        let algorithm = algorithm(&opened.algorithm, chain[0].key_kind())?;
+        if !chain[0].has_signed(algorithm, &opened.signed, &opened.signature) {
             return Err(Reason::Invalid("the text was changed, or another key has signed it".to_string()));
         }
-        check_chain(&chain)?;
-        protected.check()?;
-        let scheme = match protected.scheme.as_str() {
+        check_chain(chain)?;
+        attributes.check()?;
+        let scheme = match attributes.scheme.as_str() {
             "notary.x509" => Scheme::Certificate,
             "notary.x509.signingAuthority" => Scheme::SigningAuthority,
             _ => return Err(Reason::OtherKind("its signing scheme is not known")),
         };
         let time = match scheme {
-            Scheme::Certificate => &protected.signing_time,
-            Scheme::SigningAuthority => &protected.authentic_signing_time,
+            Scheme::Certificate => attributes.signing_time,
+            Scheme::SigningAuthority => attributes.authentic_signing_time,
         };
-        let signing_time = seconds(time.as_deref().unwrap_or_default())?;
-        let expiry = protected.expiry.as_deref().map(seconds).transpose()?;
-        let payload: Payload = serde_json::from_slice(&decode("what is signed", &raw.payload)?)
-            .map_err(|error| malformed("what is signed", &error))?;
-        Ok(Self { scheme, signing_time, expiry, chain, digest: payload.target.digest })
+        let signing_time =
+            time.ok_or_else(|| malformed("a time of the signature", &"it does not say when it was made"))?;
+        let payload: Payload =
+            serde_json::from_slice(&opened.payload).map_err(|error| malformed("what is signed", &error))?;
+        let (digest, expiry) = (payload.target.digest, attributes.expiry);
+        Ok(Self { scheme, signing_time, expiry, chain: opened.chain, digest })
     }
 }
 
-impl Protected {
+/// What is said of an envelope without certificates.
+pub(super) fn no_chain() -> Reason {
+    Reason::Invalid("it has no chain of certificates, or an endless one".to_string())
+}
+
+impl Attributes {
     fn check(&self) -> Result<(), Reason> {
-        if self.cty != PAYLOAD_TYPE {
+        if self.content_type != PAYLOAD_TYPE {
             return Err(Reason::OtherKind("what is signed is none of the Notary Project's payloads"));
         }
-        let is_critical = |name: &str| self.crit.iter().any(|it| it == name);
+        let is_critical = |name: &str| self.critical.iter().any(|it| it == name);
         let must = [
             (SCHEME, true),
             (AUTHENTIC_TIME, self.authentic_signing_time.is_some()),
@@ -130,7 +125,7 @@ impl Protected {
         if must.iter().any(|(name, is_there)| *is_there && !is_critical(name)) {
             return Err(Reason::Invalid("an attribute that must be critical is not".to_string()));
         }
-        match self.crit.iter().find(|name| !must.iter().any(|(known, _)| known == name)) {
+        match self.critical.iter().find(|name| !must.iter().any(|(known, _)| known == name)) {
             Some(unknown) => Err(Reason::Invalid(format!("its critical attribute {unknown} is not known"))),
             None => Ok(()),
         }
@@ -148,10 +143,4 @@ fn algorithm(name: &str, kind: KeyKind) -> Result<&'static dyn VerificationAlgor
         ("ES512", KeyKind::P521) => &signature::ECDSA_P521_SHA512_FIXED,
         _ => return Err(Reason::OtherKind("its algorithm does not fit its key")),
     })
-}
-
-/// A time of RFC 3339 in seconds since 1970.
-fn seconds(text: &str) -> Result<u64, Reason> {
-    let time: jiff::Timestamp = text.parse().map_err(|error| malformed("a time of the signature", &error))?;
-    u64::try_from(time.as_second()).map_err(|_| malformed("a time of the signature", &"it is before 1970"))
 }

@@ -1,7 +1,7 @@
 //! Where a registry keeps the signatures of a digest.
 
 use windlass_artifact_signature::{
-    ClassicSignature, JWS, MAX_SIGNATURE_BYTES, MAX_SIGNATURES, Signature, Verification,
+    COSE, ClassicSignature, JWS, MAX_SIGNATURE_BYTES, MAX_SIGNATURES, Signature, Verification,
 };
 
 use super::manifest::{Descriptor, Document, Manifest};
@@ -14,7 +14,7 @@ const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 /// What an artifact of the Notary Project's is called, and what its envelopes are.
 const NOTATION: &str = "application/vnd.cncf.notary.signature";
-const ENVELOPES: [&str; 2] = [JWS, "application/cose"];
+const ENVELOPES: [&str; 2] = [JWS, COSE];
 
 /// How the media types of Sigstore's bundles begin.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
-use windlass_source::artifact_signature::{Cosign, Identity, JWS, MAX_SIGNATURES, Notation};
+use windlass_source::artifact_signature::{COSE, Cosign, Identity, JWS, MAX_SIGNATURES, Notation};
 use windlass_source::{
     Access, ArtifactKind, ArtifactOptions, ArtifactRepository, ArtifactTarget, ErrorClass, LayerSelector,
     OciReference, Verification, VerificationRule, Verifications, chain,
@@ -275,9 +275,18 @@ fn rules_are_for_the_repositories_that_they_name() {
 /// What notation pushes: a manifest that refers to the artifact, and the envelope as its only layer.
 #[test]
 fn what_notation_signed_is_verified_under_a_trust_policy() {
-    let recording: Value =
-        serde_json::from_str(include_str!("../../../windlass-artifact-signature/tests/notation.json"))
-            .unwrap();
+    verified_under_a_trust_policy(
+        JWS,
+        include_str!("../../../windlass-artifact-signature/tests/notation.json"),
+    );
+    verified_under_a_trust_policy(
+        COSE,
+        include_str!("../../../windlass-artifact-signature/tests/notation-cose.json"),
+    );
+}
+
+fn verified_under_a_trust_policy(envelope_type: &str, recording: &str) {
+    let recording: Value = serde_json::from_str(recording).unwrap();
     let case = |name: &str| {
         recording["cases"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap().clone()
     };
@@ -310,7 +319,7 @@ fn what_notation_signed_is_verified_under_a_trust_policy() {
     let mut policy = good["policy"].clone();
     assert_eq!(reason(&policy), "NotSigned");
     let layer = serde_json::json!({
-        "mediaType": JWS, "digest": digest_of(&envelope), "size": envelope.len(),
+        "mediaType": envelope_type, "digest": digest_of(&envelope), "size": envelope.len(),
     });
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": media_type, "artifactType": "application/vnd.cncf.notary.signature",
