@@ -7,9 +7,10 @@ use windlass_cluster::{SECRET_TYPE, secret_data};
 use windlass_kube::{Object, Str, Value};
 use windlass_model::{BucketAddress, archive_url};
 use windlass_source::{
-    AZURE_DEVOPS_SCOPE, AZURE_REGISTRY_SCOPE, AZURE_STORAGE_SCOPE, Access, AmazonLogin, ArtifactUrl,
-    Authentication, ClientCertificate, CredentialTemplates, GOOGLE_SCOPE, GitHubApp, Identity,
-    IdentitySource, KnownHosts, Proxy, RepositoryUrl, Secret, TrustedKeys, VerificationRule, Verifications,
+    AZURE_DEVOPS_SCOPE, AZURE_REGISTRY_SCOPE, AZURE_STORAGE_SCOPE, Access, AmazonLogin, AmazonSession,
+    ArtifactUrl, Authentication, ClientCertificate, CredentialTemplates, GOOGLE_SCOPE, GOOGLE_STORAGE_SCOPE,
+    GitHubApp, Identity, IdentitySource, KnownHosts, Proxy, RepositoryUrl, Secret, TrustedKeys,
+    VerificationRule, Verifications,
 };
 
 use crate::fetching::Place;
@@ -295,7 +296,9 @@ impl RepositorySecret {
                 })))
             }
         };
+        let of_bucket = bucket_authentication(&url, &text)?;
         let authentication = match (text("sshPrivateKey"), text("bearerToken"), text("password")) {
+            _ if of_bucket.is_some() => of_bucket.unwrap_or_default(),
             // An App counts where there is nothing else, as in Argo CD 3.6.
             (None, None, None) if github_app.is_some() => github_app.unwrap_or_default(),
             (Some(key), _, _) => Authentication::SshKey { private_key: Secret::new(key), passphrase: None },
@@ -335,6 +338,66 @@ impl RepositorySecret {
         let name = text("name").filter(|_| is_of_charts).unwrap_or_default();
         Ok(Self { url, name, project, is_template, access })
     }
+}
+
+/// What the fields say that only buckets have: Flux's names of them, and those of sessions and roles.
+fn bucket_authentication(
+    url: &str,
+    text: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Authentication>, String> {
+    let is_bucket = BucketAddress::is_meant(url);
+    if let Some(signature) = text("sasKey") {
+        return Ok(Some(Authentication::SharedAccess(Secret::new(signature))));
+    }
+    if let Some(key) = text("accountKey") {
+        // The account is in the address: az://ACCOUNT/…, https://ACCOUNT.blob.core.windows.net.
+        let of_address = BucketAddress::parse(url).ok().map(|address| address.account);
+        let of_host = || registry_host(url).split('.').next().map(str::to_owned);
+        let account = text("accountName").or_else(|| text("username")).or(of_address).or_else(of_host);
+        let (username, password) = (account.unwrap_or_default(), Secret::new(key));
+        return Ok(Some(Authentication::Basic { username, password }));
+    }
+    if let Some(json) = text("serviceaccount") {
+        let source = IdentitySource::of_google(Secret::new(json), GOOGLE_STORAGE_SCOPE);
+        return Ok(Some(Authentication::Identity(Box::new(Identity::new(source)))));
+    }
+    if let Some(client_secret) = text("clientSecret").filter(|_| is_bucket) {
+        let needed = |key: &str| text(key).ok_or_else(|| format!("it has a clientSecret and no {key}"));
+        let source = IdentitySource::AzureServicePrincipal {
+            authority: text("authorityHost").unwrap_or_default(),
+            tenant: needed("tenantId")?,
+            client_id: needed("clientId")?,
+            client_secret: Secret::new(client_secret),
+            scope: AZURE_STORAGE_SCOPE.to_owned(),
+        };
+        return Ok(Some(Authentication::Identity(Box::new(Identity::new(source)))));
+    }
+    let named = |id: &str, secret: &str| text(id).zip(text(secret));
+    let own = || named("username", "password").or_else(|| named("awsAccessKeyID", "awsSecretAccessKey"));
+    if let Some((id, secret)) = named("accesskey", "secretkey").or_else(|| own().filter(|_| is_bucket)) {
+        let secret = Secret::new(secret);
+        return Ok(Some(match text("sessionToken") {
+            Some(token) => {
+                let token = Secret::new(token);
+                Authentication::Session(Box::new(AmazonSession { id, secret, token }))
+            }
+            None => Authentication::Basic { username: id, password: secret },
+        }));
+    }
+    let role = text("awsRoleARN");
+    if is_bucket && (role.is_some() || text("machineIdentity").as_deref() == Some("aws")) {
+        let of_address = BucketAddress::parse(url).ok().map(|address| address.region);
+        let region = text("awsRegion").or(of_address.filter(|region| !region.is_empty()));
+        let login = AmazonLogin::Role {
+            role: role.unwrap_or_default(),
+            token_file: text("tokenFile").unwrap_or_default().trim().into(),
+            endpoint: text("stsEndpoint").unwrap_or_default(),
+        };
+        let source =
+            IdentitySource::AmazonBuckets { region: region.unwrap_or_else(|| "us-east-1".into()), login };
+        return Ok(Some(Authentication::Identity(Box::new(Identity::new(source)))));
+    }
+    Ok(None)
 }
 
 /// Where the fields of a Secret for `url` say that tokens are had from; of several, the first of this order counts.
@@ -389,9 +452,6 @@ fn identity(url: &str, text: &dyn Fn(&str) -> Option<String>) -> Result<Option<I
     let key = text("awsAccessKeyID").zip(text("awsSecretAccessKey"));
     let role = text("awsRoleARN");
     if key.is_some() || role.is_some() || machine == Some("aws") {
-        if BucketAddress::is_meant(url) {
-            return Err("it is of a bucket, whose access key is username and password".into());
-        }
         let login = match key {
             Some((id, secret)) => AmazonLogin::Key { id, secret: Secret::new(secret) },
             None => AmazonLogin::Role {
@@ -683,6 +743,52 @@ mod tests {
         }
         assert!(!credentials.has_names_of(&Credentials::default()));
         assert!(credentials.of_nobody().named("all", "").is_none());
+    }
+
+    #[test]
+    fn buckets_have_fields_of_their_own() {
+        let of = |url: &str, data: &[(&str, &str)]| {
+            let data = data.iter().copied().chain([("url", url)]);
+            let data = data.map(|(key, value)| (Str::from(key), value.as_bytes().into())).collect();
+            RepositorySecret::read("repo-creds", &data).map(|secret| secret.access.authentication)
+        };
+        let basic = |username: &str| {
+            Ok(Authentication::Basic { username: username.into(), password: Secret::new("s") })
+        };
+        let is = |source| Ok(Authentication::Identity(Box::new(Identity::new(source))));
+        let session = |id: &str| {
+            let (id, secret, token) = (id.into(), Secret::new("s"), Secret::new("t"));
+            Ok(Authentication::Session(Box::new(AmazonSession { id, secret, token })))
+        };
+        let minio = "https://minio.example.org";
+        assert_eq!(of(minio, &[("accesskey", "k"), ("secretkey", "s")]), basic("k"));
+        let flux = [("accesskey", "k"), ("secretkey", "s"), ("sessionToken", "t")];
+        assert_eq!(of(minio, &flux), session("k"));
+        let ours = [("username", "k"), ("password", "s"), ("sessionToken", "t")];
+        assert_eq!(of("s3://apps", &ours), session("k"));
+        assert_eq!(of("https://h/x", &ours), basic("k"));
+        assert_eq!(of("s3://apps", &[("awsAccessKeyID", "k"), ("awsSecretAccessKey", "s")]), basic("k"));
+        assert_eq!(of("az://shop/apps", &[("accountKey", "s")]), basic("shop"));
+        assert_eq!(of("https://shop.blob.core.windows.net", &[("accountKey", "s")]), basic("shop"));
+        assert_eq!(of("az://shop/apps", &[("accountKey", "s"), ("accountName", "other")]), basic("other"));
+        let sas = Ok(Authentication::SharedAccess(Secret::new("?sig=s")));
+        assert_eq!(of("az://shop/apps", &[("sasKey", "?sig=s")]), sas);
+        let google =
+            IdentitySource::GoogleServiceAccount { key: "{}".into(), scope: GOOGLE_STORAGE_SCOPE.into() };
+        assert_eq!(of("gs://apps", &[("serviceaccount", "{}")]), is(google));
+        let role = IdentitySource::AmazonBuckets {
+            region: "eu-west-1".into(),
+            login: AmazonLogin::Role {
+                role: "r".into(),
+                token_file: "/t".into(),
+                endpoint: "https://sts".into(),
+            },
+        };
+        let fields = [("awsRoleARN", "r"), ("tokenFile", "/t"), ("stsEndpoint", "https://sts")];
+        assert_eq!(of("s3://apps?region=eu-west-1", &fields), is(role));
+        let azure = [("clientSecret", "s"), ("clientId", "c"), ("tenantId", "t")];
+        assert!(matches!(of("az://shop/apps", &azure), Ok(Authentication::Identity(_))));
+        assert!(of("az://shop/apps", &azure[..1]).is_err());
     }
 
     #[test]

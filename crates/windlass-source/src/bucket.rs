@@ -25,7 +25,7 @@ use crate::artifact::web::{Question, Reply, authorization, header, protocol, wro
 use crate::artifact::{
     ArtifactError, ArtifactRevision, ArtifactSnapshot, ArtifactTarget, ArtifactUrl, ContentDigest,
 };
-use crate::credentials::{Access, Authentication};
+use crate::credentials::{Access, AmazonSession, Authentication, Secret};
 use crate::error::{Message, SourceError};
 use crate::identity::Purpose;
 
@@ -82,6 +82,14 @@ pub(crate) enum Service {
     Azure,
 }
 
+/// Who signs a request to S3; the token of a session may be empty.
+struct Signer<'a> {
+    id: &'a str,
+    secret: &'a Secret,
+    token: &'a str,
+    region: &'a str,
+}
+
 /// The buckets behind an address.
 pub(crate) struct Buckets {
     service: Service,
@@ -93,7 +101,9 @@ pub(crate) struct Buckets {
 impl Buckets {
     pub(crate) fn new(service: Service, url: ArtifactUrl, mut access: Access, shared: Arc<Shared>) -> Self {
         // A signature gives nothing of the key away.
-        access.credentials_over_http |= matches!(access.authentication, Authentication::Basic { .. });
+        let is_signed =
+            matches!(access.authentication, Authentication::Basic { .. } | Authentication::Session(_));
+        access.credentials_over_http |= is_signed;
         Self { service, url, access, shared }
     }
 
@@ -127,8 +137,23 @@ impl Buckets {
         let path = format!("{}/{path}", canonical_path(&before));
         let parameters = query;
         let mut query = canonical_query(query);
+        let authentication = match &self.access.authentication {
+            Authentication::Identity(_) if self.service == Service::S3 => {
+                self.shared.web.shown_for(&shown, &self.access, Purpose::Bucket)?
+            }
+            authentication => authentication.clone(),
+        };
         // A shared access signature stands in the address.
-        if let Some(signature) = url.query().filter(|_| self.service == Service::Azure) {
+        let signature = match &authentication {
+            Authentication::SharedAccess(signature) => {
+                if url.scheme() == "http" && !self.access.credentials_over_http {
+                    return Err(SourceError::ClearTextCredentials { repository: shown });
+                }
+                Some(signature.expose().trim().trim_start_matches('?'))
+            }
+            _ => url.query(),
+        };
+        if let Some(signature) = signature.filter(|_| self.service == Service::Azure) {
             let separator = if query.is_empty() { "" } else { "&" };
             query = format!("{query}{separator}{signature}");
         }
@@ -144,7 +169,7 @@ impl Buckets {
                 .with_header(HeaderName::from_static("x-ms-version"), azure::VERSION);
         }
         question.method = method;
-        match &self.access.authentication {
+        match &authentication {
             Authentication::Basic { username, password } if self.service == Service::Azure => {
                 let signed = azure::authorization(username, password.expose(), &path, parameters, &date);
                 let signed = signed.ok_or_else(|| SourceError::InvalidAccess {
@@ -163,16 +188,13 @@ impl Buckets {
                     ),
                 });
             }
-            Authentication::Basic { username, password } => {
-                let key = Key { id: username, secret: password.expose(), region, service: "s3" };
-                let content = body.as_ref().map_or(&[][..], |(_, content)| content);
-                let (method, url) = (question.method.as_str(), &question.url);
-                let request = Signable { method, url, path: &path, query: &query, headers: &[], content };
-                let signed = key.sign(&request, since.as_secs());
-                for (name, value) in signed.headers {
-                    question = question.with_header(HeaderName::from_static(name), &value);
-                }
-                question.authorization = Some(header(&shown, &signed.authorization)?);
+            Authentication::Basic { username: id, password: secret } => {
+                self.sign(&mut question, &Signer { id, secret, token: "", region }, &path, &query, &body)?;
+            }
+            Authentication::Session(session) if self.service == Service::S3 => {
+                let AmazonSession { id, secret, token } = &**session;
+                let signer = Signer { id, secret, token: token.expose(), region };
+                self.sign(&mut question, &signer, &path, &query, &body)?;
             }
             _ => {
                 question.authorization =
@@ -182,6 +204,32 @@ impl Buckets {
         let anonymous = question.authorization.is_none();
         question.body = body;
         Ok((self.shared.web.ask(question)?, anonymous))
+    }
+
+    /// Signs a request as Amazon has it.
+    fn sign(
+        &self,
+        question: &mut Question<'_>,
+        signer: &Signer<'_>,
+        path: &str,
+        query: &str,
+        body: &Option<(&'static str, Vec<u8>)>,
+    ) -> Result<(), SourceError> {
+        let Signer { id, secret, token, region } = *signer;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let key = Key { id, secret: secret.expose(), region, service: "s3" };
+        let content = body.as_ref().map_or(&[][..], |(_, content)| content);
+        let session = [("x-amz-security-token", token)];
+        let headers = if token.is_empty() { &[][..] } else { &session[..] };
+        let (method, url) = (question.method.as_str(), &question.url);
+        let signed = key.sign(&Signable { method, url, path, query, headers, content }, since.as_secs());
+        let signed_headers = signed.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in signed_headers.chain(headers.iter().copied()) {
+            let value = header(question.repository, value)?;
+            question.headers.insert(HeaderName::from_static(name), value);
+        }
+        question.authorization = Some(header(question.repository, &signed.authorization)?);
+        Ok(())
     }
 
     /// Every object with the prefix, page after page.

@@ -109,6 +109,10 @@ pub enum Authentication {
     GitHubApp(Box<GitHubApp>),
     /// Tokens from a file, a program or a cloud, which are renewed before they end. Not for SSH.
     Identity(Box<Identity>),
+    /// A key of S3 that holds for a session. For buckets only.
+    Session(Box<AmazonSession>),
+    /// A shared access signature of Azure's, as it stands in addresses. For containers only.
+    SharedAccess(Secret),
     /// A private key for SSH: OpenSSH, PKCS#1, PKCS#8 or PuTTY format.
     SshKey {
         /// The key's text.
@@ -116,6 +120,17 @@ pub enum Authentication {
         /// What the key is encrypted with.
         passphrase: Option<Secret>,
     },
+}
+
+/// An access key of Amazon's that somebody was given for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmazonSession {
+    /// The key's id.
+    pub id: String,
+    /// The key's secret.
+    pub secret: Secret,
+    /// What tells of the session (`x-amz-security-token`).
+    pub token: Secret,
 }
 
 /// An App of GitHub, which buys tokens for an installation of it. Only for Git.

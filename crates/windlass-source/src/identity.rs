@@ -106,6 +106,13 @@ pub enum IdentitySource {
         /// Who asks.
         login: AmazonLogin,
     },
+    /// Sessions of a role of Amazon's, for buckets.
+    AmazonBuckets {
+        /// The region whose server gives them.
+        region: String,
+        /// Who asks; a key of its own needs no session.
+        login: AmazonLogin,
+    },
     /// The service account of the machine that Windlass runs on, in Google's cloud. Needs
     /// [`Policy::local_logins`](crate::Policy::local_logins).
     GoogleMachine {
@@ -251,6 +258,12 @@ impl Web {
             return Err(unusable(repository, source.name(), text));
         }
         let text = self.identity_token(repository, access, identity, source)?;
+        if let IdentitySource::AmazonBuckets { .. } = &identity.source {
+            let session = amazon::read_session(&text).filter(|_| purpose == Purpose::Bucket);
+            return session
+                .map(|session| Authentication::Session(Box::new(session)))
+                .ok_or_else(|| unusable(repository, source.name(), "it is for buckets of S3"));
+        }
         let user = identity.username.clone().or_else(|| source.user(purpose));
         Ok(match user.filter(|_| purpose != Purpose::Bucket) {
             Some(username) => Authentication::Basic { username, password: text },
@@ -315,6 +328,7 @@ impl TokenSource for IdentitySource {
             Self::AzureRegistry { of, .. } => of.name(),
             Self::GoogleExternal { .. } => "external account of Google",
             Self::AmazonRegistry { .. } => "login of an Amazon registry",
+            Self::AmazonBuckets { .. } => "role for Amazon's buckets",
         }
     }
 
@@ -322,7 +336,9 @@ impl TokenSource for IdentitySource {
         match self {
             Self::GoogleServiceAccount { .. } | Self::AzureServicePrincipal { .. } => false,
             Self::AzureRegistry { of, .. } => of.is_local(),
-            Self::AmazonRegistry { login, .. } => matches!(login, AmazonLogin::Role { .. }),
+            Self::AmazonRegistry { login, .. } | Self::AmazonBuckets { login, .. } => {
+                matches!(login, AmazonLogin::Role { .. })
+            }
             Self::File(_)
             | Self::Command(_)
             | Self::GoogleMachine { .. }
@@ -382,6 +398,7 @@ impl TokenSource for IdentitySource {
             Self::AmazonRegistry { region, endpoint, login } => {
                 amazon::registry_password(asking, self.name(), region, endpoint, login)
             }
+            Self::AmazonBuckets { region, login } => amazon::session(asking, self.name(), region, login),
             Self::AzureMachine { address, client_id, scope } => {
                 servers::of_azure_machine(asking, self.name(), address, client_id, scope)
             }

@@ -87,8 +87,8 @@ pub use artifact::{
 };
 pub use bucket::{BucketObjects, BucketPart};
 pub use credentials::{
-    Access, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts, Proxy, Secret,
-    Timeouts, Tls,
+    Access, AmazonSession, Authentication, ClientCertificate, CredentialTemplates, GitHubApp, KnownHosts,
+    Proxy, Secret, Timeouts, Tls,
 };
 pub use error::{Cause, ErrorClass, SourceError, chain};
 pub use flight::Freshness;

@@ -117,6 +117,10 @@ impl Web {
             {
                 headers.insert(AUTHORIZATION, authorization.clone());
             }
+            if url.origin() != origin {
+                // A session of somebody's, which is of no use without the key, and of nobody else's business.
+                headers.remove("x-amz-security-token");
+            }
             let mut request = client.request(method.clone(), url.clone()).headers(headers);
             if let Some((media_type, content)) = &body {
                 // Servers that speak S3 want a length, which is left out for nothing otherwise.

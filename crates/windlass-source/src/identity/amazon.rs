@@ -13,7 +13,7 @@ use super::servers::{answered, posted, server, unreadable};
 use super::{AmazonLogin, Asking, Token, local, unusable};
 use crate::artifact::web::Question;
 use crate::bucket::{Key, Signable, inside};
-use crate::credentials::Secret;
+use crate::credentials::{AmazonSession, Secret};
 use crate::error::SourceError;
 
 /// Whom registries of Amazon's call those who come with a password.
@@ -30,6 +30,42 @@ struct Keys {
     id: String,
     secret: Secret,
     session: Option<Secret>,
+    ends: Option<SystemTime>,
+}
+
+/// A session of a role, as a text that [`read_session`] reads.
+pub(super) fn session(
+    asking: &Asking<'_>,
+    what: &'static str,
+    region: &str,
+    login: &AmazonLogin,
+) -> Result<Token, SourceError> {
+    check_region(asking, what, region)?;
+    let keys = match login {
+        AmazonLogin::Key { id, secret } => {
+            Keys { id: id.clone(), secret: secret.clone(), session: None, ends: None }
+        }
+        AmazonLogin::Role { role, token_file, endpoint } => {
+            role_keys(asking, what, region, role, token_file, endpoint)?
+        }
+    };
+    let token = keys.session.as_ref().map(Secret::expose).unwrap_or_default();
+    let text = serde_json::json!([keys.id, keys.secret.expose(), token]).to_string();
+    Ok(Token { text: Secret::new(text), ends: keys.ends.or_else(|| asking.after(None)) })
+}
+
+/// What [`session`] made a text of.
+pub(super) fn read_session(text: &Secret) -> Option<AmazonSession> {
+    let (id, secret, token): (String, String, String) = serde_json::from_str(text.expose()).ok()?;
+    Some(AmazonSession { id, secret: Secret::new(secret), token: Secret::new(token) })
+}
+
+fn check_region(asking: &Asking<'_>, what: &'static str, region: &str) -> Result<(), SourceError> {
+    let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(is_region) {
+        return Err(unusable(asking.repository, what, "its region is none"));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -54,12 +90,11 @@ pub(super) fn registry_password(
     endpoint: &str,
     login: &AmazonLogin,
 ) -> Result<Token, SourceError> {
-    let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if region.is_empty() || !region.bytes().all(is_region) {
-        return Err(unusable(asking.repository, what, "its region is none"));
-    }
+    check_region(asking, what, region)?;
     let keys = match login {
-        AmazonLogin::Key { id, secret } => Keys { id: id.clone(), secret: secret.clone(), session: None },
+        AmazonLogin::Key { id, secret } => {
+            Keys { id: id.clone(), secret: secret.clone(), session: None, ends: None }
+        }
         AmazonLogin::Role { role, token_file, endpoint } => {
             role_keys(asking, what, region, role, token_file, endpoint)?
         }
@@ -143,5 +178,6 @@ fn role_keys(
         id: field("AccessKeyId")?.to_owned(),
         secret: Secret::new(field("SecretAccessKey")?),
         session: Some(Secret::new(field("SessionToken")?)),
+        ends: inside(given, "Expiration").and_then(local::time),
     })
 }

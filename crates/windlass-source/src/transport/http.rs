@@ -112,6 +112,8 @@ pub(crate) fn authorization(
         | Authentication::IdentityToken(_)
         | Authentication::GitHubApp(_)
         | Authentication::Identity(_)
+        | Authentication::Session(_)
+        | Authentication::SharedAccess(_)
         | Authentication::Anonymous => match (repository.user(), repository.password()) {
             (None, None) => return Ok(None),
             (user, password) => {

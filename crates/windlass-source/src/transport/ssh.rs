@@ -239,6 +239,8 @@ async fn authenticate(
         | Authentication::IdentityToken(_)
         | Authentication::GitHubApp(_)
         | Authentication::Identity(_)
+        | Authentication::Session(_)
+        | Authentication::SharedAccess(_)
         | Authentication::Anonymous => match repository.password() {
             Some(password) => (
                 handle.authenticate_password(address_user, password.expose()).await.map_err(unreachable)?,

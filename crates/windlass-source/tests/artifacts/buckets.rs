@@ -2,8 +2,9 @@
 
 use windlass_model::Tree;
 use windlass_source::{
-    Access, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactSnapshot,
-    ArtifactTarget, Authentication, BucketPart, Freshness, Secret, SourceError, chain,
+    Access, AmazonSession, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository,
+    ArtifactSnapshot, ArtifactTarget, ArtifactUrl, Authentication, BucketPart, Freshness, Secret,
+    SourceError, chain,
 };
 use windlass_testing::{FileServer, S3Server};
 
@@ -102,6 +103,33 @@ fn single_objects_are_put_and_read() {
 }
 
 #[test]
+fn keys_of_a_session_are_sent_with_its_token() {
+    // Amazon's own signer says whether what is signed, the token with it, is signed rightly.
+    let (server, plain) = (S3Server::start().unwrap(), FileServer::start().unwrap());
+    server.put("a.yaml", "a: 1").unwrap();
+    plain.put("apps", "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>");
+    let rig = Rig::new();
+    let of_session = |address: &str, secret: &str| {
+        let (id, secret, token) = (S3Server::KEY.into(), Secret::new(secret), Secret::new("SESSION/x=="));
+        let session = AmazonSession { id, secret, token };
+        let access =
+            Access { authentication: Authentication::Session(Box::new(session)), ..Access::default() };
+        let options = ArtifactOptions::default();
+        rig.store.repository(&address.parse().unwrap(), ArtifactKind::Buckets, &access, &options).unwrap()
+    };
+    let read = update(&of_session(&server.base_url(), "hunter2"), part("", "")).unwrap();
+    assert_eq!(names(&read.tree, ""), ["a.yaml"]);
+    let said = chain(&update(&of_session(&server.base_url(), "hunter3"), part("", "")).unwrap_err());
+    assert!(said.contains("forbidden") && !said.contains("SESSION"), "{said}");
+    let _ = update(&of_session(&plain.base_url(), "hunter2"), part("", ""));
+    let asked = &plain.requests()[0].authorization;
+    assert!(
+        asked.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"),
+        "{asked}"
+    );
+}
+
+#[test]
 fn lists_go_over_many_pages() {
     let server = S3Server::start().unwrap();
     for n in 0..1_100 {
@@ -195,6 +223,20 @@ fn containers_of_azure_are_read_and_changes_seen_by_their_etags() {
     server.forget_requests();
     let by_signature = containers("", "?sv=2021&sig=s3cret");
     update(&by_signature, part("", "")).unwrap();
+    assert!(server.requests().iter().all(|request| request.query.ends_with("sv=2021&sig=s3cret")));
+    // The same from a Secret, and not in clear text unless that is allowed.
+    server.forget_requests();
+    let url: ArtifactUrl = format!("{}/account", server.base_url()).parse().unwrap();
+    let shared = |credentials_over_http| {
+        let authentication = Authentication::SharedAccess(Secret::new("?sv=2021&sig=s3cret"));
+        let access = Access { authentication, credentials_over_http, ..Access::default() };
+        let options = ArtifactOptions::default();
+        rig.store.repository(&url, ArtifactKind::AzureContainers, &access, &options).unwrap()
+    };
+    let refused = update(&shared(false), part("", "")).unwrap_err();
+    assert!(matches!(refused, SourceError::ClearTextCredentials { .. }), "{refused:?}");
+    assert!(server.requests().is_empty());
+    assert_eq!(update(&shared(true), part("", "")).unwrap().revision, second.revision);
     assert!(server.requests().iter().all(|request| request.query.ends_with("sv=2021&sig=s3cret")));
     server.put("account/apps", "<html>");
     let said = chain(&update(&by_signature, part("", "")).unwrap_err());

@@ -740,3 +740,41 @@ fn a_registry_of_amazon_gives_passwords_to_keys_and_roles() {
         assert!(said.contains(told) && !said.contains("issued") && !said.contains("s3cret"), "{said}");
     }
 }
+
+#[test]
+fn a_role_reads_buckets_with_the_keys_of_its_session() {
+    let bucket = windlass_testing::S3Server::start().unwrap();
+    bucket.put("a.yaml", "a: 1").unwrap();
+    let roles = Loopback::start(|_| {
+        let given = "<R><Credentials><SessionToken>SESSION/x==</SessionToken><SecretAccessKey>hunter2</SecretAccessKey>\
+            <Expiration>2999-01-01T00:00:00Z</Expiration><AccessKeyId>KEY</AccessKeyId></Credentials></R>";
+        (200, String::new(), given.into())
+    });
+    let open = Open::new();
+    let source = |region: &str| IdentitySource::AmazonBuckets {
+        region: region.into(),
+        login: AmazonLogin::Role {
+            role: "arn:aws:iam::1:role/reader".into(),
+            token_file: issued(&open, "issued.by.cluster"),
+            endpoint: roles.address.clone(),
+        },
+    };
+    let part = BucketPart { name: "apps".into(), ..Default::default() };
+    let target = ArtifactTarget::Bucket(part);
+    let repository = open.at(&bucket.base_url(), ArtifactKind::Buckets, &access(source("eu-west-1")));
+    for _ in 0..2 {
+        update(&repository, &target).unwrap();
+    }
+    let [asked] = &roles.asked()[..] else { panic!("{:?}", roles.asked()) };
+    assert!(form(asked).contains(&("RoleArn".into(), "arn:aws:iam::1:role/reader".into())));
+    let elsewhere = open.at(&bucket.base_url(), ArtifactKind::Buckets, &access(source("x.evil.org/")));
+    assert!(failure(&elsewhere, &target).contains("its region is none"));
+    // Elsewhere such keys are of no use, and nothing of them is sent.
+    let server = archives();
+    let said = failure(&open.archive(&server, &access(source("eu-west-1"))), &archive());
+    assert!(said.contains("it is for buckets of S3") && server.shown().is_empty(), "{said}");
+    // Whoever may not use the machine gets no session.
+    let closed = Open::with(Policy::trusting());
+    let refused = closed.at(&bucket.base_url(), ArtifactKind::Buckets, &access(source("eu-west-1")));
+    assert!(failure(&refused, &target).contains("--allow-cluster-programs"));
+}
