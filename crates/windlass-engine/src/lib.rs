@@ -39,6 +39,7 @@ mod reach;
 mod recorder;
 mod render_queue;
 mod rendering;
+mod scopes;
 mod shared_renders;
 mod signatures;
 mod source_hub;

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use windlass_argo::{Lowered, Project, ProjectProblem, Settings, lower, project_name};
 use windlass_assess::cel::CelChecks;
-use windlass_kube::{Gvk, Object, ObjectRef, Value, value};
+use windlass_kube::{Object, ObjectRef, Value, value};
 use windlass_model::{
     Automation, Desired, Diagnostic, DiagnosticKind, Generation, LiveRecord, Manifest, Phase, Plan,
     Propagation, Renderer, Time,
 };
 use windlass_plan::{
-    Comparison, DeletionStage, HookInput, Marks, PlanInput, Prepared, Scope, WindowVerdict, check, compare,
+    Comparison, DeletionStage, HookInput, Marks, PlanInput, Prepared, WindowVerdict, check, compare,
     deletion_stage, hook_keys, owned_form, plan, plan_deletion, prepare, window_verdict,
 };
 
 use crate::arrival::{Lens, checks};
 use crate::own_health::OwnChecks;
+use crate::scopes::Scopes;
 
 /// Everything that a plan without a server depends on.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +50,8 @@ pub struct OfflinePlan {
 
 /// Plans a sync without a server.
 ///
-/// Kinds of Kubernetes itself are known, and those that a CustomResourceDefinition among the objects brings; any other
-/// is taken for namespaced.
+/// Kinds of Kubernetes itself are known, those that a CustomResourceDefinition among the declared or the live objects
+/// brings, and those of which an object is live; any other is taken for namespaced.
 #[must_use]
 pub fn plan_offline(input: &OfflineInput<'_>) -> OfflinePlan {
     let Read { lowered, prepared, live, mut diagnostics } = Read::of(input);
@@ -150,7 +151,9 @@ impl<'a> Read<'a> {
             Settings { control_plane_namespace: application.namespace().into(), ..Settings::default() };
         let lowered = lower(application, project.as_ref().map_err(Clone::clone), &settings, &[]);
         let unit = &lowered.unit;
-        let prepared = prepare(unit, &lowered.permissions, input.manifests, scope, &Marks::ARGO);
+        let scopes = Scopes::of(input.live);
+        let prepared =
+            prepare(unit, &lowered.permissions, input.manifests, |gvk| scopes.scope(gvk), &Marks::ARGO);
         let mut diagnostics = unit.diagnostics.clone();
 
         let lens = Lens {
@@ -287,40 +290,4 @@ fn is_within(wanted: &Value, live: &Value) -> bool {
         }
         _ => wanted == live,
     }
-}
-
-/// The cluster-scoped kinds of Kubernetes 1.36.
-const CLUSTER_KINDS: [(&str, &str); 24] = [
-    ("", "Namespace"),
-    ("", "Node"),
-    ("", "PersistentVolume"),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("certificates.k8s.io", "CertificateSigningRequest"),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
-    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
-    ("networking.k8s.io", "IPAddress"),
-    ("networking.k8s.io", "IngressClass"),
-    ("networking.k8s.io", "ServiceCIDR"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("storage.k8s.io", "CSIDriver"),
-    ("storage.k8s.io", "StorageClass"),
-    ("storage.k8s.io", "VolumeAttachment"),
-];
-
-fn scope(gvk: &Gvk) -> Scope {
-    if CLUSTER_KINDS.contains(&(gvk.group.as_str(), gvk.kind.as_str())) {
-        return Scope::Cluster;
-    }
-    let own = gvk.group.is_empty() || !gvk.group.contains('.') || gvk.group.ends_with(".k8s.io");
-    if own { Scope::Namespaced } else { Scope::Unknown }
 }
