@@ -71,6 +71,7 @@ fn without_metadata(object: &Value) -> Value {
 fn content(gvk: &Gvk, object: &Value, errors: &mut Errors) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => pods::pod(object, errors),
+        ("", "LimitRange") => config::limit_range(object, errors),
         ("", "PodTemplate") => pods::template(object, "template", errors),
         ("", "ReplicationController") => workloads::replication_controller(object, errors),
         ("apps", "Deployment") => workloads::deployment(object, errors),

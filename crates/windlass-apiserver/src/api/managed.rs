@@ -43,13 +43,27 @@ pub(crate) fn field_types(api: &Api, resource: &Resource, kind: &windlass_kube::
 
 /// The fields that nobody can own through an endpoint, because it resets them.
 fn reset_fields(resource: &Resource, subresource: &str) -> Option<FieldSet> {
-    let paths: &[&str] = match (subresource, resource.custom.is_some()) {
-        ("", _) if resource.subresource("status").is_some() => &["status"],
-        ("status", true) => &["spec", "metadata"],
-        ("status", false) => &["spec"],
+    let paths: &[&[&str]] = match (subresource, resource.custom.is_some(), resource.gvr.resource.as_str()) {
+        ("", ..) if resource.subresource("status").is_some() => &[&["status"]],
+        ("status", true, _)
+        | (
+            "status",
+            false,
+            "flowschemas"
+            | "prioritylevelconfigurations"
+            | "resourceclaims"
+            | "servicecidrs"
+            | "volumeattachments",
+        ) => &[&["spec"], &["metadata"]],
+        ("status", false, "deployments") => &[&["spec"], &["metadata", "labels"]],
+        ("status", false, "pods") => {
+            &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]
+        }
+        ("status", false, _) => &[&["spec"]],
         _ => return None,
     };
-    Some(paths.iter().map(|name| vec![PathElement::field(*name)]).collect())
+    let path = |names: &&[&str]| names.iter().map(|name| PathElement::field(*name)).collect::<Vec<_>>();
+    Some(paths.iter().map(path).collect())
 }
 
 /// Records in `new` who owns what after a write that is no apply.

@@ -6,8 +6,8 @@ use windlass_kube::selector::LabelSelector;
 use windlass_kube::{Object, Str, Value, value};
 
 use super::read::presented;
-use super::write::Made;
-use super::{Api, WriteOptions};
+use super::write::{Made, intake};
+use super::{Api, WriteOptions, managed};
 use crate::resource::{GroupResource, Gvr, Resource};
 use crate::status::{Cause, Status};
 
@@ -41,17 +41,16 @@ impl Api {
         options: &WriteOptions,
         mut make: impl FnMut(&Value) -> Result<Value, Status>,
     ) -> Result<Value, Status> {
+        let manager = self.manager(options);
         let written = self
             .change(resource, namespace, name, options, Vec::new(), |old, _| {
                 let scale = make(&scale_of(resource, old))?;
                 let replicas = scale.int_at(&["spec", "replicas"]).unwrap_or(0);
-                if replicas < 0 {
-                    let detail = "must be greater than or equal to 0";
-                    let cause = Cause::invalid("spec.replicas", &Value::Int(replicas), detail);
-                    return Err(Status::invalid("autoscaling", "Scale", name, vec![cause]));
-                }
+                check_replicas(name, replicas)?;
                 let mut new = old.clone();
-                new.set_at(&borrowed(&replicas_path(resource)), replicas);
+                let path = replicas_path(resource);
+                new.set_at(&borrowed(&path), replicas);
+                let scaled_to_nothing = replicas == 0 && wanted(resource, old) != 0;
                 match scale.str_at(&["metadata", "resourceVersion"]) {
                     Some(version) if !version.is_empty() && version != old.resource_version() => {
                         new.set_at(&["metadata", "resourceVersion"], version);
@@ -60,7 +59,62 @@ impl Api {
                         new.remove_at(&["metadata", "resourceVersion"]);
                     }
                 }
+                if scaled_to_nothing {
+                    // A scale does not print that it is zero, so that nobody owns it then.
+                    let version = new.at(&["metadata", "resourceVersion"]).cloned();
+                    new.remove_at(&borrowed(&path));
+                    managed::track(resource, Some(old), &mut new, &manager, &options.subresource);
+                    new.set_at(&borrowed(&path), 0_i64);
+                    if let Some(version) = version {
+                        new.set_at(&["metadata", "resourceVersion"], version);
+                    }
+                    return Ok(Made::Owned(new));
+                }
                 Ok(Made::Tracked(new))
+            })
+            .await?;
+        Ok(scale_of(resource, &written.object))
+    }
+
+    /// Applies how many replicas an object is to have: whoever owns that with another number is in conflict.
+    pub(crate) async fn apply_scale(
+        &self,
+        resource: &Arc<Resource>,
+        namespace: &str,
+        name: &str,
+        options: &WriteOptions,
+        applied: &Value,
+    ) -> Result<Value, Status> {
+        let text = |path: &[&str]| applied.str_at(path).unwrap_or_default();
+        if (text(&["apiVersion"]), text(&["kind"])) != ("autoscaling/v1", "Scale") {
+            let (group, version) =
+                text(&["apiVersion"]).split_once('/').unwrap_or(("", text(&["apiVersion"])));
+            let kind = text(&["kind"]);
+            return Err(Status::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+        }
+        let mut config = value!({
+            "apiVersion": (resource.gvr.group_version()), "kind": (resource.kind.clone()),
+            "metadata": {"name": name}
+        });
+        if let Some(replicas) = applied.int_at(&["spec", "replicas"]) {
+            check_replicas(name, replicas)?;
+            config.set_at(&borrowed(&replicas_path(resource)), replicas);
+        }
+        let config = Object::try_new(config).map_err(Status::internal)?;
+        let manager = self.manager(options);
+        let written = self
+            .change(resource, namespace, name, options, Vec::new(), |old, warnings| {
+                let path = replicas_path(resource);
+                let mut live = old.clone();
+                // A scale does not print that it is zero: who says so says something new.
+                if wanted(resource, old) == 0 {
+                    live.remove_at(&borrowed(&path));
+                }
+                let mut merged = managed::apply(resource, Some(&live), &config, &manager, options)?;
+                if merged.at(&borrowed(&path)).is_none() {
+                    merged.set_at(&borrowed(&path), wanted(resource, old));
+                }
+                Ok(Made::Owned(intake(resource, merged, options.field_validation, warnings)?))
             })
             .await?;
         Ok(scale_of(resource, &written.object))
@@ -147,6 +201,15 @@ impl Api {
     }
 }
 
+fn check_replicas(name: &str, replicas: i64) -> Result<(), Status> {
+    if replicas >= 0 {
+        return Ok(());
+    }
+    let detail = "must be greater than or equal to 0";
+    let cause = Cause::invalid("spec.replicas", &Value::Int(replicas), detail);
+    Err(Status::invalid("autoscaling", "Scale", name, vec![cause]))
+}
+
 fn replicas_path(resource: &Resource) -> Vec<Str> {
     match resource.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
         Some(scale) => scale.spec_replicas.clone(),
@@ -160,6 +223,10 @@ pub(super) fn scaled_to(resource: &Resource, object: &Object, scale: &Value) -> 
     let replicas = scale.int_at(&["spec", "replicas"]).unwrap_or(0);
     scaled.set_at(&borrowed(&replicas_path(resource)), replicas);
     scaled
+}
+
+fn wanted(resource: &Resource, object: &Object) -> i64 {
+    object.at(&borrowed(&replicas_path(resource))).and_then(Value::as_int).unwrap_or(0)
 }
 
 fn borrowed(path: &[Str]) -> Vec<&str> {
@@ -193,9 +260,9 @@ pub(super) fn scale_of(resource: &Resource, object: &Object) -> Value {
         "spec": (Value::object()),
         "status": {"replicas": (count(&status_replicas))}
     });
-    let wanted = count(&replicas_path(resource));
-    if wanted != 0 {
-        scale.set_at(&["spec", "replicas"], wanted);
+    let replicas = wanted(resource, object);
+    if replicas != 0 {
+        scale.set_at(&["spec", "replicas"], replicas);
     }
     if !selector.is_empty() {
         scale.set_at(&["status", "selector"], selector);

@@ -29,7 +29,7 @@ pub enum DecodeError {
     #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
     Quantity,
     /// A time that cannot be read.
-    #[error("parsing time {0:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse it as a time")]
+    #[error("parsing time {0:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {rest:?} as {part:?}", rest = unread(.0).0, part = unread(.0).1)]
     Time(String),
     /// Bytes that are no base64.
     #[error("illegal base64 data at input byte {0}")]
@@ -450,4 +450,26 @@ fn check_base64(text: &str) -> Result<(), DecodeError> {
         return Err(DecodeError::Base64(bytes.len() / 4 * 4));
     }
     Ok(())
+}
+
+/// What is left of a text where it ceases to be a time, and what part of a time should stand there.
+fn unread(text: &str) -> (&str, &'static str) {
+    const PARTS: [&str; 11] = ["2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05"];
+    let mut rest = text;
+    for part in PARTS {
+        let found = rest.get(..part.len()).filter(|found| {
+            if part.starts_with(|first: char| first.is_ascii_digit()) {
+                found.bytes().all(|byte| byte.is_ascii_digit())
+            } else {
+                *found == part
+            }
+        });
+        if found.is_none() {
+            return (rest, part);
+        }
+        rest = &rest[part.len()..];
+    }
+    let fraction =
+        rest.strip_prefix('.').map(|rest| rest.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+    (fraction.unwrap_or(rest), "Z07:00")
 }

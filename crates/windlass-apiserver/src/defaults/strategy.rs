@@ -127,7 +127,9 @@ pub fn prepare_for_create(gvk: &Gvk, object: &mut Value, context: &CreateContext
         object.object_mut().remove("status");
     }
     match generation(gvk) {
-        Generation::None | Generation::OfLater(_) => {
+        // What was sent stands.
+        Generation::None => {}
+        Generation::OfLater(_) => {
             object.remove_at(&["metadata", "generation"]);
         }
         _ => object.set_at(&["metadata", "generation"], 1_i64),
@@ -201,7 +203,12 @@ pub fn prepare_for_update(gvk: &Gvk, new: &mut Value, old: &Value) {
     let differs = |members: &[&str]| members.iter().any(|member| new.get(member) != old.get(member));
     let changed = match generation(gvk) {
         Generation::None => {
-            new.remove_at(&["metadata", "generation"]);
+            match old.at(&["metadata", "generation"]) {
+                Some(generation) => new.set_at(&["metadata", "generation"], generation.clone()),
+                None => {
+                    new.remove_at(&["metadata", "generation"]);
+                }
+            }
             return;
         }
         Generation::Of(members) | Generation::OfLater(members) => differs(members),

@@ -740,6 +740,10 @@ impl Call {
             }
             Method::PATCH => {
                 let patch = self.read_patch(&options)?;
+                if let Patch::Apply(applied) = &patch {
+                    let scale = self.api.apply_scale(resource, namespace, name, &options, applied).await?;
+                    return self.scaled(&scale);
+                }
                 self.api
                     .set_scale(resource, namespace, name, &options, |scale| match &patch {
                         Patch::Json(patch) => windlass_kube::json_patch::apply(scale, patch)
@@ -752,8 +756,16 @@ impl Call {
             }
             _ => return Err(method_not_allowed()),
         };
-        let scale = if self.form()? == Form::Table { present::scale_table(&scale) } else { scale };
-        Ok(answer::value(200, &scale))
+        self.scaled(&scale)
+    }
+
+    fn scaled(&self, scale: &Value) -> Result<Response<Body>, Status> {
+        let is_table = self.form()? == Form::Table;
+        Ok(if is_table {
+            answer::value(200, &present::scale_table(scale))
+        } else {
+            answer::value(200, scale)
+        })
     }
 
     /// Nothing runs here, so there is nothing to read: as a cluster answers before a pod is scheduled.

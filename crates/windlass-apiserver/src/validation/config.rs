@@ -1,6 +1,8 @@
 //! ConfigMaps, Secrets, access rules and the cluster's small kinds.
 
-use windlass_kube::{Map, Value, validation};
+use std::collections::BTreeSet;
+
+use windlass_kube::{Map, Str, Value, validation};
 
 use super::errors::{Errors, NOT_NEGATIVE, config_key, has, text};
 use crate::defaults::quantity::Quantity;
@@ -87,6 +89,61 @@ pub(super) fn quota(object: &Value, errors: &mut Errors) {
         let parsed = quantity.as_str().and_then(Quantity::parse);
         if parsed.is_some_and(|parsed| parsed.nanos() < 0) {
             errors.invalid(&format!("spec.hard[{name}]"), quantity.clone(), NOT_NEGATIVE);
+        }
+    }
+}
+
+pub(super) fn limit_range(object: &Value, errors: &mut Errors) {
+    let mut types: Vec<&str> = Vec::new();
+    for (limit, idx) in object.items_at(&["spec", "limits"]).iter().zip(0..) {
+        let field = format!("spec.limits[{idx}]");
+        let of = limit.str_at(&["type"]).unwrap_or_default();
+        if types.contains(&of) {
+            errors.duplicate(&format!("{field}.type"), of);
+        }
+        types.push(of);
+        let list = |name: &str| limit.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+        let (max, min) = (list("max"), list("min"));
+        let (mut defaults, mut requests) = (list("default"), list("defaultRequest"));
+        if of == "Pod" {
+            for (name, list) in [("default", &mut defaults), ("defaultRequest", &mut requests)] {
+                if !list.is_empty() {
+                    errors.forbidden(&format!("{field}.{name}"), "may not be specified when `type` is 'Pod'");
+                    *list = Map::new();
+                }
+            }
+        }
+        if of == "PersistentVolumeClaim" && !min.contains_key("storage") && !max.contains_key("storage") {
+            let why = "either minimum or maximum storage value is required, but neither was provided";
+            errors.required(&format!("{field}.limits"), why);
+        }
+        let all = [&max, &min, &defaults, &requests];
+        let names: BTreeSet<&Str> = all.iter().flat_map(|list| list.keys()).collect();
+        for name in names {
+            let amount = |list: &Map| list.get(name).and_then(Value::as_str).map(str::to_owned);
+            let [max, min, default, request] = all.map(amount);
+            // Which of two is at fault, the lesser and the greater with their words, and what is shown.
+            for (at, (low, low_word), (high, high_word), shows_low) in [
+                ("min", (&min, "min value"), (&max, "max value"), true),
+                ("defaultRequest", (&min, "min value"), (&request, "default request value"), false),
+                ("defaultRequest", (&request, "default request value"), (&max, "max value"), true),
+                (
+                    "defaultRequest",
+                    (&request, "default request value"),
+                    (&default, "default limit value"),
+                    true,
+                ),
+                ("default", (&min, "min value"), (&default, "default value"), true),
+                ("default", (&default, "default value"), (&max, "max value"), false),
+            ] {
+                let (Some(low), Some(high)) = (low, high) else { continue };
+                let nanos = |text: &str| Quantity::parse(text).map(Quantity::nanos);
+                if nanos(low) > nanos(high) {
+                    let shown = if shows_low { low.as_str() } else { high.as_str() };
+                    let why = format!("{low_word} {low} is greater than {high_word} {high}");
+                    errors.invalid(&format!("{field}.{at}[{name}]"), shown, &why);
+                }
+            }
         }
     }
 }

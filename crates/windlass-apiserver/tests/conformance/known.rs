@@ -7,8 +7,6 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("access/default-cluster-roles", "who made a default role is not told the same way"),
     ("access/forbidden-in-words", "the version is said to be that of Windlass"),
     ("admission/service-account-of-pods", "pods get no token volume: nothing runs in them"),
-    ("apply/apply-scale-subresource", "an apply through `scale` is an update here, without conflicts"),
-    ("apply/apply-status-subresource", "an apply to `status` that says only labels leaves another entry"),
     ("apply/apply-through-another-version", "what two versions own of an autoscaler's target is told apart"),
     (
         "conversion/conversion-applies-across-versions",
@@ -29,10 +27,8 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("definitions/crd-updates", "a definition is established at once, not a moment later"),
     ("definitions/crd-validation-words", "`oneOf` explains itself less; embedded metadata is not pruned"),
     ("operations/operations-token", "tokens are given without asking admission"),
-    ("objects/create-ignores-system-fields", "a generation sent for a kind that has none is dropped"),
     ("objects/field-validation", "a YAML body may say a key twice"),
     ("objects/generate-name", "a refused generated name is random, and in the message"),
-    ("objects/scale", "the entry of who scaled to nothing is kept"),
     ("objects/update-creates", "an empty list that is created has no owner here"),
     ("patches/strategic-directive-delete", "labels that are gone are shown as null, not as an empty map"),
     (
@@ -41,7 +37,5 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ),
     ("validation/jobs", "the template of a suspended job may change"),
     ("validation/pod-spec-fields", "whether the service account exists is not asked; some words are missing"),
-    ("validation/quotas-and-autoscalers", "the numbers of a limit range are not compared"),
     ("validation/services", "the address of a headless service is not told to stay"),
-    ("validation/wrong-types", "Go's way to print what is left of a time is not imitated"),
 ];
