@@ -80,11 +80,59 @@ async fn copy(store: &Store) -> Result<Copy, BackendError> {
     Ok(Copy { file, n_bytes, revision })
 }
 
+/// Removes the copies that a process left which ended while it made them. Only who holds the store may do this: nobody
+/// else makes copies then.
+pub(crate) fn remove_leftovers(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(is_copy) {
+            // What cannot be removed takes room and does no harm.
+            if let Err(error) = fs::remove_file(entry.path()) {
+                tracing::warn!(%error, path = %entry.path().display(), "a left-over copy of the store could not be removed");
+            }
+        }
+    }
+}
+
+/// Whether a file is named as copies are, or as SQLite's journal of one; others may keep files there, too.
+fn is_copy(name: &str) -> bool {
+    /// How long the random part is.
+    const RANDOM: usize = 43;
+    let Some(random) = name.strip_prefix("backup-") else { return false };
+    let random = random.strip_suffix("-journal").filter(|rest| rest.len() == RANDOM).unwrap_or(random);
+    random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
 /// A file that is removed, whatever happens.
 struct Unnamed<'a>(&'a Path);
 
 impl Drop for Unnamed<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_crash_left_goes_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let left = format!("backup-{}", crate::tokens::random_token());
+        let journal = format!("{left}-journal");
+        let kept = ["store.db", "backup-monday", "backup-2026-11-22.db", "ca.key"];
+        for name in [left.as_str(), journal.as_str()].into_iter().chain(kept) {
+            fs::write(directory.path().join(name), "x").unwrap();
+        }
+        remove_leftovers(directory.path());
+        let mut names: Vec<String> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let mut expected = kept.map(str::to_owned);
+        expected.sort();
+        assert_eq!(names, expected);
     }
 }

@@ -136,6 +136,9 @@ impl Server {
             None => Store::in_memory(),
             Some(path) => Store::open(&path.join("store.db"))?,
         };
+        if let Some(directory) = &directory {
+            crate::backup::remove_leftovers(directory);
+        }
         let identity = Arc::new(Identity::load(directory.as_deref(), &config.names)?);
         let api = Api::start(store).await.map_err(StartError::Bootstrap)?;
         if let Some(directory) = &directory {
