@@ -29,7 +29,7 @@ mod time;
 mod tokens;
 pub mod validation;
 
-pub use crate::http::{ApiService, Body, MAX_IN_FLIGHT, MAX_REQUEST_BYTES};
+pub use crate::http::{ApiService, Body, MAX_IN_FLIGHT, MAX_QUEUE_WAIT, MAX_REQUEST_BYTES};
 pub use api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
     Watch, WatchEvent, WatchOptions, WriteOptions, Written,

@@ -209,6 +209,23 @@ fn check_preconditions(resource: &Resource, object: &Object, options: &DeleteOpt
         }
         _ => return Ok(()),
     };
+    if resource.storage == "/namespaces" {
+        // Namespaces have words of their own.
+        let why = match options {
+            DeleteOptions { uid: Some(uid), .. } if uid != object.uid() => {
+                format!(
+                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                    object.uid()
+                )
+            }
+            _ => format!(
+                "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+                options.resource_version.as_deref().unwrap_or_default(),
+                object.resource_version()
+            ),
+        };
+        return Err(Status::conflict(&resource.group_resource(), object.name(), &why));
+    }
     // The server names the kind here, not the resource.
     let kind = GroupResource::new(resource.gvr.group.clone(), resource.kind.clone());
     Err(Status::conflict(&kind, object.name(), &why))

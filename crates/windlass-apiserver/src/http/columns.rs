@@ -37,23 +37,22 @@ pub(super) fn cells(custom: &CustomVersion, object: &Value, now: SystemTime) -> 
     let mut cells = vec![name];
     for column in &custom.columns {
         let found = find(object, &column.json_path);
-        cells.push(found.first().map_or(Value::Null, |first| cell(&column.kind, first, &found, now)));
+        cells.push(found.first().map_or(Value::Null, |first| cell(&column.kind, first, now)));
     }
     cells
 }
 
-fn cell(kind: &str, first: &Value, all: &[Value], now: SystemTime) -> Value {
+/// Of several values at a path the first is shown.
+fn cell(kind: &str, first: &Value, now: SystemTime) -> Value {
     match (kind, first) {
         (_, Value::Null) => Value::Null,
         ("integer", value) => value.as_int().map_or(Value::Null, Value::Int),
         ("number", value) => value.as_float().map_or(Value::Null, Value::Float),
         ("boolean", value) => value.as_bool().map_or(Value::Null, Value::Bool),
+        ("date", Value::String(text)) if crate::time::parse(text).is_none() => "<invalid>".into(),
         ("date", Value::String(_)) => tables::since(Some(first), now).into(),
         ("date", _) => Value::Null,
-        _ => {
-            let texts: Vec<String> = all.iter().map(text_of).collect();
-            texts.join(" ").into()
-        }
+        _ => text_of(first).into(),
     }
 }
 

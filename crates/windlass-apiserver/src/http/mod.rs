@@ -20,11 +20,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use windlass_kube::{Str, value};
 
 pub use body::Body;
@@ -47,6 +48,10 @@ pub const MAX_REQUEST_BYTES: usize = 3 << 20;
 /// How many requests are worked on at once, watches not counted: kube-apiserver's 400 reads and 200 writes.
 /// More wait for their turn.
 pub const MAX_IN_FLIGHT: usize = 600;
+
+/// How long a request waits for its turn before the client is told to come again: a quarter of a minute, as with
+/// kube-apiserver's priority and fairness.
+pub const MAX_QUEUE_WAIT: Duration = Duration::from_secs(15);
 
 /// The API as a service of HTTP requests, as one user. Clones share everything.
 #[derive(Clone)]
@@ -164,7 +169,7 @@ impl ApiService {
         let api = self.impersonated(&parts.headers)?;
         let is_watch = query.flag("watch");
         // Bodies are read only behind this, so that those who wait cost little.
-        let permit = if is_watch { None } else { self.shared.in_flight.acquire().await.ok() };
+        let permit = if is_watch { None } else { turn(&self.shared.in_flight, MAX_QUEUE_WAIT).await? };
         let Some(target) = Target::parse(&segments) else {
             // What everybody may ask is decided only for those who are told why.
             if !is_health(path) || audit::is_on() {
@@ -289,6 +294,28 @@ impl ApiService {
     }
 }
 
+/// Waits until a request may be worked on.
+///
+/// # Errors
+///
+/// `TooManyRequests` after `patience`.
+async fn turn(in_flight: &Semaphore, patience: Duration) -> Result<Option<SemaphorePermit<'_>>, Status> {
+    if let Ok(permit) = in_flight.try_acquire() {
+        return Ok(Some(permit));
+    }
+    match tokio::time::timeout(patience, in_flight.acquire()).await {
+        Ok(permit) => Ok(permit.ok()),
+        Err(_) => {
+            let why = format!(
+                "too many requests are worked on at once (MAX_IN_FLIGHT, {MAX_IN_FLIGHT}), please try again later"
+            );
+            let mut status = Status::new(429, "TooManyRequests", why);
+            status.details.retry_after_seconds = 1;
+            Err(status)
+        }
+    }
+}
+
 /// What may be asked before anybody is known.
 fn is_health(path: &str) -> bool {
     matches!(path, "/healthz" | "/livez" | "/readyz" | "/version" | "/version/")
@@ -343,5 +370,21 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_to_come_again() {
+        let in_flight = Semaphore::new(1);
+        let first = turn(&in_flight, MAX_QUEUE_WAIT).await.unwrap();
+        let refused = turn(&in_flight, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!((refused.code, refused.details.retry_after_seconds), (429, 1));
+        assert!(refused.message.contains("MAX_IN_FLIGHT"), "{refused}");
+        drop(first);
+        assert!(turn(&in_flight, MAX_QUEUE_WAIT).await.is_ok());
     }
 }

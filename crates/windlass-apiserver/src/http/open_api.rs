@@ -36,7 +36,13 @@ pub(super) fn version_2(registry: &Registry, accept: &str) -> Result<Response<Bo
     for resource in custom {
         for (name, schema) in schemas(resource) {
             let schema = with_references(schema, "#/components/schemas/", "#/definitions/");
+            let schema = for_version_2(schema);
             document.set_at(&["definitions", &name], schema);
+        }
+        let recorded = document.get("paths").cloned().unwrap_or_default();
+        let added = paths(resource, &recorded).unwrap_or_default();
+        for (path, item) in added.as_object().into_iter().flat_map(|added| added.iter()) {
+            document.set_at(&["paths", path], item.clone());
         }
     }
     Ok(answer::value(200, &document))
@@ -161,7 +167,8 @@ fn document(registry: &Registry, path: &str) -> Option<Value> {
     });
     let mut schemas_here = Map::new();
     for resource in &custom {
-        let paths = paths(resource)?;
+        let recorded = recorded::document(&format!("paths/{}", like(resource).0))?;
+        let paths = paths(resource, recorded.get("paths")?)?;
         for (path, item) in paths.as_object()?.iter() {
             document.set_at(&["paths", path], item.clone());
         }
@@ -207,6 +214,63 @@ fn references(value: &Value, found: &mut BTreeSet<Str>) {
     }
 }
 
+/// A schema without what version 2 of OpenAPI cannot say, as kube-apiserver leaves it out.
+fn for_version_2(value: Value) -> Value {
+    let Value::Object(map) = value else { return value };
+    let map: Map = map.into_iter().collect();
+    let all = map.get("allOf").and_then(Value::as_array).map_or(&[][..], |all| all.as_slice());
+    if let [Value::Object(only)] = all
+        && only.get("$ref").is_some()
+    {
+        // What only refers says it itself.
+        let mut plain: Map = map.clone();
+        plain.remove("allOf");
+        plain.insert("$ref", only.get("$ref").cloned().unwrap_or_default());
+        return plain.into();
+    }
+    let flag = |key: &str| map.get(key) == Some(&Value::Bool(true));
+    let is_open = flag("nullable") || flag("x-kubernetes-preserve-unknown-fields");
+    let mut nullable = Vec::new();
+    let mut out = Map::new();
+    for (key, value) in map.iter() {
+        match (key.as_str(), value) {
+            ("default" | "nullable" | "allOf" | "anyOf" | "oneOf" | "not", _) => {}
+            ("items" | "properties", _) if is_open => {}
+            ("type", _) if flag("nullable") => {}
+            ("type", Value::String(name)) if is_open && matches!(name.as_str(), "object" | "array") => {}
+            ("type", Value::String(name)) if name == "array" && map.get("items").is_none() => {}
+            ("properties", Value::Object(properties)) => {
+                nullable.extend(
+                    properties
+                        .iter()
+                        .filter(|(_, it)| it.bool_at(&["nullable"]) == Some(true))
+                        .map(|(name, _)| Value::from(name.clone())),
+                );
+                let properties: Map = properties
+                    .iter()
+                    .map(|(name, schema)| (name.clone(), for_version_2(schema.clone())))
+                    .collect();
+                out.insert(key.clone(), properties);
+            }
+            ("items" | "additionalProperties", schema) => {
+                out.insert(key.clone(), for_version_2(schema.clone()));
+            }
+            _ => {
+                out.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    if let Some(required) = out.get("required").and_then(Value::as_array).filter(|_| !nullable.is_empty()) {
+        let left: Vec<Value> = required.iter().filter(|name| !nullable.contains(name)).cloned().collect();
+        if left.is_empty() {
+            out.remove("required");
+        } else {
+            out.insert("required", left);
+        }
+    }
+    out.into()
+}
+
 fn with_references(value: Value, from: &str, to: &str) -> Value {
     match value {
         Value::Object(map) => Value::Object(
@@ -234,6 +298,34 @@ fn schema_name(resource: &Resource) -> String {
     format!("{}.{}.{}", labels.join("."), resource.gvr.version, resource.kind)
 }
 
+const CONVENTIONS: &str =
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+
+/// What is said of `apiVersion` of every kind.
+const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
+
+/// What is said of `kind` of every kind.
+const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
+
+/// What is said of the metadata of every list.
+const LIST_METADATA: &str = "Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
+
+/// A schema that says of numbers or texts that they are either.
+fn with_either_type(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let is_either = map.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true));
+            let mut map: Map = map.into_iter().map(|(key, value)| (key, with_either_type(value))).collect();
+            if is_either && map.get("anyOf").is_none() && map.get("allOf").is_none() {
+                map.insert("anyOf", value!([{"type": "integer"}, {"type": "string"}]));
+            }
+            Value::Object(map)
+        }
+        Value::Array(items) => Value::from(items.into_iter().map(with_either_type).collect::<Vec<_>>()),
+        other => other,
+    }
+}
+
 /// The schemas of a custom resource and of its list.
 fn schemas(resource: &Resource) -> Vec<(String, Value)> {
     let Some(custom) = &resource.custom else { return Vec::new() };
@@ -241,15 +333,10 @@ fn schemas(resource: &Resource) -> Vec<(String, Value)> {
     let gvk = resource.gvk();
     let kind_of =
         |kind: &str| value!([{"group": (gvk.group.clone()), "kind": kind, "version": (gvk.version.clone())}]);
-    let mut schema = custom.open_api.clone();
-    let of_every_object = [
-        ("apiVersion", "io.k8s.api.core.v1.ConfigMap", "apiVersion"),
-        ("kind", "io.k8s.api.core.v1.ConfigMap", "kind"),
-    ];
-    for (member, from, property) in of_every_object {
-        let recorded = recorded::schemas().at(&[from, "properties", property]).cloned().unwrap_or_default();
+    let mut schema = with_either_type(custom.open_api.clone());
+    for (member, description) in [("apiVersion", API_VERSION), ("kind", KIND)] {
         if schema.at(&["properties", member, "description"]).is_none() {
-            schema.set_at(&["properties", member], recorded);
+            schema.set_at(&["properties", member], value!({"type": "string", "description": description}));
         }
     }
     schema.set_at(
@@ -265,18 +352,25 @@ fn schemas(resource: &Resource) -> Vec<(String, Value)> {
     let list = value!({
         "description": (format!("{list_kind} is a list of {}", gvk.kind)), "type": "object", "required": ["items"],
         "properties": {
-            "apiVersion": {"type": "string"}, "kind": {"type": "string"},
-            "metadata": {"allOf": [{"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}]},
-            "items": {"type": "array", "items": {"allOf": [{"$ref": reference}]}}
+            "apiVersion": {"type": "string", "description": API_VERSION},
+            "kind": {"type": "string", "description": KIND},
+            "metadata": {
+                "description": LIST_METADATA,
+                "allOf": [{"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}]
+            },
+            "items": {
+                "description": (format!("List of {}. More info: {CONVENTIONS}", resource.gvr.resource)),
+                "type": "array", "items": {"$ref": reference}
+            }
         },
         "x-kubernetes-group-version-kind": (kind_of(&list_kind))
     });
     vec![(name.clone(), schema), (format!("{name}List"), list)]
 }
 
-/// The paths of a custom resource: those of a built-in one of the same shape, renamed.
-fn paths(resource: &Resource) -> Option<Value> {
-    let (document, plural, kind, prefix, schema) = if resource.namespaced {
+/// A built-in resource of the same shape: its document, plural, kind, prefix of paths and schema.
+fn like(resource: &Resource) -> (&'static str, &'static str, &'static str, &'static str, &'static str) {
+    if resource.namespaced {
         ("apis/apps/v1", "deployments", "Deployment", "/apis/apps/v1/", "io.k8s.api.apps.v1.Deployment")
     } else {
         (
@@ -286,19 +380,38 @@ fn paths(resource: &Resource) -> Option<Value> {
             "/apis/scheduling.k8s.io/v1/",
             "io.k8s.api.scheduling.v1.PriorityClass",
         )
-    };
-    let recorded = recorded::document(&format!("paths/{document}"))?;
+    }
+}
+
+/// The paths of a custom resource: those of a built-in one of the same shape, renamed.
+fn paths(resource: &Resource, recorded: &Value) -> Option<Value> {
+    let (document, plural, kind, prefix, schema) = like(resource);
     let (from_group, from_version) = document.strip_prefix("apis/")?.split_once('/')?;
     let renaming = Renaming {
         plural: (plural, &resource.gvr.resource),
         kind: (kind, &resource.kind),
         prefix: (prefix, &format!("/apis/{}/", resource.gvr.group_version())),
         schema: (schema, &schema_name(resource)),
+        tag: (&tag(from_group, from_version), &tag(&resource.gvr.group, &resource.gvr.version)),
+        operation: (
+            &operation(from_group, from_version),
+            &operation(&resource.gvr.group, &resource.gvr.version),
+        ),
         group: (from_group, &resource.gvr.group),
         version: (from_version, &resource.gvr.version),
     };
+    // One of custom resources is read at a version.
+    let is_version = |parameter: &&Value| {
+        parameter.str_at(&["name"]) == Some("resourceVersion")
+            || parameter.str_at(&["$ref"]).is_some_and(|it| it.starts_with("#/parameters/resourceVersion-"))
+    };
+    let version_parameter = recorded.as_object()?.iter().find_map(|(path, item)| {
+        let parameters = [&["get", "parameters"][..], &["parameters"]];
+        let parameters = parameters.map(|place| item.items_at(place)).concat();
+        path.starts_with(prefix).then(|| parameters.iter().find(is_version).cloned()).flatten()
+    });
     let mut paths = Map::new();
-    for (path, item) in recorded.get("paths")?.as_object()?.iter() {
+    for (path, item) in recorded.as_object()?.iter() {
         let Some(rest) = path.strip_prefix(prefix) else { continue };
         if !rest.split('/').any(|segment| segment == plural) || rest.starts_with("watch/") {
             continue;
@@ -307,12 +420,76 @@ fn paths(resource: &Resource) -> Option<Value> {
         if matches!(last, "status" | "scale") && resource.subresource(last).is_none() {
             continue;
         }
-        paths.insert(renaming.text(path), renaming.value(item));
+        let mut item = of_custom(renaming.value(item), resource, last);
+        if item.str_at(&["get", "x-kubernetes-action"]) == Some("get")
+            && let Some(version) = &version_parameter
+        {
+            item.set_at(&["get", "parameters"], vec![version.clone()]);
+        }
+        paths.insert(renaming.text(path), item);
     }
     Some(paths.into())
 }
 
+/// `openExampleCom`: a group in one word.
+fn group_word(group: &str) -> String {
+    // Kubernetes' own domain is left out.
+    let group = group.strip_suffix(".k8s.io").unwrap_or(group);
+    let mut word = String::new();
+    for part in group.split(['.', '-']) {
+        let mut letters = part.chars();
+        match letters.next() {
+            Some(first) if !word.is_empty() => word.extend(first.to_uppercase()),
+            first => word.extend(first),
+        }
+        word.extend(letters);
+    }
+    word
+}
+
+fn tag(group: &str, version: &str) -> String {
+    format!("{}_{version}", group_word(group))
+}
+
+/// What stands in the names of operations, `OpenExampleComV1`.
+fn operation(group: &str, version: &str) -> String {
+    let upper = |word: &str| -> String {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    };
+    format!("{}{}", upper(&group_word(group)), upper(version))
+}
+
+/// What the operations of custom resources have other than those of built-in ones.
+fn of_custom(mut item: Value, resource: &Resource, last: &str) -> Value {
+    let list_parameters = item.at(&["get", "parameters"]).cloned();
+    let is_list = item.str_at(&["get", "x-kubernetes-action"]) == Some("list");
+    if is_list && item.get("delete").is_some() {
+        let mut delete = item.get("delete").cloned().unwrap_or_default();
+        delete.object_mut().remove("requestBody");
+        if let Some(parameters) = list_parameters {
+            delete.set_at(&["parameters"], parameters);
+        }
+        item.set_at(&["delete"], delete);
+    }
+    if last == "scale" {
+        let gvk = value!({
+            "group": (resource.gvr.group.clone()), "version": (resource.gvr.version.clone()),
+            "kind": (resource.kind.clone())
+        });
+        let mut answers = item.at(&["patch", "responses"]).cloned().unwrap_or_else(Value::object);
+        answers.object_mut().remove("201");
+        item.set_at(&["patch", "responses"], answers);
+        for verb in ["get", "put", "patch"] {
+            item.set_at(&[verb, "x-kubernetes-group-version-kind"], gvk.clone());
+        }
+    }
+    item
+}
+
 struct Renaming<'a> {
+    tag: (&'a str, &'a str),
+    operation: (&'a str, &'a str),
     plural: (&'a str, &'a str),
     kind: (&'a str, &'a str),
     prefix: (&'a str, &'a str),
@@ -321,12 +498,36 @@ struct Renaming<'a> {
     version: (&'a str, &'a str),
 }
 
+/// Whether a media type is one that custom resources have no part in.
+fn is_foreign(media_type: &str) -> bool {
+    media_type == "application/strategic-merge-patch+json"
+        || media_type.starts_with("application/vnd.kubernetes.protobuf")
+        || media_type.ends_with(";stream=watch")
+}
+
 impl Renaming<'_> {
     fn text(&self, text: &str) -> String {
         text.replace(self.prefix.0, self.prefix.1)
             .replace(self.schema.0, self.schema.1)
             .replace(self.plural.0, self.plural.1)
             .replace(self.kind.0, self.kind.1)
+            .replace(self.tag.0, self.tag.1)
+            .replace(self.operation.0, self.operation.1)
+            .replace("list or watch objects of", "list objects of")
+            .replace("name of the Scale", &format!("name of the {}", self.kind.1))
+    }
+
+    /// The media types that custom resources are written and read in.
+    fn media_types(items: &[Value]) -> Vec<Value> {
+        let mut kept = Vec::new();
+        for item in items {
+            match item.as_str() {
+                Some("*/*") => kept.extend(["application/json".into(), "application/yaml".into()]),
+                Some(text) if is_foreign(text) => {}
+                _ => kept.push(item.clone()),
+            }
+        }
+        kept
     }
 
     fn value(&self, value: &Value) -> Value {
@@ -336,13 +537,18 @@ impl Renaming<'_> {
             Value::Object(map) => Value::Object(
                 map.iter()
                     // Nothing merges strategically without Go types; kubectl looks for it here.
-                    .filter(|(key, _)| *key != "application/strategic-merge-patch+json")
-                    .map(|(key, value)| {
+                    .filter(|(key, _)| !is_foreign(key))
+                    .flat_map(|(key, value)| match key.as_str() {
+                        "*/*" => vec![("application/json".into(), value), ("application/yaml".into(), value)],
+                        _ => vec![(key.clone(), value)],
+                    })
+                    .map(|(key, value): (Str, &Value)| {
                         let renamed = match (key.as_str(), value) {
                             ("x-kubernetes-group-version-kind", Value::Object(gvk)) => self.gvk(gvk),
+                            ("consumes" | "produces", Value::Array(items)) => Self::media_types(items).into(),
                             _ => self.value(value),
                         };
-                        (key.clone(), renamed)
+                        (key, renamed)
                     })
                     .collect(),
             ),

@@ -261,13 +261,21 @@ impl Call {
 
     fn list_options(&self) -> ListOptions {
         let revision = self.query.number("resourceVersion");
+        let exact = self.query.get("resourceVersionMatch") == "Exact";
+        // At any version kube-apiserver answers from memory, with all there is.
+        let is_whole = revision == Some(0) && !exact && self.query.get("continue").is_empty();
         ListOptions {
             label_selector: self.query.get("labelSelector").into(),
             field_selector: self.query.get("fieldSelector").into(),
-            limit: self.query.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0),
+            limit: self
+                .query
+                .number("limit")
+                .and_then(|limit| usize::try_from(limit).ok())
+                .filter(|_| !is_whole)
+                .unwrap_or(0),
             continue_token: self.query.get("continue").into(),
             resource_version: revision,
-            exact: self.query.get("resourceVersionMatch") == "Exact",
+            exact,
         }
     }
 
@@ -342,8 +350,15 @@ impl Call {
     async fn list(&self, resource: &Resource) -> Result<Response<Body>, Status> {
         let Accepted { media, form } = self.accepted()?;
         if !self.query.get("sendInitialEvents").is_empty() {
-            let cause = Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
-            return Err(Status::invalid_options("ListOptions", cause));
+            let mut causes =
+                vec![Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")];
+            if !self.query.get("resourceVersionMatch").is_empty()
+                && self.query.get("resourceVersion").is_empty()
+            {
+                let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                causes.insert(0, Cause::forbidden("resourceVersionMatch", why));
+            }
+            return Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes));
         }
         self.check_revision()?;
         let limit = self.query.get("limit");

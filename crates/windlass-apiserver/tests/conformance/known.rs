@@ -35,6 +35,7 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
         "validation/configmaps-and-secrets",
         "Go's JSON error is not imitated: it could show a piece of the secret",
     ),
+    ("thin/thin-continued-selections", "a page says that nothing more matches, where nothing more does"),
     ("validation/jobs", "the template of a suspended job may change"),
     ("validation/pod-spec-fields", "whether the service account exists is not asked; some words are missing"),
     ("validation/services", "the address of a headless service is not told to stay"),

@@ -74,6 +74,13 @@ async fn one(
         })
         .await;
     }
+    if let Some(picked) = step.get("pick").and_then(Value::as_array) {
+        let pointers: Vec<&str> = picked.iter().filter_map(Value::as_str).collect();
+        let answer =
+            patiently(server, &prepared.path, |answer| answer["body"].pointer(pointers[0]).is_some()).await;
+        let parts = pointers.iter().map(|at| answer["body"].pointer(at).cloned().unwrap_or_default());
+        return json!({"code": answer["code"], "picked": (parts.collect::<Vec<_>>())});
+    }
     let code = step.get("insist").and_then(Value::as_u64);
     let pointer =
         step.get("insist-at").and_then(Value::as_str).map(|at| format!("/{}", at.replace('.', "/")));

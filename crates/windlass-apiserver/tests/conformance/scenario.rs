@@ -17,7 +17,7 @@
 //! stand `body` (its `apiVersion` and `kind` are filled in) or `text` (as it is), `type` and `accept`,
 //! `as` and `groups` (whom to act as), `setup` (its answer is not compared), `insist` and `insist-at` (the request is sent until
 //! it is answered with that code, or with something at that path), `bearer` (the token it is sent with), `claims` (what the token in
-//! the answer says is compared), and `save`, a name by which later steps say `${NAME.metadata.uid}`, or `${NAME.data.token!}` for
+//! the answer says is compared), `pick` (only what is at these JSON pointers counts, once the first is there), and `save`, a name by which later steps say `${NAME.metadata.uid}`, or `${NAME.data.token!}` for
 //! what stands there in base64.
 
 use base64::Engine;
