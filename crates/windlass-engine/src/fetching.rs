@@ -14,8 +14,8 @@ use windlass_source::{
     Access, ArchiveRoot, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
     ArtifactSnapshot, ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl, BucketObjects, BucketPart,
     CompositeTree, FileAnswer, Freshness, GitTree, LayerSelector, LfsTree, Limits, OciReference,
-    ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Revision, Snapshot, SourceError,
-    TargetRevision,
+    ParseUrlError, Policy, Repository, RepositoryStore, RepositoryUrl, Revision, SharedPacks, Snapshot,
+    SourceError, TargetRevision,
 };
 
 use crate::credentials::Credentials;
@@ -44,6 +44,11 @@ impl SourceStores {
     /// Gives back memory that reading needed.
     pub(crate) fn release_readers(&self) {
         self.git.release_readers();
+    }
+
+    /// Shares artifacts that are fetched with others, from now on.
+    pub(crate) fn share_packs(&self, packs: Arc<dyn SharedPacks>) {
+        self.artifacts.share_packs(packs);
     }
 
     /// Single objects of a bucket.

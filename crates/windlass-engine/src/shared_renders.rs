@@ -1,11 +1,12 @@
-//! Renders that replicas share through a bucket.
+//! Renders and fetched artifacts that replicas share through a bucket.
 
 use std::error::Error;
 use std::sync::Arc;
 
+use windlass_model::Digest;
 use windlass_render::RenderStore;
-use windlass_source::BucketObjects;
-use windlass_store::{Bucket, RecordStore, SharedStore};
+use windlass_source::{BucketObjects, SharedPacks};
+use windlass_store::{Bucket, RecordStore, SharedBlobs, SharedStore};
 
 use crate::config::StoreBucket;
 use crate::fetching::SourceStores;
@@ -28,25 +29,49 @@ impl Bucket for Objects {
     }
 }
 
-/// The records of this machine, with those of the bucket behind them where there is one that can be used.
+struct Packs(SharedBlobs);
+
+impl Packs {
+    /// Apart from the keys of renders, which are made of other things.
+    fn key(key: &str) -> Digest {
+        Digest::of_bytes(format!("pack {key}").as_bytes())
+    }
+}
+
+impl SharedPacks for Packs {
+    fn load(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.load(Self::key(key))
+    }
+
+    fn save(&self, key: &str, pack: &[u8]) {
+        self.0.save(Self::key(key), pack);
+    }
+}
+
+/// The records of this machine, with those of the bucket behind them where there is one that can be used; fetched
+/// artifacts are shared through it, too.
 pub(crate) fn store(
     records: RecordStore,
     bucket: Option<&StoreBucket>,
     stores: &SourceStores,
 ) -> Arc<dyn RenderStore> {
-    let Some(StoreBucket { url, access, part, secret }) = bucket else { return Arc::new(records) };
-    let objects = match stores.bucket_objects(url, access, part.clone()) {
-        Ok(objects) => Arc::new(Objects(objects)),
-        Err(error) => {
-            tracing::warn!(error = %windlass_source::chain(&error), "renders are not shared");
-            return Arc::new(records);
+    let Some(bucket) = bucket else { return Arc::new(records) };
+    match blobs(bucket, stores) {
+        Ok(blobs) => {
+            stores.share_packs(Arc::new(Packs(blobs.clone())));
+            Arc::new(SharedStore::new(records, blobs))
         }
-    };
-    match SharedStore::new(records, objects, secret.expose().as_bytes()) {
-        Ok(shared) => Arc::new(shared),
-        Err((records, error)) => {
-            tracing::warn!(%error, "renders are not shared");
+        Err(error) => {
+            tracing::warn!(error, "nothing is shared with other replicas");
             Arc::new(records)
         }
     }
+}
+
+fn blobs(bucket: &StoreBucket, stores: &SourceStores) -> Result<SharedBlobs, String> {
+    let StoreBucket { url, access, part, secret } = bucket;
+    let objects = stores.bucket_objects(url, access, part.clone());
+    let objects = objects.map_err(|error| windlass_source::chain(&error))?;
+    SharedBlobs::new(Arc::new(Objects(objects)), secret.expose().as_bytes())
+        .map_err(|error| error.to_string())
 }

@@ -29,4 +29,5 @@ pub use target::{
     OciReference,
 };
 pub use tree::ArtifactTree;
+pub use tree_store::SharedPacks;
 pub use url::{ArtifactScheme, ArtifactUrl};

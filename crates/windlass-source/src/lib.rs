@@ -83,7 +83,7 @@ pub use artifact::{
     ArtifactError, ArtifactKind, ArtifactLimits, ArtifactOptions, ArtifactRepository, ArtifactRevision,
     ArtifactScheme, ArtifactSnapshot, ArtifactStore, ArtifactTarget, ArtifactTree, ArtifactUrl,
     ContentDigest, DockerConfig, DockerConfigError, FileAnswer, LayerSelector, OciReference,
-    ParseContentDigestError,
+    ParseContentDigestError, SharedPacks,
 };
 pub use bucket::{BucketObjects, BucketPart};
 pub use credentials::{

@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 use windlass_model::Digest;
 use windlass_render::RenderStore;
 
-pub use shared::{Bucket, SECRET_BYTES, SharedStore, ShortSecret};
+pub use shared::{Bucket, SECRET_BYTES, SharedBlobs, SharedStore, ShortSecret};
 
 /// What a record begins with; another layout is another word.
 const MAGIC: &[u8; 8] = b"wlrec01\n";

@@ -1,13 +1,15 @@
-//! Records that replicas share through a bucket, which is trusted with nothing.
+//! Renders and fetched files that replicas share through a bucket, which is trusted with nothing.
 //!
 //! What is put there is sealed (AES-256-GCM) under a key that the replicas have and the bucket has not, together with its name.
 //! So who can read the bucket learns how large records are, and who can write to it can make records disappear, or bring back an
 //! older one of the same name. Neither makes an object be applied that was not rendered from what is declared: a record
-//! counts only while everything that it says to have read is as it is.
+//! counts only while everything that it says to have read is as it is, and fetched files
+//! are looked for by what their source says they are now.
 
 use std::collections::HashSet;
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,10 +30,11 @@ const LIST_AGE: Duration = Duration::from_secs(60);
 /// A bucket that has failed is left alone for this long.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Records that wait to be put there; more are put by whoever renders them next.
+/// How much may wait to be put there, in pieces and in bytes; the rest is put there by whoever makes it next.
 const WAITING: usize = 1024;
+const WAITING_BYTES: usize = 64 << 20;
 
-/// A record is no larger than this when it is put there: what takes longer to fetch than to make.
+/// What is larger than this is not put there: it takes longer to fetch than to make.
 const OBJECT_BYTES: usize = 16 << 20;
 
 /// Objects by name, of a server elsewhere.
@@ -60,17 +63,68 @@ pub trait Bucket: Send + Sync {
 
 /// A secret is too short to be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the secret that shared records are sealed with has fewer than 32 bytes (limit SECRET_BYTES)")]
+#[error("the secret that what is shared is sealed with has fewer than 32 bytes (limit SECRET_BYTES)")]
 pub struct ShortSecret;
+
+/// Content by key that replicas share through a bucket.
+///
+/// What is saved is put there by a thread of its own, so that nobody waits for it; what cannot be put there is left out.
+/// While the bucket cannot be reached nothing is found.
+#[derive(Clone)]
+pub struct SharedBlobs {
+    far: Arc<Far>,
+    waiting: SyncSender<(Digest, Vec<u8>)>,
+    /// The bytes of what waits.
+    n_waiting: Arc<AtomicUsize>,
+}
+
+impl SharedBlobs {
+    /// Shares through `bucket`. Replicas with the same secret share; others see each other's content as none.
+    ///
+    /// # Errors
+    ///
+    /// [`ShortSecret`], or when no thread can be started.
+    pub fn new(bucket: Arc<dyn Bucket>, secret: &[u8]) -> io::Result<Self> {
+        let seal = Seal::new(secret).map_err(io::Error::other)?;
+        let far = Arc::new(Far { bucket, seal, known: Mutex::default() });
+        let (waiting, received) = sync_channel::<(Digest, Vec<u8>)>(WAITING);
+        let n_waiting = Arc::new(AtomicUsize::new(0));
+        let (writer, left) = (far.clone(), n_waiting.clone());
+        // It ends with the last sender.
+        std::thread::Builder::new().name("store-bucket".into()).spawn(move || {
+            for (key, content) in received {
+                writer.put(key, &content);
+                left.fetch_sub(content.len(), Ordering::Relaxed);
+            }
+        })?;
+        Ok(Self { far, waiting, n_waiting })
+    }
+
+    /// What a replica saved under `key`; asks the bucket, and waits for the answer.
+    #[must_use]
+    pub fn load(&self, key: Digest) -> Option<Vec<u8>> {
+        self.far.get(key)
+    }
+
+    /// Has `content` put there, unless it is larger than 16 MiB or too much waits already: then it stays here alone.
+    pub fn save(&self, key: Digest, content: &[u8]) {
+        let n_bytes = content.len();
+        if n_bytes > OBJECT_BYTES {
+            return;
+        }
+        let n_waiting = self.n_waiting.fetch_add(n_bytes, Ordering::Relaxed) + n_bytes;
+        if n_waiting > WAITING_BYTES || self.waiting.try_send((key, content.to_vec())).is_err() {
+            self.n_waiting.fetch_sub(n_bytes, Ordering::Relaxed);
+        }
+    }
+}
 
 /// Records of this machine, and behind them those of a bucket.
 ///
-/// What is not here is looked for there; what is made here is put there by a thread of its own, so that nobody waits for it.
-/// While the bucket cannot be reached everything works as without it.
+/// What is not here is looked for there. While the bucket cannot be reached everything works as without it.
 pub struct SharedStore {
     local: RecordStore,
-    far: Arc<Far>,
-    waiting: SyncSender<(Digest, Vec<u8>)>,
+    far: SharedBlobs,
 }
 
 /// The bucket, and what is known of it.
@@ -88,33 +142,10 @@ struct Known {
 }
 
 impl SharedStore {
-    /// Shares what `local` keeps through `bucket`. Replicas with the same secret share; others see each other's records as none.
-    ///
-    /// # Errors
-    ///
-    /// [`ShortSecret`], or when no thread can be started; with what was kept here, which is then kept here alone.
-    pub fn new(
-        local: RecordStore,
-        bucket: Arc<dyn Bucket>,
-        secret: &[u8],
-    ) -> Result<Self, (RecordStore, io::Error)> {
-        let seal = match Seal::new(secret) {
-            Ok(seal) => seal,
-            Err(error) => return Err((local, io::Error::other(error))),
-        };
-        let far = Arc::new(Far { bucket, seal, known: Mutex::default() });
-        let (waiting, received) = sync_channel::<(Digest, Vec<u8>)>(WAITING);
-        let writer = far.clone();
-        // It ends with the sender.
-        let started = std::thread::Builder::new().name("store-bucket".into()).spawn(move || {
-            for (key, record) in received {
-                writer.put(key, &record);
-            }
-        });
-        match started {
-            Ok(_) => Ok(Self { local, far, waiting }),
-            Err(error) => Err((local, error)),
-        }
+    /// Shares what `local` keeps through `far`.
+    #[must_use]
+    pub fn new(local: RecordStore, far: SharedBlobs) -> Self {
+        Self { local, far }
     }
 }
 
@@ -122,7 +153,7 @@ impl RenderStore for SharedStore {
     fn load(&self, key: Digest) -> Vec<Vec<u8>> {
         let mut records = self.local.load(key);
         if records.is_empty()
-            && let Some(record) = self.far.get(key)
+            && let Some(record) = self.far.load(key)
         {
             self.local.save(key, 0, &record);
             records.push(record);
@@ -132,10 +163,7 @@ impl RenderStore for SharedStore {
 
     fn save(&self, key: Digest, slot: u8, record: &[u8]) {
         self.local.save(key, slot, record);
-        if record.len() <= OBJECT_BYTES {
-            // When too many wait it stays here alone.
-            let _ = self.waiting.try_send((key, record.to_vec()));
-        }
+        self.far.save(key, record);
     }
 }
 
@@ -153,7 +181,7 @@ impl Far {
         }
         let record = self.seal.open(&name, sealed?);
         if record.is_none() {
-            tracing::warn!(name, "a record in the bucket is not what was put there, or of another secret");
+            tracing::warn!(name, "an object in the bucket is not what was put there, or of another secret");
             self.lock().names.remove(&name);
         }
         record
@@ -201,7 +229,7 @@ impl Far {
     fn note(&self, action: &str, error: &(dyn Error + Send + Sync)) {
         let before = self.lock().failed.replace(Instant::now());
         if before.is_none_or(|at| at.elapsed() > PAUSE) {
-            tracing::warn!(%error, "the bucket that renders are shared through cannot be {action}");
+            tracing::warn!(%error, "the bucket of the store cannot be {action}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use windlass_model::Digest;
 use windlass_render::RenderStore;
-use windlass_store::{Bucket, RecordStore, SECRET_BYTES, SharedStore};
+use windlass_store::{Bucket, RecordStore, SECRET_BYTES, SharedBlobs, SharedStore};
 
 /// A bucket in memory that counts what it is asked.
 #[derive(Default)]
@@ -59,10 +59,14 @@ impl Bucket for Memory {
 
 const SECRET: [u8; SECRET_BYTES] = [7; SECRET_BYTES];
 
+fn blobs(bucket: &Arc<Memory>) -> SharedBlobs {
+    SharedBlobs::new(bucket.clone(), &SECRET).unwrap()
+}
+
 fn replica(bucket: &Arc<Memory>, secret: &[u8]) -> (SharedStore, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let local = RecordStore::open(folder.path(), 1 << 20).unwrap();
-    (SharedStore::new(local, bucket.clone(), secret).map_err(|(_, error)| error).unwrap(), folder)
+    (SharedStore::new(local, SharedBlobs::new(bucket.clone(), secret).unwrap()), folder)
 }
 
 fn key(name: &str) -> Digest {
@@ -127,6 +131,26 @@ fn without_the_bucket_everything_works_as_without_it() {
     assert_eq!(bucket.asked().0, 1, "it is left alone for a while");
     store.save(key("a"), 0, b"a record");
     assert_eq!(store.load(key("a")), [b"a record"]);
-    let local = RecordStore::open(tempfile::tempdir().unwrap().path(), 1 << 20).unwrap();
-    assert!(SharedStore::new(local, bucket, b"short").is_err());
+    assert!(SharedBlobs::new(bucket, b"short").is_err());
+}
+
+#[test]
+fn what_is_large_stays_here_and_what_waits_is_bounded() {
+    let bucket = Arc::new(Memory::default());
+    let (ours, theirs) = (blobs(&bucket), blobs(&bucket));
+    ours.save(key("large"), &vec![7; (16 << 20) + 1]);
+    // Holds up the writing thread, so that the next ones wait; 64 MiB may.
+    let held = bucket.objects.lock().unwrap();
+    for idx in 0..6 {
+        ours.save(key(&format!("{idx}")), &vec![idx; 16 << 20]);
+    }
+    drop(held);
+    bucket.wait_for(4);
+    ours.save(key("last"), b"content");
+    bucket.wait_for(5);
+    assert_eq!(theirs.load(key("last")).unwrap(), b"content");
+    assert_eq!(theirs.load(key("3")).unwrap(), vec![3; 16 << 20]);
+    for absent in ["large", "4", "5"] {
+        assert!(theirs.load(key(absent)).is_none(), "{absent}");
+    }
 }

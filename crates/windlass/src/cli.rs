@@ -203,8 +203,8 @@ pub(crate) struct EngineOptions {
     pub(crate) jsonnet: JsonnetOptions,
     #[command(flatten)]
     pub(crate) plugins: PluginOptions,
-    /// Share renders with other replicas through this bucket: s3://NAME/PREFIX, reached as the usual AWS_ variables say. They are
-    /// sealed with what WINDLASS_STORE_SECRET holds, the same for all replicas.
+    /// Share renders and fetched artifacts with other replicas through this bucket: s3://NAME/PREFIX, reached as the usual AWS_
+    /// variables say. They are sealed with what WINDLASS_STORE_SECRET holds, the same for all replicas.
     #[arg(long, env = "WINDLASS_STORE_BUCKET", value_name = "ADDRESS")]
     pub(crate) store_bucket: Option<String>,
     /// Where metrics, health and webhooks are served; port 0 takes a free one.

@@ -69,13 +69,13 @@ impl ArtifactStore {
         let Hashed { file, hasher } = packing.archive.into_inner().map_err(failed)?;
         let digest = ContentDigest::finish(hasher);
         let identity = format!("folder {digest}");
-        let tree = match trees.get(&identity) {
+        let tree = match trees.here(&identity) {
             Some(tree) => tree,
             None => {
                 let mut file = file.into_inner().map_err(|error| failed(error.into_error()))?;
                 file.rewind().map_err(failed)?;
                 trees
-                    .put(&identity, file, digest, ArchiveRoot::Top, &limits.archive)
+                    .put_here(&identity, file, digest, ArchiveRoot::Top, &limits.archive)
                     .map_err(|error| wrong(shown, "the folder", error))?
             }
         };

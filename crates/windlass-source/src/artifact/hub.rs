@@ -10,7 +10,7 @@ use super::error::ArtifactError;
 use super::limits::ArtifactLimits;
 use super::tarball::Tarball;
 use super::target::{ArtifactKind, ArtifactOptions, ArtifactRevision, ArtifactSnapshot, ArtifactTarget};
-use super::tree_store::TreeStore;
+use super::tree_store::{SharedPacks, TreeStore};
 use super::url::{ArtifactScheme, ArtifactUrl, check_web};
 use super::web::{Web, protocol, refused, wrong};
 use crate::bucket::{BucketObjects, BucketPart, Buckets, Service};
@@ -182,6 +182,11 @@ impl ArtifactStore {
             Buckets::new(Service::S3, url.clone(), access.clone(), self.shared.clone()),
             part,
         ))
+    }
+
+    /// Looks for artifacts that are not here in `packs`, and puts there what is fetched, from now on. The first call counts.
+    pub fn share_packs(&self, packs: Arc<dyn SharedPacks>) {
+        self.shared.trees.share(packs);
     }
 
     /// Forgets every repository that nobody else holds. What was fetched stays until its room is needed.

@@ -22,7 +22,7 @@ use windlass_model::Digest;
 use super::ContentDigest;
 
 /// The last word of every pack.
-const MAGIC: &str = "windlass-pack-1";
+pub(super) const MAGIC: &str = "windlass-pack-1";
 
 /// How long the last line is: 20 digits, a space, 32 digits, a space, the word and a line break.
 pub(super) const FOOTER_BYTES: usize = 20 + 1 + 32 + 1 + MAGIC.len() + 1;

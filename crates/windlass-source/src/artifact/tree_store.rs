@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -14,6 +14,20 @@ use super::pack::PackWriter;
 use super::tree::{ArtifactTree, WeakTree};
 use crate::archive::{ArchiveError, ArchiveLimits, ArchiveRoot, unpack};
 
+/// Packs that replicas share: what one has fetched the others need not fetch.
+///
+/// What comes back is trusted: whoever implements this sees to it that it is what was saved under that key.
+pub trait SharedPacks: Send + Sync {
+    /// The pack that was saved under `key`, if there is one and it can be had.
+    fn load(&self, key: &str) -> Option<Vec<u8>>;
+
+    /// Offers a pack to the others. Nobody waits for it, and it may be declined.
+    fn save(&self, key: &str, pack: &[u8]);
+}
+
+/// Larger packs are not offered to others: reading one back into memory must not be felt.
+const SHARED_BYTES: u64 = 16 << 20;
+
 /// Packs by key, each one file.
 ///
 /// A pack is written beside its place, synced and renamed, so a process killed at any moment leaves whole packs and
@@ -22,6 +36,7 @@ pub(crate) struct TreeStore {
     folder: PathBuf,
     limit: u64,
     state: Mutex<State>,
+    shared: OnceLock<Arc<dyn SharedPacks>>,
 }
 
 #[derive(Default)]
@@ -64,7 +79,7 @@ impl TreeStore {
             let held = Held { bytes, used: state.clock, open: WeakTree::default() };
             state.packs.insert(key, held);
         }
-        let store = Self { folder, limit, state: Mutex::new(state) };
+        let store = Self { folder, limit, state: Mutex::new(state), shared: OnceLock::new() };
         store.evict("");
         Ok(store)
     }
@@ -81,8 +96,28 @@ impl TreeStore {
         Ok((file, path))
     }
 
-    /// The Tree kept under `identity`.
+    /// Shares packs from now on; the first call counts.
+    pub(crate) fn share(&self, packs: Arc<dyn SharedPacks>) {
+        let _ = self.shared.set(packs);
+    }
+
+    /// The Tree kept under `identity`, here or by another replica.
     pub(crate) fn get(&self, identity: &str) -> Option<ArtifactTree> {
+        self.here(identity).or_else(|| self.take_over(identity))
+    }
+
+    /// What another replica has of it.
+    fn take_over(&self, identity: &str) -> Option<ArtifactTree> {
+        let key = key_of(identity);
+        let pack = self.shared.get()?.load(&shared_key(&key))?;
+        let (mut file, temporary) = self.incoming().ok()?;
+        let _litter = Litter(&temporary);
+        let taken = file.write_all(&pack).and_then(|()| self.settle(&key, &file, &temporary));
+        taken.map_err(|error| tracing::warn!(%error, "an artifact of another replica cannot be kept")).ok()
+    }
+
+    /// The Tree kept here under `identity`.
+    pub(crate) fn here(&self, identity: &str) -> Option<ArtifactTree> {
         let key = key_of(identity);
         let mut state = self.lock();
         state.clock += 1;
@@ -111,8 +146,30 @@ impl TreeStore {
         }
     }
 
-    /// Unpacks `archive` and keeps its Tree under `identity`.
+    /// Unpacks `archive` and keeps its Tree under `identity`, and offers it to other replicas.
     pub(crate) fn put(
+        &self,
+        identity: &str,
+        archive: impl io::Read,
+        source: ContentDigest,
+        root: ArchiveRoot,
+        limits: &ArchiveLimits,
+    ) -> Result<ArtifactTree, ArchiveError> {
+        let tree = self.put_here(identity, archive, source, root, limits)?;
+        let key = key_of(identity);
+        if let Some(shared) = self.shared.get()
+            && let path = self.path_of(&key)
+            && fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= SHARED_BYTES)
+            // It may be gone again: others then fetch it themselves.
+            && let Ok(pack) = fs::read(&path)
+        {
+            shared.save(&shared_key(&key), &pack);
+        }
+        Ok(tree)
+    }
+
+    /// As [`TreeStore::put`], and offers it to nobody.
+    pub(crate) fn put_here(
         &self,
         identity: &str,
         archive: impl io::Read,
@@ -122,26 +179,29 @@ impl TreeStore {
     ) -> Result<ArtifactTree, ArchiveError> {
         let key = key_of(identity);
         let (file, temporary) = self.incoming().map_err(ArchiveError::Store)?;
-        let litter = Litter(&temporary);
+        let _litter = Litter(&temporary);
         let mut pack = PackWriter::new(BufWriter::new(file));
         unpack(archive, root, limits, &mut pack)?;
         let (writer, _) = pack.finish(source).map_err(ArchiveError::Store)?;
         let file = writer.into_inner().map_err(|error| ArchiveError::Store(error.into_error()))?;
-        let path = self.path_of(&key);
-        let settle = || -> io::Result<(u64, ArtifactTree)> {
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&self.folder)?.sync_all()?;
-            Ok((file.metadata()?.len(), ArtifactTree::open(path.clone())?))
-        };
-        let (bytes, tree) = settle().map_err(ArchiveError::Store)?;
-        drop(litter);
+        self.settle(&key, &file, &temporary).map_err(ArchiveError::Store)
+    }
+
+    /// Puts a whole pack that was written to `temporary` in its place.
+    fn settle(&self, key: &str, file: &File, temporary: &Path) -> io::Result<ArtifactTree> {
+        let path = self.path_of(key);
+        file.sync_all()?;
+        // What is no pack does not get its place.
+        ArtifactTree::open(temporary.to_path_buf())?;
+        fs::rename(temporary, &path)?;
+        File::open(&self.folder)?.sync_all()?;
+        let tree = ArtifactTree::open(path)?;
         let mut state = self.lock();
         state.clock += 1;
-        let held = Held { bytes, used: state.clock, open: tree.downgrade() };
-        state.packs.insert(key.clone(), held);
+        let held = Held { bytes: file.metadata()?.len(), used: state.clock, open: tree.downgrade() };
+        state.packs.insert(key.to_string(), held);
         drop(state);
-        self.evict(&key);
+        self.evict(key);
         Ok(tree)
     }
 
@@ -183,6 +243,11 @@ impl Drop for Litter<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.0);
     }
+}
+
+/// What a pack is called among replicas: those of another layout are not for this one.
+fn shared_key(key: &str) -> String {
+    format!("{} {key}", super::pack::MAGIC)
 }
 
 fn key_of(identity: &str) -> String {
@@ -245,6 +310,49 @@ mod tests {
         assert!(store.get("two").is_none());
         assert!(store.get("one").is_some() && store.get("three").is_some());
         assert_eq!(first_byte(&two), 2);
+    }
+
+    /// Packs in memory.
+    #[derive(Default)]
+    struct Memory(Mutex<HashMap<String, Vec<u8>>>);
+
+    impl SharedPacks for Memory {
+        fn load(&self, key: &str) -> Option<Vec<u8>> {
+            self.0.lock().unwrap().get(key).cloned()
+        }
+
+        fn save(&self, key: &str, pack: &[u8]) {
+            self.0.lock().unwrap().insert(key.to_string(), pack.to_vec());
+        }
+    }
+
+    #[test]
+    fn what_one_replica_has_another_takes_over() {
+        let packs = Arc::new(Memory::default());
+        let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+        let [ours, theirs] = folders.each_ref().map(|folder| {
+            let store = TreeStore::open(folder.path().to_path_buf(), 1 << 20).unwrap();
+            store.share(packs.clone());
+            store
+        });
+        let tree = put(&ours, "one", 1);
+        assert!(theirs.here("one").is_none());
+        let taken = theirs.get("one").unwrap();
+        assert_eq!((first_byte(&taken), taken.digest(), taken.source()), (1, tree.digest(), tree.source()));
+        // From now on it is here.
+        packs.0.lock().unwrap().clear();
+        assert!(theirs.here("one").is_some());
+        assert!(theirs.get("two").is_none());
+        // What is of this machine is offered to nobody.
+        let bytes = archive(2);
+        let (source, limits) = (ContentDigest::of(&bytes), ArchiveLimits::default());
+        ours.put_here("two", &bytes[..], source, ArchiveRoot::Top, &limits).unwrap();
+        assert!(packs.0.lock().unwrap().is_empty());
+        // What is no pack is none, and leaves nothing.
+        put(&ours, "three", 3);
+        packs.0.lock().unwrap().values_mut().for_each(|pack| pack.truncate(900));
+        assert!(theirs.get("three").is_none());
+        assert_eq!(fs::read_dir(folders[1].path()).unwrap().count(), 1);
     }
 
     #[test]

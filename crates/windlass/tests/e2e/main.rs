@@ -114,6 +114,7 @@ on_both_servers! {
     caching::hard_refresh_goes_past_all_that_is_kept,
     caching::renders_are_shared_through_a_bucket,
     charts::chart_of_a_helm_repository,
+    charts::charts_are_shared_through_a_bucket,
     charts::chart_of_a_registry,
     charts::artifact_of_a_registry,
     charts::folder_of_a_bucket,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use windlass_source::{Access, ArtifactLimits, ArtifactStore, Authentication, BucketPart, Policy, Secret};
 use windlass_testing::{S3Server, eventually};
 
-use crate::plane::{PATIENCE, Plane, Server, automated};
+use crate::plane::{PATIENCE, Plane, PlaneBuilder, Server, automated};
 
 const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
 
@@ -98,16 +98,8 @@ pub(crate) async fn hard_refresh_goes_past_all_that_is_kept(server: Server) {
 /// A replica that takes over where nothing of the one before is left has its renders of the bucket, and renders nothing: a
 /// chart keeps the password that it chose.
 pub(crate) async fn renders_are_shared_through_a_bucket(server: Server) {
-    const SECRET: &str = "a secret of thirty-two bytes or more";
     let bucket = S3Server::start().unwrap();
-    let mut plane = Plane::builder(server)
-        .variable("WINDLASS_STORE_BUCKET", format!("s3://{}/team", S3Server::BUCKET))
-        .variable("WINDLASS_STORE_SECRET", SECRET)
-        .variable("AWS_ENDPOINT_URL", bucket.base_url())
-        .variable("AWS_ACCESS_KEY_ID", S3Server::KEY)
-        .variable("AWS_SECRET_ACCESS_KEY", S3Server::SECRET)
-        .start()
-        .await;
+    let mut plane = sharing(server, &bucket).start().await;
     let commit = commit_chart(&plane).await;
     plane.create_app(release("one")).await;
     plane.until_synced(&commit).await;
@@ -128,8 +120,18 @@ pub(crate) async fn renders_are_shared_through_a_bucket(server: Server) {
     assert_eq!(plane.metric("windlass_render_answers_total{from=\"store\"}").await, 1);
 }
 
-/// Waits until so many records are in the bucket.
-async fn until_shared(server: &S3Server, n_records: usize) {
+/// A control plane that shares through a bucket.
+pub(super) fn sharing(server: Server, bucket: &S3Server) -> PlaneBuilder {
+    Plane::builder(server)
+        .variable("WINDLASS_STORE_BUCKET", format!("s3://{}/team", S3Server::BUCKET))
+        .variable("WINDLASS_STORE_SECRET", "a secret of thirty-two bytes or more")
+        .variable("AWS_ENDPOINT_URL", bucket.base_url())
+        .variable("AWS_ACCESS_KEY_ID", S3Server::KEY)
+        .variable("AWS_SECRET_ACCESS_KEY", S3Server::SECRET)
+}
+
+/// Waits until so many objects are in the bucket.
+pub(super) async fn until_shared(server: &S3Server, n_records: usize) {
     let folder = tempfile::TempDir::new().unwrap();
     let limits = ArtifactLimits::default();
     let store = ArtifactStore::open(folder.path(), Policy::trusting(), limits).unwrap();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use windlass_testing::{FileServer, GitServer, OciRegistry, RegistryAuth, S3Server, WebFault};
 
+use super::caching::{sharing, until_shared};
 use crate::plane::{Plane, Server, automated, config_map};
 
 const CHART_LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -102,6 +103,35 @@ pub(crate) async fn chart_of_a_helm_repository(server: Server) {
     plane.patch_app(json!({"spec": {"source": {"targetRevision": "9.x"}}})).await;
     plane.until_condition("ComparisonError", &["cannot get chart web 9.x", "none of its 3 versions"]).await;
     plane.assert_exists(&web).await;
+}
+
+/// A chart that one replica has fetched is not fetched again by the next, which has nothing of the first: its files and
+/// its render come from the bucket that they share.
+pub(crate) async fn charts_are_shared_through_a_bucket(server: Server) {
+    let bucket = S3Server::start().unwrap();
+    let charts = FileServer::start().unwrap();
+    publish(&charts, &["1.0.0"]);
+    let mut plane = sharing(server, &bucket).start().await;
+    let url = format!("{}/charts", charts.base_url());
+    let app = || app_of(json!({"repoURL": url, "path": null, "chart": "web", "targetRevision": "1.x"}));
+    plane.create_app(app()).await;
+    until_synced(&plane, "1.0.0").await;
+    // The files, and what they were rendered to.
+    until_shared(&bucket, 2).await;
+    plane.kill();
+    charts.fault(".tgz", usize::MAX, WebFault::Status(503));
+    plane.start_elsewhere().await;
+    if server == Server::Embedded {
+        // That control plane is gone with its process.
+        plane.create_app(app()).await;
+    }
+    until_synced(&plane, "1.0.0").await;
+    until_data(&plane, "value", "chart").await;
+    // It can read the files, too: other values are rendered.
+    plane.patch_app(json!({"spec": {"source": {"helm": {"valuesObject": {"value": "own"}}}}})).await;
+    until_data(&plane, "value", "own").await;
+    let n_downloads = charts.requests().iter().filter(|request| request.path.ends_with(".tgz")).count();
+    assert_eq!(n_downloads, 1);
 }
 
 /// A chart of a registry that is named as Argo CD names it, with values from Git.
