@@ -319,7 +319,9 @@ where
         let (mut body, left, mut dropped) = state?;
         let broken = Some((Err(BrokenOff), None));
         if left == Some(0) {
-            // At once, and not when there would be more: a watch of quiet objects would stay as it is.
+            // At once, and not when there would be more: a watch of quiet objects would stay as it is. But what came
+            // before goes out first: that happens when nothing more is there for a moment.
+            tokio::task::yield_now().await;
             return broken;
         }
         let drop = async {
