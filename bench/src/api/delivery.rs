@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use memchr::{memchr, memmem};
 use serde_json::{Value, json};
 
 use super::{namespace, rate};
@@ -72,7 +73,7 @@ impl Shared {
 
 /// The number behind `key` in a line of JSON, up to the next character that is no digit.
 fn number_after(line: &[u8], key: &[u8]) -> Option<u64> {
-    let begin = line.windows(key.len()).position(|window| window == key)? + key.len();
+    let begin = memmem::find(line, key)? + key.len();
     let digits = line[begin..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
@@ -96,10 +97,12 @@ async fn follow(shared: Arc<Shared>, mut body: Incoming, connection: Connection)
     let mut last = 0;
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(bytes) = frame.into_data() else { continue };
-        rest.extend_from_slice(&bytes);
+        // All watchers are on the machine that is measured: nothing is copied that need not be.
+        let taken = std::mem::take(&mut rest);
+        let whole = if taken.is_empty() { bytes } else { [&taken, &bytes[..]].concat().into() };
         let mut begin = 0;
-        while let Some(length) = rest[begin..].iter().position(|byte| *byte == b'\n') {
-            let line = &rest[begin..begin + length];
+        while let Some(length) = memchr(b'\n', &whole[begin..]) {
+            let line = &whole[begin..begin + length];
             begin += length + 1;
             // The data come before the metadata, and both before what a manager is said to own.
             let Some(sent) = number_after(line, b"\"sent\":\"") else { continue };
@@ -111,7 +114,7 @@ async fn follow(shared: Arc<Shared>, mut body: Incoming, connection: Connection)
             shared.note(sent);
             shared.n_delivered.fetch_add(1, Ordering::Relaxed);
         }
-        rest.drain(..begin);
+        rest.extend_from_slice(&whole[begin..]);
         if shared.stop.load(Ordering::Relaxed) {
             break;
         }

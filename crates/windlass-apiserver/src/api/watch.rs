@@ -71,6 +71,11 @@ impl Watch {
         Ok(self.event(&told))
     }
 
+    /// How many follow that resource, this one included.
+    pub(crate) fn n_followers(&self) -> usize {
+        self.subscription.n_followers()
+    }
+
     /// The resource that is followed.
     pub(crate) fn resource(&self) -> &Arc<Resource> {
         &self.resource

@@ -420,6 +420,7 @@ impl Call {
                             .then(|| tokio::time::Instant::now() + BOOKMARK_EVERY),
                         ended: false,
                         has_columns: false,
+                        rests_until: None,
                     };
                     Response::new(Body::stream(stream::unfold(follower, Follower::step)))
                 }
@@ -919,6 +920,20 @@ struct Follower {
     ended: bool,
     /// Whether a table has said what its columns are: only the first does.
     has_columns: bool,
+    /// Nothing more is sent before that.
+    rests_until: Option<tokio::time::Instant>,
+}
+
+/// How long a watch rests after each piece, where so many follow one resource: about as long as telling all of them
+/// takes. Then a storm of changes goes out in fewer and larger pieces, and each comes sooner; what comes after a while
+/// without news goes out at once, and where few follow there is no rest.
+fn rest_among(n_followers: usize) -> Option<Duration> {
+    /// What one piece costs: waking up, encrypting, and a call of the system.
+    const PIECE_COST: Duration = Duration::from_micros(10);
+    const LONGEST: Duration = Duration::from_millis(20);
+    const FEW: usize = 100;
+    let n_others = u32::try_from(n_followers).unwrap_or(u32::MAX);
+    (n_followers >= FEW).then(|| PIECE_COST.saturating_mul(n_others).min(LONGEST))
 }
 
 impl Follower {
@@ -928,6 +943,9 @@ impl Follower {
         const PIECE: usize = 64 << 10;
         if self.ended {
             return None;
+        }
+        if let Some(until) = self.rests_until.take() {
+            tokio::time::sleep_until(until).await;
         }
         let mut bookmark_at = self.next_bookmark.unwrap_or(self.until);
         let told = loop {
@@ -949,6 +967,8 @@ impl Follower {
         };
         match told {
             Ok(told) => {
+                let rest = rest_among(self.watch.n_followers());
+                self.rests_until = rest.map(|rest| tokio::time::Instant::now() + rest);
                 let first = self.line(&told);
                 let Some(second) = self.watch.told_now() else { return Some((first, self)) };
                 let mut piece = first.to_vec();
@@ -956,6 +976,10 @@ impl Follower {
                 while piece.len() < PIECE {
                     let Some(told) = self.watch.told_now() else { break };
                     piece.extend_from_slice(&self.line(&told));
+                }
+                if piece.len() >= PIECE {
+                    // There is more already: a long list is not told slowly.
+                    self.rests_until = None;
                 }
                 Some((piece.into(), self))
             }
@@ -1000,5 +1024,19 @@ impl Follower {
                 event_of(self.is_protobuf, kind, &shown)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches_rest_only_among_many_and_never_for_long() {
+        let millis = |n_followers| rest_among(n_followers).map(|rest| rest.as_millis());
+        assert_eq!(
+            [1, 99, 100, 1000, 2000, usize::MAX].map(millis),
+            [None, None, Some(1), Some(10), Some(20), Some(20)]
+        );
     }
 }

@@ -250,6 +250,12 @@ impl Subscription {
         }
     }
 
+    /// How many follow this resource, this one included.
+    #[must_use]
+    pub fn n_followers(&self) -> usize {
+        self.table.wake.receiver_count()
+    }
+
     /// The changes since the last call, without waiting.
     ///
     /// # Errors
