@@ -34,7 +34,7 @@ EXAMPLES
   windlass actions run deployment.yaml restart
   windlass actions run deployment.yaml scale --param replicas=3 -o json
 
-What is printed is a merge patch, or the whole object where the action makes one. Exit code: 0 when the action could be
+What is printed is a merge patch, or the whole object where the action makes one. Exit code: 0 when the action could be \
 performed, 1 when not.")]
     Run(RunOptions),
 }

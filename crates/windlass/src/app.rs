@@ -107,7 +107,7 @@ EXAMPLES
   windlass app diff guestbook --local ./deploy
   windlass app diff guestbook >/dev/null || echo \"there is something to sync\"
 
-The cluster itself says how each object would be (a dry run of the same apply as a sync's), so defaults and
+The cluster itself says how each object would be (a dry run of the same apply as a sync's), so defaults and \
 fields of other owners are no differences. Lines with - are live, lines with + would be.
 Exit code: 0 without differences, 1 with some, 2 when it could not be told.")]
     Diff(diff::DiffOptions),
@@ -139,7 +139,7 @@ EXAMPLES
   windlass app test guestbook --filter name=connects --logs
   windlass app test guestbook --filter '!name=slow' --timeout 10m -o json
 
-The tests are those of the revision that was deployed last. They run one after the other, by helm.sh/hook-weight, until
+The tests are those of the revision that was deployed last. They run one after the other, by helm.sh/hook-weight, until \
 one fails, with your own rights in the cluster that it is deployed to, and go as helm.sh/hook-delete-policy says.
 Exit code: 0 when all succeeded or there are none, 1 otherwise.")]
     Test(test::TestOptions),

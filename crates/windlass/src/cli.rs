@@ -82,7 +82,7 @@ EXAMPLES
   windlass backup state.db
   windlass restore state.db
 
-The file holds every object of the embedded control plane at its version, with its Secrets: only you can read it. It is checked
+The file holds every object of the embedded control plane at its version, with its Secrets: only you can read it. It is checked \
 before it gets its name, and never written over another. Applications alone, as YAML: `windlass admin export`.")]
     Backup(crate::backup::BackupOptions),
     /// Put a backup where `windlass up` looks for its state.
@@ -131,7 +131,7 @@ EXAMPLES
   kubectl get deploy,certificates -A -o yaml | windlass health -
   windlass health rollout.yaml --lua check.lua -o json
 
-Exit code: 0 when everything is Healthy or Suspended or has no check, 1 when something is Progressing or Missing, 2 when
+Exit code: 0 when everything is Healthy or Suspended or has no check, 1 when something is Progressing or Missing, 2 when \
 something is Degraded or Unknown.")]
     Health(crate::health::HealthOptions),
     /// List what can be done to objects in files, and print what that would write.
@@ -142,8 +142,8 @@ EXAMPLES
   windlass plan --desired deploy/
   windlass plan --desired deploy/ --app application.yaml --live live.yaml -o json
 
-The live file holds objects as `kubectl get -o yaml --show-managed-fields` prints them; without managed fields an object
-counts as in sync where it says all that is declared. Exit code: 0 when the plan is complete, 1 when something could not
+The live file holds objects as `kubectl get -o yaml --show-managed-fields` prints them; without managed fields an object \
+counts as in sync where it says all that is declared. Exit code: 0 when the plan is complete, 1 when something could not \
 be rendered or prepared.")]
     Plan(crate::plan::PlanOptions),
     /// See it all work: a Git repository becomes live state, and stays so.

@@ -38,7 +38,7 @@ EXAMPLES
   windlass cluster add production --name prod-eu --label region=eu --namespaces shop,shop-jobs
   windlass cluster add eks --aws-cluster-name shop --aws-role-arn arn:aws:iam::123456789012:role/deploy
 
-Makes the ServiceAccount argocd-manager there with all rights (or those of the namespaces that are given), and stores
+Makes the ServiceAccount argocd-manager there with all rights (or those of the namespaces that are given), and stores \
 its token in a Secret of the control plane, in the form that Argo CD uses too.")]
     Add(Box<add::AddOptions>),
     /// Change what is said of a cluster.
