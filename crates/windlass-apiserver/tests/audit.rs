@@ -145,7 +145,7 @@ async fn events_are_those_of_the_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "starts the original programs"]
+#[ignore = "records, with the original programs: cargo test -p windlass-apiserver --test audit -- --ignored"]
 async fn record() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("audit.log");

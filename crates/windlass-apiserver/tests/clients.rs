@@ -312,7 +312,7 @@ async fn client_go_meets_what_it_meets_at_kube_apiserver() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts the original programs, and writes what client-go meets there"]
+#[ignore = "records, with the original programs: cargo test -p windlass-apiserver --test clients -- --ignored"]
 async fn record_what_client_go_meets() {
     let [binary] = tools(["client-go"]).unwrap();
     let controllers = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\

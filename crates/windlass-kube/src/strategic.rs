@@ -242,12 +242,14 @@ fn as_list(value: &Value) -> Result<Array> {
 }
 
 fn bad_type(expected: &str, actual: &Value) -> StrategicPatchError {
-    StrategicPatchError::Failed(format!("expected a {expected}, but received a {}", go_type(actual)))
+    StrategicPatchError::Failed(format!("expected a {expected}, but received a {}", printed_type(actual)))
 }
 
-fn go_type(value: &Value) -> &'static str {
+/// What Go calls the type of a value in a tree.
+#[must_use]
+pub fn go_type(value: &Value) -> &'static str {
     match value {
-        Value::Null => "%!s(<nil>)",
+        Value::Null => "<nil>",
         Value::Bool(_) => "bool",
         Value::Int(_) => "int64",
         Value::Float(_) => "float64",
@@ -257,11 +259,16 @@ fn go_type(value: &Value) -> &'static str {
     }
 }
 
+/// A type as `%s` prints it: of nothing there is none.
+fn printed_type(value: &Value) -> &'static str {
+    if value.is_null() { "%!s(<nil>)" } else { go_type(value) }
+}
+
 fn unknown_directive(directive: &Value, map: &Map) -> StrategicPatchError {
     let map = Value::Object(map.clone());
     let directive = match directive {
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-            format!("%!s({}={})", go_type(directive), GoValue(directive))
+            format!("%!s({}={})", printed_type(directive), GoValue(directive))
         }
         Value::Null => "%!s(<nil>)".into(),
         other => GoValue(other).to_string(),

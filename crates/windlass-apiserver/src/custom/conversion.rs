@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use windlass_kube::{Gvk, Map, Object, Str, Value, validation, value};
+use windlass_kube::{Gvk, Map, Object, Str, Value, strategic, validation, value};
 
 use crate::admission::{Client, Unanswered};
 use crate::api::Api;
@@ -202,7 +202,7 @@ fn taken(original: &Object, converted: &Value, to: &str) -> Result<Object, Probl
         None => return Err(Problem::Metadata("missing metadata in converted object".into())),
         Some(Value::Object(metadata)) => metadata,
         Some(other) => {
-            let why = format!("invalid metadata of type {} in converted object", go_type(other));
+            let why = format!("invalid metadata of type {} in converted object", strategic::go_type(other));
             return Err(Problem::Metadata(why));
         }
     };
@@ -218,7 +218,10 @@ fn taken(original: &Object, converted: &Value, to: &str) -> Result<Object, Probl
                 kept.set_at(&[key], texts.clone());
             }
             Some(other) => {
-                let why = format!("invalid metadata.{key} of type {} in converted object", go_type(other));
+                let why = format!(
+                    "invalid metadata.{key} of type {} in converted object",
+                    strategic::go_type(other)
+                );
                 return Err(Problem::Metadata(why));
             }
         }
@@ -233,7 +236,7 @@ fn check_texts(key: &str, texts: &Map, before: Option<&Value>) -> Result<(), Pro
         if text.as_str().is_none() {
             let why = format!(
                 "metadata.{key}[{name}] must be a string, but is {} in converted object",
-                go_type(text)
+                strategic::go_type(text)
             );
             return Err(Problem::Metadata(why));
         }
@@ -254,18 +257,5 @@ fn check_texts(key: &str, texts: &Map, before: Option<&Value>) -> Result<(), Pro
         [] => Ok(()),
         [one] => Err(Problem::Metadata(one.clone())),
         many => Err(Problem::Metadata(format!("[{}]", many.join(", ")))),
-    }
-}
-
-/// What Go calls the type of a value in a tree.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int64",
-        Value::Float(_) => "float64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }

@@ -19,21 +19,12 @@ pub(crate) fn asked(method: &Method, uri: &Uri) -> Asked {
     let Some(target) = Target::parse(&words) else { return plain() };
     let is_namespace = target.gvr.group.is_empty() && target.gvr.resource == "namespaces";
     let mut name = target.name.clone().or(watched_name);
-    let verb = match (method, target.name.is_some()) {
-        (&Method::GET | &Method::HEAD, true) => "get",
-        (&Method::GET | &Method::HEAD, false) => {
-            // One object that is selected by its name is named.
-            let exact = query.get("fieldSelector").strip_prefix("metadata.name=");
-            name = name.or_else(|| exact.filter(|it| !it.contains([',', '='])).map(str::to_owned));
-            if is_watch { "watch" } else { "list" }
-        }
-        (&Method::POST, _) => "create",
-        (&Method::PUT, _) => "update",
-        (&Method::PATCH, _) => "patch",
-        (&Method::DELETE, true) => "delete",
-        (&Method::DELETE, false) => "deletecollection",
-        _ => "",
-    };
+    let verb = verb_of(method, target.name.is_some(), is_watch);
+    if matches!(verb, "list" | "watch") {
+        // One object that is selected by its name is named.
+        let exact = query.get("fieldSelector").strip_prefix("metadata.name=");
+        name = name.or_else(|| exact.filter(|it| !it.contains([',', '='])).map(str::to_owned));
+    }
     let name = name.unwrap_or_default();
     let namespace = target.namespace.unwrap_or_default();
     Asked {
@@ -47,5 +38,21 @@ pub(crate) fn asked(method: &Method, uri: &Uri) -> Asked {
             namespace: if is_namespace { name.clone() } else { namespace },
             name,
         }),
+    }
+}
+
+/// What a request for objects does, as rules and logs call it. One object is watched by a field selector: asking for a watch
+/// means nothing beside its name.
+pub(super) fn verb_of(method: &Method, is_named: bool, is_watch: bool) -> &'static str {
+    match (method, is_named) {
+        (&Method::GET | &Method::HEAD, true) => "get",
+        (&Method::GET | &Method::HEAD, false) if is_watch => "watch",
+        (&Method::GET | &Method::HEAD, false) => "list",
+        (&Method::POST, _) => "create",
+        (&Method::PUT, _) => "update",
+        (&Method::PATCH, _) => "patch",
+        (&Method::DELETE, true) => "delete",
+        (&Method::DELETE, false) => "deletecollection",
+        _ => "",
     }
 }

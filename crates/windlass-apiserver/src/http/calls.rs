@@ -10,7 +10,7 @@ use super::body::Body;
 use super::path::every;
 use super::verbs::{Call, success};
 use crate::admission::{Attributes, Operation};
-use crate::api::DeleteOptions;
+use crate::api::{DeleteOptions, WriteOptions};
 use crate::audit;
 use crate::resource::{Resource, Subresource};
 use crate::status::Status;
@@ -57,16 +57,27 @@ impl Call {
         Ok(body)
     }
 
+    /// The same as admission leaves it, with the options it is asked with and what admission warns of.
+    async fn admitted(
+        &self,
+        resource: &Arc<Resource>,
+        known: &Subresource,
+        place: (&str, &str),
+    ) -> Result<(Value, WriteOptions, Vec<String>), Status> {
+        let body = self.asked_of(resource, known, place)?;
+        let options = self.write_options("")?;
+        let asked = Attributes::call(resource, place, known, Operation::Create, body, &options);
+        let (body, warnings) = self.api.admit_call(asked).await?;
+        Ok((body, options, warnings))
+    }
+
     pub(super) async fn evict(
         &self,
         resource: &Arc<Resource>,
         known: &Subresource,
         place: (&str, &str),
     ) -> Result<Response<Body>, Status> {
-        let eviction = self.asked_of(resource, known, place)?;
-        let options = self.write_options("")?;
-        let asked = Attributes::call(resource, place, known, Operation::Create, eviction, &options);
-        let (eviction, warnings) = self.api.admit_call(asked).await?;
+        let (eviction, options, warnings) = self.admitted(resource, known, place).await?;
         let (namespace, name) = place;
         let deleted = async {
             self.api.check_disruption(namespace, name)?;
@@ -78,10 +89,7 @@ impl Call {
             };
             self.api.delete_on(resource, namespace, name, &options).await
         };
-        match deleted.await {
-            Ok(_) => Ok(answer::warn(answer::value(201, &success()), &warnings)),
-            Err(status) => Err(status.warned(warnings)),
-        }
+        done(deleted.await.map(drop), warnings)
     }
 
     pub(super) async fn bind(
@@ -90,14 +98,9 @@ impl Call {
         known: &Subresource,
         place: (&str, &str),
     ) -> Result<Response<Body>, Status> {
-        let binding = self.asked_of(resource, known, place)?;
-        let options = self.write_options("")?;
-        let asked = Attributes::call(resource, place, known, Operation::Create, binding, &options);
-        let (binding, warnings) = self.api.admit_call(asked).await?;
-        match self.api.bind(resource, place.0, place.1, &binding, options.dry_run).await {
-            Ok(()) => Ok(answer::warn(answer::value(201, &success()), &warnings)),
-            Err(status) => Err(status.warned(warnings)),
-        }
+        let (binding, options, warnings) = self.admitted(resource, known, place).await?;
+        let bound = self.api.bind(resource, place.0, place.1, &binding, options.dry_run).await;
+        done(bound, warnings)
     }
 
     /// Asks those who may refuse a connection. There is nothing to connect to: nothing runs here.
@@ -128,12 +131,20 @@ impl Call {
             };
             object.insert(key, said);
         }
-        let options = crate::api::WriteOptions::default();
+        let options = WriteOptions::default();
         let asked = Attributes::call(resource, place, known, Operation::Connect, object.into(), &options);
         let (_, warnings) = self.api.admit_call(asked).await?;
         let (namespace, name) = place;
         self.api.stored(resource, namespace, name).map_err(|status| status.warned(warnings.clone()))?;
         let why = format!("pod {name} does not have a host assigned");
         Err(Status::bad_request(why).warned(warnings))
+    }
+}
+
+/// The answer to what was asked, with what admission warned of.
+fn done(outcome: Result<(), Status>, warnings: Vec<String>) -> Result<Response<Body>, Status> {
+    match outcome {
+        Ok(()) => Ok(answer::warn(answer::value(201, &success()), &warnings)),
+        Err(status) => Err(status.warned(warnings)),
     }
 }

@@ -193,19 +193,7 @@ impl Call {
     }
 
     fn verb(&self) -> &'static str {
-        let named = self.target.name.is_some();
-        match (&self.parts.method, named) {
-            // One object is watched by a field selector; this word beside its name means nothing.
-            (&Method::GET | &Method::HEAD, true) => "get",
-            (&Method::GET | &Method::HEAD, false) if self.query.flag("watch") => "watch",
-            (&Method::GET | &Method::HEAD, false) => "list",
-            (&Method::POST, _) => "create",
-            (&Method::PUT, _) => "update",
-            (&Method::PATCH, _) => "patch",
-            (&Method::DELETE, true) => "delete",
-            (&Method::DELETE, false) => "deletecollection",
-            _ => "",
-        }
+        super::asked::verb_of(&self.parts.method, self.target.name.is_some(), self.query.flag("watch"))
     }
 
     fn namespace(&self, resource: &Resource) -> String {

@@ -112,7 +112,9 @@ impl TreeStore {
         let pack = self.shared.get()?.load(&shared_key(&key))?;
         let (mut file, temporary) = self.incoming().ok()?;
         let _litter = Litter(&temporary);
-        let taken = file.write_all(&pack).and_then(|()| self.settle(&key, &file, &temporary));
+        // What is no pack does not get its place.
+        let written = file.write_all(&pack).and_then(|()| ArtifactTree::open(temporary.clone()));
+        let taken = written.and_then(|_| self.settle(&key, &file, &temporary));
         taken.map_err(|error| tracing::warn!(%error, "an artifact of another replica cannot be kept")).ok()
     }
 
@@ -191,8 +193,6 @@ impl TreeStore {
     fn settle(&self, key: &str, file: &File, temporary: &Path) -> io::Result<ArtifactTree> {
         let path = self.path_of(key);
         file.sync_all()?;
-        // What is no pack does not get its place.
-        ArtifactTree::open(temporary.to_path_buf())?;
         fs::rename(temporary, &path)?;
         File::open(&self.folder)?.sync_all()?;
         let tree = ArtifactTree::open(path)?;
