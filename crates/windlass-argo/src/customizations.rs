@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use windlass_kube::{Object, Str, Value};
-use windlass_model::{IgnoreRule, KnownType, SystemComparing};
+use windlass_model::{CountedStatus, IgnoreRule, KnownType, SystemComparing};
 
 /// What is said about kinds, by `group/Kind`; `*` may stand in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -149,7 +149,22 @@ impl Customizations {
             rules: self.kinds.values().filter_map(|it| it.ignore_differences.clone()).collect(),
             ignore_aggregated_roles: options.bool_at(&["ignoreAggregatedRoles"]).unwrap_or(false),
             known_types: self.kinds.values().flat_map(|it| it.known_types.iter().cloned()).collect(),
+            status: counted_status(options.at(&["ignoreResourceStatusField"])),
         }
+    }
+}
+
+/// What `ignoreResourceStatusField` leaves to count: as Argo CD 3.6 reads it (`GetResourceOverrides`), to whom an unknown
+/// word means `all`, and YAML's `off` the word `false`.
+fn counted_status(ignored: Option<&Value>) -> CountedStatus {
+    match ignored {
+        Some(Value::Bool(false)) => CountedStatus::All,
+        Some(Value::String(word)) => match word.as_str() {
+            "crd" => CountedStatus::AllButDefinitions,
+            "none" | "off" | "false" => CountedStatus::All,
+            _ => CountedStatus::None,
+        },
+        _ => CountedStatus::None,
     }
 }
 
@@ -200,5 +215,30 @@ mod tests {
             .collect();
         assert_eq!(rules, [r#"*/* [] ["hpa"]"#, r#"apps/Deployment ["/spec/replicas"] []"#]);
         assert_eq!(comparing.known_types[0].field, "spec.cpu");
+        assert_eq!(comparing.status, CountedStatus::None);
+    }
+
+    #[test]
+    fn a_declared_status_counts_where_it_is_not_ignored() {
+        let read = |options: &str| Customizations::default().comparing(Some(options)).status;
+        for (word, counted) in [
+            ("all", CountedStatus::None),
+            ("''", CountedStatus::None),
+            ("true", CountedStatus::None),
+            ("something", CountedStatus::None),
+            ("crd", CountedStatus::AllButDefinitions),
+            ("none", CountedStatus::All),
+            ("off", CountedStatus::All),
+            ("'off'", CountedStatus::All),
+            ("false", CountedStatus::All),
+            ("'false'", CountedStatus::All),
+        ] {
+            assert_eq!(read(&format!("ignoreResourceStatusField: {word}")), counted, "{word}");
+        }
+        assert_eq!(read("ignoreAggregatedRoles: true"), CountedStatus::None);
+        let definition = ("apiextensions.k8s.io", "CustomResourceDefinition");
+        assert!(!CountedStatus::AllButDefinitions.of(definition.0, definition.1));
+        assert!(CountedStatus::AllButDefinitions.of("example.org", "Thing"));
+        assert!(CountedStatus::All.of(definition.0, definition.1));
     }
 }

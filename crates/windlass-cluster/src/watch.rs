@@ -20,8 +20,8 @@ pub enum WatchEvent {
     Applied(Object),
     /// An object is gone; this was its last state.
     Deleted(Object),
-    /// The list is complete: what it did not bring is gone.
-    Listed,
+    /// The list is complete: what it did not bring was gone at this version.
+    Listed(Str),
     /// The kind is not served any more, or not yet.
     NotServed,
     /// The server cannot be reached or refuses; the watch goes on trying.
@@ -42,6 +42,11 @@ const WATCH_SECONDS: u32 = 290;
 
 /// A watch that is silent for longer than it may last is dead.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
+
+/// A watch that brings bookmarks and is silent for so long is dead. kube-apiserver sends one about a minute after the
+/// last (`defaultBookmarkFrequency` of its watch cache, looked after once a second), the embedded API as well: two have
+/// failed to come then, each a quarter late.
+const SILENCE_AFTER_BOOKMARK: Duration = Duration::from_secs(150);
 
 /// A watch that ends sooner than this was cut; without a pause, a server that cuts them all would be stormed.
 const SHORTEST_WATCH: Duration = Duration::from_secs(1);
@@ -73,13 +78,14 @@ pub async fn watch(
 ) {
     let mut pause = FIRST_PAUSE;
     let mut position: Option<Str> = None;
+    let mut bookmarks = Bookmarks::default();
     loop {
         let began = Instant::now();
         let listing = position.is_none();
         let step = async {
             match position.take() {
                 None => list(&client, &resource, &scope, &events).await,
-                Some(version) => follow(&client, &resource, &scope, version, &events).await,
+                Some(version) => follow(&client, &resource, &scope, version, &mut bookmarks, &events).await,
             }
         };
         // A server that never answers must not keep a watch alive that nobody receives.
@@ -167,19 +173,34 @@ async fn list(
             }
         }
         if page.next.is_empty() {
-            events.send(WatchEvent::Listed).await?;
+            events.send(WatchEvent::Listed(page.resource_version.clone())).await?;
             return Ok(page.resource_version);
         }
         next = page.next;
     }
 }
 
-/// Follows from `version` until the server ends the watch; answers the version reached.
+/// Whether a server sends bookmarks for a kind, as far as its watches have shown. kube-apiserver sends none for a kind
+/// of which nothing has changed since it was started.
+#[derive(Debug, Default)]
+struct Bookmarks {
+    are_sent: bool,
+}
+
+impl Bookmarks {
+    /// How long a watch may be silent.
+    fn patience(&self) -> Duration {
+        if self.are_sent { SILENCE_AFTER_BOOKMARK } else { SILENCE }
+    }
+}
+
+/// Follows from `version` until the server ends the watch, or is silent for too long; answers the version reached.
 async fn follow(
     client: &ClusterClient,
     resource: &Resource,
     scope: &WatchScope,
     mut version: Str,
+    bookmarks: &mut Bookmarks,
     events: &mpsc::Sender<WatchEvent>,
 ) -> Result<Str, Interrupted> {
     let mut path = format!(
@@ -194,12 +215,17 @@ async fn follow(
     let mut searched = 0;
     loop {
         let frame = tokio::select! {
-            frame = tokio::time::timeout(SILENCE, body.frame()) => frame,
+            frame = tokio::time::timeout(bookmarks.patience(), body.frame()) => frame,
             () = events.closed() => return Err(Interrupted::ReceiverGone),
         };
         let data = match frame {
             // Silent for too long, or ended by the server: take it up where it stands.
-            Err(_) | Ok(None) => return Ok(version),
+            Err(_) => {
+                // A server that has begun to leave them out is asked in vain this once.
+                bookmarks.are_sent = false;
+                return Ok(version);
+            }
+            Ok(None) => return Ok(version),
             Ok(Some(Err(error))) => {
                 return Err(Interrupted::At(version, ApiError::unreachable(&error)));
             }
@@ -209,8 +235,10 @@ async fn follow(
         while let Some(end) = buffer[searched..].iter().position(|byte| *byte == b'\n') {
             let line = buffer.split_to(searched + end + 1);
             searched = 0;
-            if let Some(event) = read_event(resource, &line, &mut version)? {
-                events.send(event).await?;
+            match read_event(resource, &line, &mut version)? {
+                Told::Event(event) => events.send(event).await?,
+                Told::Bookmark => bookmarks.are_sent = true,
+                Told::Nothing => {}
             }
         }
         if buffer.len() > MAX_EVENT_BYTES {
@@ -222,11 +250,14 @@ async fn follow(
     }
 }
 
-fn read_event(
-    resource: &Resource,
-    line: &[u8],
-    version: &mut Str,
-) -> Result<Option<WatchEvent>, Interrupted> {
+/// What one line of a watch says.
+enum Told {
+    Event(WatchEvent),
+    Bookmark,
+    Nothing,
+}
+
+fn read_event(resource: &Resource, line: &[u8], version: &mut Str) -> Result<Told, Interrupted> {
     let mut event: Value = decode(&format!("WATCH {}", resource.gvk), line)?;
     let object = event.remove_at(&["object"]).unwrap_or_default();
     let kind = event.str_at(&["type"]).unwrap_or_default();
@@ -238,10 +269,12 @@ fn read_event(
     if let Some(reached) = object.str_at(&["metadata", "resourceVersion"]) {
         *version = reached.into();
     }
-    let object = if kind == "BOOKMARK" { None } else { complete(resource, object) };
-    Ok(match (kind, object) {
-        ("ADDED" | "MODIFIED", Some(object)) => Some(WatchEvent::Applied(object)),
-        ("DELETED", Some(object)) => Some(WatchEvent::Deleted(object)),
-        _ => None,
+    if kind == "BOOKMARK" {
+        return Ok(Told::Bookmark);
+    }
+    Ok(match (kind, complete(resource, object)) {
+        ("ADDED" | "MODIFIED", Some(object)) => Told::Event(WatchEvent::Applied(object)),
+        ("DELETED", Some(object)) => Told::Event(WatchEvent::Deleted(object)),
+        _ => Told::Nothing,
     })
 }

@@ -38,7 +38,7 @@ fn told(event: &WatchEvent) -> String {
         WatchEvent::Listing => "listing".into(),
         WatchEvent::Applied(object) => format!("+{} {}", object.name(), object.kind()),
         WatchEvent::Deleted(object) => format!("-{} {}", object.name(), object.kind()),
-        WatchEvent::Listed => "listed".into(),
+        WatchEvent::Listed(version) => format!("listed at {version}"),
         WatchEvent::NotServed => "not served".into(),
         WatchEvent::Failing(problem) => format!("failing: {problem}"),
     }
@@ -85,7 +85,15 @@ async fn pages_are_one_list_and_the_watch_goes_on_from_there() {
     .await;
     assert_eq!(
         events,
-        ["listing", "+a ConfigMap", "+b ConfigMap", "+c ConfigMap", "listed", "+a ConfigMap", "-b ConfigMap"]
+        [
+            "listing",
+            "+a ConfigMap",
+            "+b ConfigMap",
+            "+c ConfigMap",
+            "listed at 7",
+            "+a ConfigMap",
+            "-b ConfigMap"
+        ]
     );
     let list = format!("GET /api/v1/namespaces/web/configmaps?limit=500&{SELECTOR}");
     assert_eq!(asked, [list.clone(), format!("{list}&continue=more%2F%2B"), follow_path("7")]);
@@ -107,7 +115,7 @@ async fn a_cut_connection_is_taken_up_where_it_stood() {
         4,
     )
     .await;
-    assert_eq!(events, ["listing", "listed", "+a ConfigMap", "+b ConfigMap"]);
+    assert_eq!(events, ["listing", "listed at 7", "+a ConfigMap", "+b ConfigMap"]);
     let versions: Vec<String> = ["7", "8", "50", "50"].map(follow_path).into();
     assert_eq!(asked[1..], versions);
 }
@@ -119,7 +127,7 @@ async fn events_are_whole_however_they_are_cut_into_chunks() {
     let pieces = bytes.as_bytes().chunks(3).map(|chunk| Piece::Bytes(chunk.to_vec()));
     let stream = pieces.chain([Piece::Hang]).collect();
     let (events, _) = run(vec![page(vec![], "7", ""), Answer::Stream(stream)], 5).await;
-    assert_eq!(events, ["listing", "listed", "+ä ConfigMap", "+b ConfigMap", "-ä ConfigMap"]);
+    assert_eq!(events, ["listing", "listed at 7", "+ä ConfigMap", "+b ConfigMap", "-ä ConfigMap"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,13 +156,13 @@ async fn a_version_that_is_gone_is_listed_anew() {
         [
             "listing",
             "+a ConfigMap",
-            "listed",
+            "listed at 7",
             "+b ConfigMap",
             "listing",
             "+b ConfigMap",
-            "listed",
+            "listed at 20",
             "listing",
-            "listed"
+            "listed at 30"
         ]
     );
     // A third one may be on its way already when the last event is taken.
@@ -174,7 +182,7 @@ async fn a_list_whose_next_page_is_gone_begins_anew() {
     )
     .await;
     // The second `listing` says that what the first brought may be gone.
-    assert_eq!(events, ["listing", "+a ConfigMap", "listing", "+b ConfigMap", "listed"]);
+    assert_eq!(events, ["listing", "+a ConfigMap", "listing", "+b ConfigMap", "listed at 9"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,7 +196,7 @@ async fn a_kind_that_is_not_served_is_asked_for_again() {
         4,
     )
     .await;
-    assert_eq!(events, ["not served", "not served", "listing", "listed"]);
+    assert_eq!(events, ["not served", "not served", "listing", "listed at 7"]);
     assert!(asked.len() >= 3);
 }
 
@@ -211,10 +219,10 @@ async fn failures_are_told_and_gone_when_the_server_is_back() {
     assert!(events[0].starts_with("failing: the API server cannot be reached"), "{events:?}");
     assert_eq!(
         events[1..6],
-        ["failing: InternalError", "listing", "listed", "failing: InternalError", "listing"]
+        ["failing: InternalError", "listing", "listed at 7", "failing: InternalError", "listing"]
     );
     assert!(events[7].contains("cannot be read"), "{events:?}");
-    assert_eq!(events[8..], ["listing", "listed"]);
+    assert_eq!(events[8..], ["listing", "listed at 9"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,4 +250,23 @@ async fn a_silent_watch_is_taken_up_again() {
     .await;
     assert_eq!(events[2], "+a ConfigMap");
     assert_eq!(asked[1..], [follow_path("7"), follow_path("7")]);
+}
+
+/// Where bookmarks come once a minute, silence is noticed after two of them have failed to come, however the connection
+/// died; where they do not, the watch's own end is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_brings_bookmarks_is_not_silent_for_long() {
+    let bookmark = || Piece::Data(event("BOOKMARK", value!({"metadata": {"resourceVersion": "50"}})));
+    let added = || Piece::Data(event("ADDED", item("a", "60")));
+    for (begins, at_most) in [(vec![bookmark()], 151), (vec![], 306)] {
+        let began = tokio::time::Instant::now();
+        let stream = begins.into_iter().chain([Piece::Hang]).collect();
+        let script =
+            vec![page(vec![], "7", ""), Answer::Stream(stream), Answer::Stream(vec![added(), Piece::Hang])];
+        let (events, _) = run(script, 3).await;
+        assert_eq!(events[2], "+a ConfigMap");
+        // The clock is the test's own.
+        let silent = began.elapsed().as_secs();
+        assert!((at_most - 2..=at_most).contains(&silent), "{silent}");
+    }
 }

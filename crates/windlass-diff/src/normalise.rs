@@ -105,6 +105,9 @@ pub(crate) fn ignored_paths(
     if rules.ignore_aggregated_roles && (is_aggregated(object) || is_aggregated(live)) {
         paths.push(vec![Step::Key("rules".into())]);
     }
+    if !rules.status.of(&key.group, &key.kind) && object.at(&["status"]).is_some() {
+        paths.push(vec![Step::Key("status".into())]);
+    }
     paths
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use windlass_go::glob::Gobwas;
 use windlass_kube::ObjectRef;
-use windlass_model::{Comparing, IgnoreRule, KnownType};
+use windlass_model::{Comparing, CountedStatus, IgnoreRule, KnownType};
 
 use crate::jq::{Filter, JqError, Step};
 
@@ -14,6 +14,7 @@ pub struct Rules {
     pub(crate) rules: Vec<Arc<Rule>>,
     pub(crate) known_types: Vec<(Applies, KnownType)>,
     pub(crate) ignore_aggregated_roles: bool,
+    pub(crate) status: CountedStatus,
 }
 
 /// One rule.
@@ -65,6 +66,7 @@ impl Rules {
             rules,
             known_types: known_types.collect(),
             ignore_aggregated_roles: comparing.system.ignore_aggregated_roles,
+            status: comparing.system.status,
         };
         (read, problems)
     }
@@ -80,7 +82,10 @@ impl Rules {
     /// Whether there is nothing in them.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.known_types.is_empty() && !self.ignore_aggregated_roles
+        self.rules.is_empty()
+            && self.known_types.is_empty()
+            && !self.ignore_aggregated_roles
+            && self.status == CountedStatus::None
     }
 }
 

@@ -75,7 +75,6 @@ pub fn comparable(object: &Object) -> Value {
         &["metadata", "generation"],
         &["metadata", "creationTimestamp"],
         &["metadata", "uid"],
-        &["status"],
     ] {
         object.remove_at(path);
     }

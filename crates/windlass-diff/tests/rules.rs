@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use windlass_diff::{Rules, differences, normalise, respected, sentence};
 use windlass_kube::{Object, Value, value};
-use windlass_model::{Comparing, IgnoreRule, KnownType, SystemComparing};
+use windlass_model::{Comparing, CountedStatus, IgnoreRule, KnownType, SystemComparing};
 
 fn object(value: Value) -> Object {
     Object::try_new(value).unwrap()
@@ -155,6 +155,7 @@ fn the_control_plane_can_say_it_for_all() {
             type_name: "core/Quantity".into(),
         }]
         .into(),
+        ..SystemComparing::default()
     };
     let (rules, _) = Rules::compile(&Comparing { system: Arc::new(system), ..Comparing::default() });
     assert_eq!(left(&rules, &deployment(3, "a"), &deployment(5, "a")), "");
@@ -172,6 +173,29 @@ fn the_control_plane_can_say_it_for_all() {
     };
     assert_eq!(left(&rules, &thing("1000m".into()), &thing(1.into())), "");
     assert!(!left(&rules, &thing("1001m".into()), &thing(1.into())).is_empty());
+}
+
+#[test]
+fn a_status_counts_where_the_control_plane_says_so() {
+    let thing = |kind: &str, api: &str, phase: &str| {
+        let mut thing = object(value!({"apiVersion": (api), "kind": (kind), "metadata": {"name": "a"}}));
+        thing.set_at(&["status", "phase"], phase);
+        thing
+    };
+    let (own, definition) =
+        (("Thing", "example.org/v1"), ("CustomResourceDefinition", "apiextensions.k8s.io/v1"));
+    for (status, own_counts, definition_counts) in [
+        (CountedStatus::None, false, false),
+        (CountedStatus::AllButDefinitions, true, false),
+        (CountedStatus::All, true, true),
+    ] {
+        let system = Arc::new(SystemComparing { status, ..SystemComparing::default() });
+        let (rules, _) = Rules::compile(&Comparing { system, ..Comparing::default() });
+        for ((kind, api), counts) in [(own, own_counts), (definition, definition_counts)] {
+            let found = left(&rules, &thing(kind, api, "Ready"), &thing(kind, api, "Pending"));
+            assert_eq!(!found.is_empty(), counts, "{status:?} {kind}: {found}");
+        }
+    }
 }
 
 #[test]

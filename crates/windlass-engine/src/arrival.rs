@@ -3,7 +3,7 @@
 use windlass_diff::added_digest;
 use windlass_kube::fields::extract_owned;
 use windlass_kube::{Object, Str, Value};
-use windlass_model::{Digest, Installation, LiveRecord, Time, Tracking, tracking};
+use windlass_model::{CountedStatus, Digest, Installation, LiveRecord, Time, Tracking, tracking};
 use windlass_plan::{Marks, Treatment, owned_form};
 
 use crate::own_health::OwnChecks;
@@ -17,6 +17,8 @@ pub(crate) struct Lens {
     pub(crate) tracking: Tracking,
     /// Which installation's marks count.
     pub(crate) installation: Option<Installation>,
+    /// Of which objects a declared status counts.
+    pub(crate) status: CountedStatus,
     /// The annotations of the dialect.
     pub(crate) marks: Marks,
     /// The built-in checks of health, and the users' own.
@@ -48,12 +50,17 @@ impl Lens {
     pub(crate) fn record(&self, object: &Object) -> LiveRecord {
         let owned = extract_owned(object, &self.field_manager).map(|owned| {
             // What was extracted is no object: give it back the parts that make `owned_form` take it.
-            Digest::of_value(&owned_part(owned))
+            Digest::of_value(&owned_part(owned, self.status.of(&object.gvk().group, object.kind())))
         });
         let options = self.marks.options_of(object);
         let instance = tracking::instance_of(object, &self.tracking, self.installation.as_ref());
         let own_health = || self.own_checks.health(instance.as_ref()?, object);
         let health = self.checks.health_unless(object, own_health);
+        let hook = matches!(self.marks.treatment_of(object), Treatment::Hook { .. });
+        let begun = || match object.annotation(self.marks.hook_attempt) {
+            Some(attempt) => attempt,
+            None => object.str_at(&["metadata", "creationTimestamp"]),
+        };
         LiveRecord {
             key: object.object_ref(),
             gvk: object.gvk(),
@@ -66,7 +73,7 @@ impl Lens {
             health,
             health_ignored: windlass_assess::ignores_health(object),
             terminating: object.is_terminating(),
-            hook: matches!(self.marks.treatment_of(object), Treatment::Hook { .. }),
+            hook,
             held_as_hook: object.at(&["metadata", "finalizers"]).and_then(Value::as_array).is_some_and(
                 |finalizers| finalizers.iter().any(|it| it.as_str() == Some(self.marks.hook_finalizer)),
             ),
@@ -78,7 +85,7 @@ impl Lens {
             images: windlass_assess::images(object).into(),
             last_writer: self.last_foreign_writer(object),
             applied: self.applied(object),
-            created: object.str_at(&["metadata", "creationTimestamp"]).into(),
+            begun: if hook { begun().into() } else { Str::default() },
         }
     }
 
@@ -107,12 +114,12 @@ impl Lens {
 }
 
 /// The owned part of a live object in the form of [`owned_form`].
-fn owned_part(owned: Value) -> Value {
+fn owned_part(owned: Value, status: bool) -> Value {
     let mut shell = owned;
     let map = shell.object_mut();
     map.insert("apiVersion", "v1");
     map.insert("kind", "Owned");
-    Object::try_new(shell).map(|object| owned_form(&object)).unwrap_or_default()
+    Object::try_new(shell).map(|object| owned_form(&object, status)).unwrap_or_default()
 }
 
 /// The uids of an object's owners.

@@ -90,8 +90,8 @@ pub(crate) enum LiveEvent {
     Upserted(Box<LiveRecord>),
     /// Gone, as of this version.
     Removed(ObjectRef, Str),
-    /// The list is complete.
-    Listed(Str),
+    /// The list of this namespace or of all is complete, as of this version.
+    Listed(Str, Str),
     NotServed,
     Failing(String),
 }
@@ -239,7 +239,7 @@ impl ClusterState {
     pub(crate) fn take(&mut self, record: LiveRecord) {
         if !self.live.is_removed_since(&record) {
             let wanted = self.wanted.contains(&record.key);
-            self.live.upsert(record, wanted);
+            self.live.answered(record, wanted);
         }
     }
 }
@@ -284,7 +284,7 @@ async fn watch_kind(
                 WatchEvent::Deleted(object) => {
                     LiveEvent::Removed(object.object_ref(), object.resource_version().into())
                 }
-                WatchEvent::Listed => LiveEvent::Listed(namespace.clone()),
+                WatchEvent::Listed(version) => LiveEvent::Listed(namespace.clone(), version),
                 WatchEvent::NotServed => LiveEvent::NotServed,
                 WatchEvent::Failing(problem) => LiveEvent::Failing(problem),
             };

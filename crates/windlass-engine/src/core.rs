@@ -172,6 +172,8 @@ pub(crate) struct Core {
     pub(crate) seen: HashSet<UnitId>,
     /// How the work is shared with other replicas.
     elsewhere: Elsewhere,
+    /// How often a Unit of our own came or went.
+    n_neighbour_changes: u64,
     /// Secrets seen during a list.
     pub(crate) seen_secrets: HashSet<Str>,
     /// Now, as of the beginning of the round.
@@ -258,6 +260,7 @@ impl Core {
             listed: Listed::default(),
             seen: HashSet::new(),
             elsewhere: Elsewhere::new(sharing.map(|sharing| sharing.settled)),
+            n_neighbour_changes: 0,
             seen_secrets: HashSet::new(),
             now: Time::from_unix(0),
         };
@@ -399,9 +402,9 @@ impl Core {
                 let Some(state) = self.clusters.get_mut(cluster) else { return };
                 vec![state.live.removed_at(&key, &version)]
             }
-            LiveEvent::Listed(namespace) => {
+            LiveEvent::Listed(namespace, version) => {
                 state.set_synced(kind, &namespace);
-                let touched = state.live.end_listing(kind, &namespace);
+                let touched = state.live.end_listing(kind, &namespace, &version);
                 // Whoever waited for this list is looked at: it cannot be told from here who did.
                 self.touch_cluster(cluster);
                 touched

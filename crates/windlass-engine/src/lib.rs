@@ -64,7 +64,10 @@ pub use config::{EngineConfig, StoreBucket};
 pub use credentials::Credentials;
 pub use fetching::{FetchError, FetchedSource, SourceStores, fetch_sources};
 pub use metrics::Metrics;
-pub use offline::{OfflineDeletion, OfflineInput, OfflinePlan, deletion_offline, plan_offline, renderer_of};
+pub use offline::{
+    OfflineDeletion, OfflineDeletionPlan, OfflineInput, OfflinePlan, deletion_offline, deletion_plan_offline,
+    plan_offline, renderer_of,
+};
 pub use orphaned::{OrphanedInput, orphaned};
 pub use preview::{ObjectPreview, Preview, PreviewChange, PreviewError, PreviewInput, preview};
 pub use reach::Reach;

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use windlass_kube::{GroupKind, ObjectRef, Str};
 use windlass_model::LiveRecord;
@@ -29,17 +30,32 @@ pub(crate) struct LiveIndex {
     resident_news: HashSet<(Str, Option<Str>)>,
     /// At which version objects went that were deleted last, by the hashes of their names; and those before them.
     removed: [HashMap<u64, u64>; 2],
+    /// At which version kinds were listed last, by namespace (empty for all): what is not known since was not there.
+    listed: HashMap<GroupKind, HashMap<Str, u64>>,
 }
 
 /// An owner of an owner, as many times over, is far more than any controller makes; a circle ends here.
 const MAX_OWNERS: usize = 16;
 
 /// The objects of one namespace.
-#[derive(Default)]
 struct Residents {
+    /// Another one after each change; no two namespaces, of whatever cluster, ever have the same.
+    version: u64,
     objects: HashMap<ObjectRef, Resident>,
     /// The same by their uids, for finding owners.
     by_uid: HashMap<Str, ObjectRef>,
+}
+
+/// The next version of some namespace's objects.
+fn next_version() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Default for Residents {
+    fn default() -> Self {
+        Self { version: next_version(), objects: HashMap::new(), by_uid: HashMap::new() }
+    }
 }
 
 impl Residents {
@@ -156,6 +172,11 @@ impl LiveIndex {
         self.residents.get(namespace).into_iter().flat_map(|residents| &residents.objects)
     }
 
+    /// Changes with what [`residents`](Self::residents) answers.
+    pub(crate) fn residents_version(&self, namespace: &str) -> u64 {
+        self.residents.get(namespace).map_or(0, |residents| residents.version)
+    }
+
     /// Where objects came or went since this was asked last, each with the instance that it belongs or belonged to: by
     /// its own mark, or that of an owner.
     pub(crate) fn resident_news(&mut self) -> HashSet<(Str, Option<Str>)> {
@@ -169,6 +190,7 @@ impl LiveIndex {
         if before == now {
             return;
         }
+        residents.version = next_version();
         for mut top in before.into_iter().chain(now) {
             for _ in 0..MAX_OWNERS {
                 let Some(owner) = top.owners.first().filter(|_| top.instance.is_none()) else { break };
@@ -187,10 +209,36 @@ impl LiveIndex {
         self.records.len()
     }
 
-    /// Takes in the state of an object. `keep` says that it is wanted although it carries no mark.
+    /// Takes in the state of an object, as a list or a watch told it. `keep` says that it is wanted although it carries
+    /// no mark.
     ///
     /// Answers whom it touches; nobody when nothing changed that matters.
     pub(crate) fn upsert(&mut self, record: LiveRecord, keep: bool) -> Touched {
+        self.note_seen(&record.key);
+        self.take_in(record, keep)
+    }
+
+    /// Takes in the state of an object, as a call answered it: whether it is there still, a list that is under way may
+    /// know better.
+    pub(crate) fn answered(&mut self, record: LiveRecord, keep: bool) -> Touched {
+        if record.resource_version.parse::<u64>().is_err() {
+            self.note_seen(&record.key);
+        }
+        self.take_in(record, keep)
+    }
+
+    /// Notes that lists which are under way have brought an object, or need not.
+    fn note_seen(&mut self, key: &ObjectRef) {
+        let Some(lists) = self.listing.get_mut(&key.group_kind()) else { return };
+        let hash = self.hasher.hash_one(key);
+        for (namespace, seen) in lists {
+            if namespace.is_empty() || *namespace == key.namespace {
+                seen.insert(hash);
+            }
+        }
+    }
+
+    fn take_in(&mut self, record: LiveRecord, keep: bool) -> Touched {
         if !self.residents.is_empty() {
             let (uid, owners) = (record.uid.clone(), record.owners.clone());
             let resident = Resident { uid, owners, instance: record.instance.clone() };
@@ -199,13 +247,6 @@ impl LiveIndex {
         let key = record.key.clone();
         let hash = self.hasher.hash_one(&key);
         let wanted = keep || record.instance.is_some();
-        if let Some(lists) = self.listing.get_mut(&key.group_kind()) {
-            for (namespace, seen) in lists {
-                if namespace.is_empty() || *namespace == key.namespace {
-                    seen.insert(hash);
-                }
-            }
-        }
         if !wanted {
             let was_there = self.drop_record(&key);
             self.others.insert(hash);
@@ -293,12 +334,20 @@ impl LiveIndex {
         if is_gone { self.remove(key) } else { Touched::default() }
     }
 
-    /// Whether the object went after it was as `record` says: the watch can overtake the answer to a call.
+    /// Whether the object went after it was as `record` says: a watch or a list can overtake the answer to a call.
     pub(crate) fn is_removed_since(&self, record: &LiveRecord) -> bool {
+        let Ok(version) = record.resource_version.parse::<u64>() else { return false };
         let hash = self.hasher.hash_one(&record.key);
         let removed = self.removed.iter().filter_map(|removed| removed.get(&hash)).max();
-        let version = record.resource_version.parse::<u64>().ok();
-        removed.zip(version).is_some_and(|(removed, version)| version <= *removed)
+        removed.is_some_and(|removed| version <= *removed)
+            || (version <= self.listed_at(&record.key) && matches!(self.get(&record.key), Known::Absent))
+    }
+
+    /// The version of the last list that would have brought an object.
+    fn listed_at(&self, key: &ObjectRef) -> u64 {
+        let Some(lists) = self.listed.get(&key.group_kind()) else { return 0 };
+        let here = lists.get(&key.namespace).copied().unwrap_or(0);
+        here.max(lists.get("").copied().unwrap_or(0))
     }
 
     /// A list of `kind` begins, in a namespace or (an empty name) everywhere.
@@ -306,13 +355,22 @@ impl LiveIndex {
         self.listing.entry(kind).or_default().insert(namespace, Seen::default());
     }
 
-    /// The list of `kind` is complete: what it did not bring is gone.
-    pub(crate) fn end_listing(&mut self, kind: &GroupKind, namespace: &Str) -> Vec<Touched> {
+    /// The list of `kind` is complete, as of `version`: what it did not bring is gone, unless an answer told of a later
+    /// state of it.
+    pub(crate) fn end_listing(&mut self, kind: &GroupKind, namespace: &Str, version: &str) -> Vec<Touched> {
+        let version = version.parse::<u64>().ok();
         let Some(lists) = self.listing.get_mut(kind) else { return Vec::new() };
         let Some(seen) = lists.remove(namespace) else { return Vec::new() };
         if lists.is_empty() {
             self.listing.remove(kind);
         }
+        if let Some(version) = version {
+            self.listed.entry(kind.clone()).or_default().insert(namespace.clone(), version);
+        }
+        let is_later = |key: &&ObjectRef| {
+            let told = self.record(key).and_then(|record| record.resource_version.parse::<u64>().ok());
+            told.zip(version).is_some_and(|(told, version)| told > version)
+        };
         let residents = self.residents.values().flat_map(|residents| residents.objects.keys());
         let residents = residents.filter(|key| !self.records.contains(*key));
         let gone: Vec<ObjectRef> = self
@@ -323,6 +381,7 @@ impl LiveIndex {
             .filter(|key| key.kind == kind.kind && key.group == kind.group)
             .filter(|key| namespace.is_empty() || key.namespace == *namespace)
             .filter(|key| !seen.contains(&self.hasher.hash_one(key)))
+            .filter(|key| !is_later(key))
             .cloned()
             .collect();
         gone.iter().map(|key| self.remove(key)).collect()
@@ -332,7 +391,9 @@ impl LiveIndex {
     pub(crate) fn forget_kind(&mut self, kind: &GroupKind) -> Vec<Touched> {
         self.listing.remove(kind);
         self.begin_listing(kind.clone(), Str::default());
-        self.end_listing(kind, &Str::default())
+        let gone = self.end_listing(kind, &Str::default(), "");
+        self.listed.remove(kind);
+        gone
     }
 
     fn drop_record(&mut self, key: &ObjectRef) -> Option<Option<Str>> {
@@ -417,7 +478,7 @@ mod tests {
             images: Box::default(),
             last_writer: None,
             applied: None,
-            created: Str::default(),
+            begun: Str::default(),
         }
     }
 
@@ -453,10 +514,41 @@ mod tests {
         let everywhere = Str::default();
         index.begin_listing(kind.clone(), everywhere.clone());
         index.upsert(record("b", 3, Some("app")), false);
-        let touched = index.end_listing(&kind, &everywhere);
+        let touched = index.end_listing(&kind, &everywhere, "9");
         assert_eq!(touched.len(), 1);
         assert_eq!(touched[0].instances, ["app"]);
         assert_eq!(index.of_instance("app").count(), 1);
+    }
+
+    #[test]
+    fn the_answer_to_a_call_brings_nothing_back_that_a_list_no_longer_shows() {
+        let mut index = LiveIndex::default();
+        let (kind, everywhere) = (GroupKind::new("", "ConfigMap"), Str::default());
+        let list = |index: &mut LiveIndex, version: &str| {
+            index.begin_listing(kind.clone(), everywhere.clone());
+            index.upsert(record("there", 3, Some("app")), false);
+            // Answers come at any time; what is older than the list says nothing that the list does not know better.
+            index.answered(record("gone", 5, Some("app")), false);
+            index.answered(record("new", 12, Some("app")), false);
+            index.end_listing(&kind, &everywhere, version)
+        };
+        assert_eq!(list(&mut index, "9").len(), 1);
+        let known = |index: &LiveIndex, name: &str| index.record(&record(name, 0, None).key).is_some();
+        assert!(known(&index, "there") && !known(&index, "gone") && known(&index, "new"));
+        assert!(index.is_removed_since(&record("gone", 9, Some("app"))));
+        assert!(!index.is_removed_since(&record("gone", 10, Some("app"))));
+        assert!(!index.is_removed_since(&record("there", 4, Some("app"))));
+        // Of a namespace's list only what is in that namespace.
+        let mut index = LiveIndex::default();
+        index.begin_listing(kind.clone(), "other".into());
+        index.end_listing(&kind, &"other".into(), "9");
+        assert!(!index.is_removed_since(&record("gone", 5, Some("app"))));
+        index.begin_listing(kind.clone(), "ns".into());
+        index.end_listing(&kind, &"ns".into(), "9");
+        assert!(index.is_removed_since(&record("gone", 5, Some("app"))));
+        // A kind that is not served any more may come back with versions of its own.
+        index.forget_kind(&kind);
+        assert!(!index.is_removed_since(&record("gone", 5, Some("app"))));
     }
 
     #[test]
@@ -473,9 +565,9 @@ mod tests {
         index.begin_listing(kind.clone(), "one".into());
         index.begin_listing(kind.clone(), "two".into());
         index.upsert(in_namespace("b", 2, "two"), false);
-        assert_eq!(index.end_listing(&kind, &"two".into()), []);
-        assert_eq!(index.end_listing(&kind, &"one".into()).len(), 1);
-        assert_eq!(index.end_listing(&kind, &"one".into()), []);
+        assert_eq!(index.end_listing(&kind, &"two".into(), "9"), []);
+        assert_eq!(index.end_listing(&kind, &"one".into(), "9").len(), 1);
+        assert_eq!(index.end_listing(&kind, &"one".into(), "9"), []);
         assert_eq!(index.of_instance("app").count(), 1);
     }
 
@@ -503,14 +595,18 @@ mod tests {
         pod.key.name = "lost".into();
         pod.owners = ["uid-of-nobody".into()].into();
         assert!(told(&mut index, pod).is_empty());
+        let version = index.residents_version("ns");
+        assert!(told(&mut index, record("stray", 3, None)).is_empty());
+        assert_eq!(index.residents_version("ns"), version);
         // Whom it belonged to before is told of, too.
         assert_eq!(told(&mut index, record("other", 1, None)), std::slice::from_ref(&nobody));
+        assert_ne!(index.residents_version("ns"), version);
         assert_eq!(told(&mut index, record("other", 2, Some("app"))), [nobody.clone(), mine]);
         // A list that does not bring it shows that it is gone, though no Unit has it.
         let kind = GroupKind::new("", "ConfigMap");
         index.begin_listing(kind.clone(), Str::default());
         index.upsert(record("mine", 3, Some("app")), false);
-        index.end_listing(&kind, &Str::default());
+        index.end_listing(&kind, &Str::default(), "9");
         assert!(index.resident_news().contains(&(namespace, nobody)));
         let left: Vec<&str> = index.residents("ns").map(|(key, _)| key.name.as_str()).collect();
         assert_eq!(left, ["mine"]);

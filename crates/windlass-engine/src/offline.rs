@@ -1,17 +1,20 @@
 //! What a sync would do, found out from files alone: the same lowering, preparing and planning as in the loop.
 
+mod deletion;
+
+pub use deletion::{OfflineDeletion, OfflineDeletionPlan, deletion_offline, deletion_plan_offline};
+
 use std::sync::Arc;
 
 use windlass_argo::{Lowered, Project, ProjectProblem, Settings, lower, project_name};
 use windlass_assess::cel::CelChecks;
 use windlass_kube::{Object, ObjectRef, Value, value};
 use windlass_model::{
-    Automation, Desired, Diagnostic, DiagnosticKind, Generation, LiveRecord, Manifest, Phase, Plan,
-    Propagation, Renderer, Time,
+    Automation, Desired, Diagnostic, DiagnosticKind, Generation, LiveRecord, Manifest, Plan, Renderer, Time,
 };
 use windlass_plan::{
-    Comparison, DeletionStage, HookInput, Marks, PlanInput, Prepared, WindowVerdict, check, compare,
-    deletion_stage, hook_keys, owned_form, plan, plan_deletion, prepare, window_verdict,
+    Comparison, HookInput, Marks, PlanInput, Prepared, WindowVerdict, check, compare, owned_form, plan,
+    prepare, window_verdict,
 };
 
 use crate::arrival::{Lens, checks};
@@ -54,7 +57,7 @@ pub struct OfflinePlan {
 /// brings, and those of which an object is live; any other is taken for namespaced.
 #[must_use]
 pub fn plan_offline(input: &OfflineInput<'_>) -> OfflinePlan {
-    let Read { lowered, prepared, live, mut diagnostics } = Read::of(input);
+    let Read { lowered, prepared, live, mut diagnostics, .. } = Read::of(input);
     let unit = &lowered.unit;
     diagnostics.extend(prepared.diagnostics);
     let desired: Vec<(Desired, Comparison)> = prepared
@@ -127,6 +130,7 @@ struct Read<'a> {
     lowered: Lowered,
     prepared: Prepared,
     live: Vec<(LiveRecord, &'a Object)>,
+    lens: Lens,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -160,6 +164,7 @@ impl<'a> Read<'a> {
             field_manager: unit.ownership.field_manager.clone(),
             tracking: settings.tracking(),
             installation: Some(settings.installation()),
+            status: settings.comparing.status,
             marks: Marks::ARGO,
             checks: checks(&settings.customizations),
             own_checks: OwnChecks::default(),
@@ -169,68 +174,8 @@ impl<'a> Read<'a> {
             Err(error) => diagnostics.push(Diagnostic::new(DiagnosticKind::InvalidSpec, error.to_string())),
         }
         let live = input.live.iter().map(|object| (record_of_file(&lens, object), object)).collect();
-        Read { lowered, prepared, live, diagnostics }
+        Read { lowered, prepared, live, lens, diagnostics }
     }
-}
-
-/// What one look at the deletion of an Application asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OfflineDeletion {
-    /// The hooks of this phase: how far they are.
-    Hooks(Phase, DeletionStage),
-    /// These objects are to be deleted.
-    Delete(Plan),
-    /// These are on their way out.
-    AwaitGone(Vec<ObjectRef>),
-    /// Nothing is left to do: the Application itself goes.
-    Gone,
-}
-
-/// Finds out the next step of a deletion without a server: as the engine does when it looks at an Application that is
-/// being deleted.
-///
-/// Without `propagation` the objects stay, and only hooks run. `through` is the phase whose hooks were found
-/// [`Done`](DeletionStage::Done) last. `input.now` is when the deletion was asked for.
-#[must_use]
-pub fn deletion_offline(
-    input: &OfflineInput<'_>,
-    propagation: Option<Propagation>,
-    through: Option<Phase>,
-) -> OfflineDeletion {
-    let Read { lowered, prepared, live, .. } = Read::of(input);
-    let unit = &lowered.unit;
-    let records: Vec<&LiveRecord> = live.iter().map(|(record, _)| record).collect();
-    let hooks = HookInput {
-        hooks: &prepared.hooks,
-        live: &records,
-        revision: input.revision,
-        started: input.now,
-        resumed: true,
-    };
-    let generation = Generation(1);
-    let stage = |phase| deletion_stage(unit, generation, phase, &hooks, unit.policy.prune_propagation);
-    let has = |phase| prepared.hooks.iter().any(|hook| hook.phases.contains(&phase));
-    if has(Phase::PreDelete) && through.is_none() {
-        return OfflineDeletion::Hooks(Phase::PreDelete, stage(Phase::PreDelete));
-    }
-    let later = hook_keys(unit, &hooks, Phase::PostDelete);
-    let left: Vec<&LiveRecord> = records
-        .iter()
-        .copied()
-        .filter(|live| propagation.is_some() && live.instance.as_ref() == Some(&unit.ownership.instance))
-        .filter(|live| live.owners.is_empty() && !live.keep_on_delete && !later.contains(&live.key))
-        .collect();
-    let plan = plan_deletion(unit, generation, &left, propagation.unwrap_or_default());
-    if !plan.is_empty() {
-        return OfflineDeletion::Delete(plan);
-    }
-    if !left.is_empty() {
-        return OfflineDeletion::AwaitGone(left.into_iter().map(|live| live.key.clone()).collect());
-    }
-    if has(Phase::PostDelete) && through != Some(Phase::PostDelete) {
-        return OfflineDeletion::Hooks(Phase::PostDelete, stage(Phase::PostDelete));
-    }
-    OfflineDeletion::Gone
 }
 
 fn stand_in_application() -> Object {
@@ -261,7 +206,7 @@ fn compare_files(desired: &Desired, live: Option<(&LiveRecord, &Object)>) -> Com
     if has_owners {
         return compare(desired.digest, Some(record), None);
     }
-    if is_within(&owned_form(&desired.object), &object.to_value()) {
+    if is_within(&owned_form(&desired.object, false), &object.to_value()) {
         Comparison::InSync
     } else {
         Comparison::Changed

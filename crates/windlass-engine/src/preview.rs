@@ -208,7 +208,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
         // What does not count is not shown as a difference; it is on neither side.
         let live = match &normalised {
             Some(both) => Some(comparable(&both.live)),
-            None => live.as_ref().map(comparable),
+            None => live.as_ref().map(|live| comparable(&normalise(live, live, &rules).live)),
         };
         let (change, predicted) = match predicted {
             Err(error)
@@ -240,7 +240,7 @@ pub async fn preview(input: &PreviewInput<'_>) -> Result<Preview, PreviewError> 
         objects.push(ObjectPreview {
             key: live.object_ref(),
             change: PreviewChange::Prune,
-            live: Some(comparable(&live)),
+            live: Some(comparable(&normalise(&live, &live, &rules).live)),
             predicted: None,
             differences: Vec::new(),
         });

@@ -22,6 +22,32 @@ pub struct SystemComparing {
     pub ignore_aggregated_roles: bool,
     /// Fields of custom resources with a known type.
     pub known_types: Box<[KnownType]>,
+    /// Of which objects a declared `status` counts.
+    pub status: CountedStatus,
+}
+
+/// Of which objects a declared `status` counts. Where it does not, it is neither applied nor compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CountedStatus {
+    /// Of none.
+    #[default]
+    None,
+    /// Of all but definitions of kinds.
+    AllButDefinitions,
+    /// Of all.
+    All,
+}
+
+impl CountedStatus {
+    /// Whether that of objects of a kind counts.
+    #[must_use]
+    pub fn of(self, group: &str, kind: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::AllButDefinitions => (group, kind) != ("apiextensions.k8s.io", "CustomResourceDefinition"),
+            Self::All => true,
+        }
+    }
 }
 
 /// Fields of some objects that do not count.

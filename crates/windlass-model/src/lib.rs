@@ -34,7 +34,7 @@ mod window;
 
 pub use archive::archive_url;
 pub use bucket::{BucketAddress, BucketAddressError, BucketService};
-pub use comparing::{Comparing, IgnoreRule, KnownType, SystemComparing};
+pub use comparing::{Comparing, CountedStatus, IgnoreRule, KnownType, SystemComparing};
 pub use desired::{Desired, DesiredHook, Manifest, Origin};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use digest::Digest;

@@ -49,8 +49,9 @@ pub struct LiveRecord {
     pub last_writer: Option<Box<(Str, Str)>>,
     /// When our field manager last applied it; `None` when it never did, or the time cannot be read.
     pub applied: Option<Time>,
-    /// `metadata.creationTimestamp` as written.
-    pub created: Str,
+    /// Of a hook, which attempt of a sync made it, as it says itself; where it does not, its
+    /// `metadata.creationTimestamp`. Of anything else nothing.
+    pub begun: Str,
 }
 
 /// Proof that an object was in sync: what was applied, and what our fields read afterwards.

@@ -52,14 +52,16 @@ pub fn compare(desired: Digest, live: Option<&LiveRecord>, receipt: Option<&Rece
 }
 
 /// The part of an object whose ownership server-side apply tracks: without what names the object, without what
-/// the server alone sets, and without nulls, which own nothing.
+/// the server alone sets, and without nulls, which own nothing. Its `status` is in it where that counts.
 #[must_use]
-pub fn owned_form(object: &Object) -> Value {
+pub fn owned_form(object: &Object, status: bool) -> Value {
     let mut value = object.to_value();
     let map = value.object_mut();
     map.remove("apiVersion");
     map.remove("kind");
-    map.remove("status");
+    if !status {
+        map.remove("status");
+    }
     if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
         for key in [
             "name",

@@ -9,8 +9,8 @@ use windlass_model::{
     Unit, Wave, tracking,
 };
 
-use crate::HookInput;
 use crate::kind_rank;
+use crate::{HookInput, Marks};
 
 /// How many characters of a revision stand in a generated name: as Argo CD 3.6 has it (`sync_context.go`).
 const REVISION_LETTERS: usize = 7;
@@ -20,11 +20,15 @@ const REVISION_LETTERS: usize = 7;
 /// `<generateName><7 letters of the revision>-<phase>-<seconds since 1970>`, as Argo CD 3.6 makes it.
 #[must_use]
 pub fn hook_name(generate_name: &str, revision: &str, phase: Phase, started: Time) -> String {
-    let short = match revision.char_indices().nth(REVISION_LETTERS) {
+    let short = short(revision);
+    format!("{generate_name}{}", format!("{short}-{}-{}", phase.as_str(), started.unix()).to_lowercase())
+}
+
+fn short(revision: &str) -> &str {
+    match revision.char_indices().nth(REVISION_LETTERS) {
         Some((end, _)) => &revision[..end],
         None => revision,
-    };
-    format!("{generate_name}{}", format!("{short}-{}-{}", phase.as_str(), started.unix()).to_lowercase())
+    }
 }
 
 /// What is done after a sync failed when `n_begun` of its waves had begun: hooks whose policy says so are deleted,
@@ -105,12 +109,12 @@ pub fn deletion_stage(
 ) -> DeletionStage {
     let mut steps = hook_steps(unit, input, &[phase]);
     steps.sort_by(|(_, a_wave, a), (_, b_wave, b)| (a_wave, a.order, &a.key).cmp(&(b_wave, b.order, &b.key)));
-    let made = |steps: Vec<Step>| Plan {
+    let made = |number: i32, steps: Vec<Step>| Plan {
         unit: unit.id.clone(),
         generation,
         field_manager: unit.ownership.field_manager.clone(),
         former_managers: unit.ownership.former_managers.clone(),
-        waves: if steps.is_empty() { vec![] } else { vec![Wave { phase, steps, ..Wave::default() }] },
+        waves: if steps.is_empty() { vec![] } else { vec![Wave { phase, number, steps, ..Wave::default() }] },
         on_failure: Vec::new(),
         verify_first: false,
     };
@@ -119,7 +123,9 @@ pub fn deletion_stage(
         ..deletion(step, Reason::HookEnded)
     };
     let live = |step: &Step| input.live.iter().find(|live| live.key == step.key);
+    let mut last = 0;
     for wave in steps.chunk_by(|(_, a, _), (_, b, _)| a == b) {
+        last = wave[0].1;
         let (mut absent, mut waiting, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (_, _, step) in wave {
             let health = live(step).map(|live| live.health.as_ref().map(|health| health.status));
@@ -131,10 +137,10 @@ pub fn deletion_stage(
             }
         }
         if !failed.is_empty() {
-            return DeletionStage::Failed(made(failed));
+            return DeletionStage::Failed(made(last, failed));
         }
         if !absent.is_empty() {
-            return DeletionStage::Run(made(absent));
+            return DeletionStage::Run(made(last, absent));
         }
         if !waiting.is_empty() {
             return DeletionStage::Waiting(waiting);
@@ -144,7 +150,7 @@ pub fn deletion_stage(
         live(step).is_some_and(|live| !live.terminating)
             && step.hook().is_some_and(|role| role.delete.succeeded || !role.delete.failed)
     });
-    DeletionStage::Done(made(ended.map(delete).collect()))
+    DeletionStage::Done(made(last.saturating_add(1), ended.map(delete).collect()))
 }
 
 /// The names that the hooks of a phase have.
@@ -167,6 +173,8 @@ pub(crate) fn hook_steps(unit: &Unit, input: &HookInput<'_>, phases: &[Phase]) -
 fn hook_step(unit: &Unit, input: &HookInput<'_>, hook: &DesiredHook, phase: Phase) -> Step {
     let mut key = hook.desired.key.clone();
     let mut object = hook.desired.object.clone();
+    let attempt = ["metadata", "annotations", Marks::ARGO.hook_attempt];
+    Arc::make_mut(&mut object).set_at(&attempt, input.attempt());
     if key.name.is_empty() {
         let generate_name = object.str_at(&["metadata", "generateName"]);
         let name = hook_name(generate_name, input.revision, phase, input.started);
@@ -266,22 +274,28 @@ impl HookInput<'_> {
         self.live(step).is_some() && !self.goes_on(step)
     }
 
+    /// Names this attempt of a sync, on the hooks that it makes. A process that takes over reads when the sync began from
+    /// the Application's status, so that it finds the same name, whatever the clocks say.
+    fn attempt(&self) -> String {
+        format!("{}-{}", short(self.revision), self.started.unix())
+    }
+
     /// Whether a hook is there that this very sync has begun, before it was cut short: then that one goes on. The
     /// revision is the same, so the hook is declared as it was. It is not applied once more: whoever suspended or
     /// released it meanwhile would be overruled.
+    ///
+    /// One that does not say which attempt made it was not made by us, or by an older version of ours: then the API
+    /// server's clock has to tell.
     fn goes_on(&self, step: &Step) -> bool {
         self.resumed
             && step.hook().is_some()
             && self.live(step).is_some_and(|live| {
-                !live.terminating && created(live).is_some_and(|created| created >= self.started)
+                let made_since = || live.begun.parse::<Time>().is_ok_and(|created| created >= self.started);
+                !live.terminating && (live.begun == self.attempt() || made_since())
             })
     }
 
     fn live(&self, step: &Step) -> Option<&LiveRecord> {
         self.live.iter().find(|live| live.key == step.key).copied()
     }
-}
-
-fn created(live: &LiveRecord) -> Option<Time> {
-    live.created.parse().ok()
 }

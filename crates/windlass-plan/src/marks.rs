@@ -42,6 +42,8 @@ pub struct Marks {
     pub foreign_policy: &'static str,
     /// Whether a hook runs when drift is undone, too: `true`.
     pub hook_when_healing: &'static str,
+    /// Put on a hook that is run: which attempt of a sync made it.
+    pub hook_attempt: &'static str,
     /// A finalizer that another tool puts on hooks that it runs, and takes off when they have ended.
     pub hook_finalizer: &'static str,
     /// What is done about fields that others added: `off`, `report` or `revert`.
@@ -61,6 +63,7 @@ impl Marks {
         foreign_wave: "helm.sh/hook-weight",
         foreign_policy: "helm.sh/resource-policy",
         hook_when_healing: "windlass.dev/hook-when-healing",
+        hook_attempt: "windlass.dev/hook-attempt",
         hook_finalizer: "argocd.argoproj.io/hook-finalizer",
         strict: "windlass.dev/strict",
     };

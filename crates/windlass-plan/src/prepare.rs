@@ -179,12 +179,15 @@ fn prepare_one(
     if gvk.kind != "CustomResourceDefinition" && !object.name().is_empty() {
         tracking::stamp(&mut object, &unit.ownership, &unit.target.namespace);
     }
-    object.remove_at(&["status"]);
+    let status = unit.comparing.system.status.of(&gvk.group, &gvk.kind);
+    if !status {
+        object.remove_at(&["status"]);
+    }
     object.remove_at(&["metadata", "managedFields"]);
     let desired = Desired {
         key: object.object_ref(),
         gvk: gvk.clone(),
-        digest: Digest::of_value(&owned_form(&object)),
+        digest: Digest::of_value(&owned_form(&object, status)),
         object: Arc::new(object),
         origin: manifest.origin.clone(),
         wave,

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use support::{desired, live, object, scope, shown, unit};
 use windlass_kube::{Object, Value};
 use windlass_model::{
-    Action, Digest, Generation, LiveRecord, Manifest, Origin, Permissions, Plan, Propagation, Receipt,
-    Selection,
+    Action, CountedStatus, Digest, Generation, LiveRecord, Manifest, Origin, Permissions, Plan, Propagation,
+    Receipt, Selection, SystemComparing,
 };
 use windlass_plan::{
     Comparison, HookInput, Marks, PlanInput, check, compare, owned_form, plan, plan_deletion, prepare,
@@ -160,7 +160,7 @@ fn deleting_a_unit_leaves_what_asks_to_be_kept() {
 #[test]
 fn comparing_needs_no_call_where_a_receipt_or_the_fields_prove_it() {
     let object = object("ConfigMap", "a", "");
-    let desired = Digest::of_value(&owned_form(&object));
+    let desired = Digest::of_value(&owned_form(&object, false));
     let other = Digest::of_bytes(b"normalised by the server");
     let as_applied = LiveRecord { owned: Some(desired), ..live("ConfigMap", "a") };
     let normalised = LiveRecord { owned: Some(other), ..live("ConfigMap", "a") };
@@ -177,6 +177,24 @@ fn comparing_needs_no_call_where_a_receipt_or_the_fields_prove_it() {
     assert_eq!(compare(desired, Some(&unowned), None), Comparison::Unowned);
 }
 
+/// A status that counts is applied and compared with what is owned; any other is no part of what is declared.
+#[test]
+fn a_declared_status_is_kept_where_it_counts() {
+    let mut object = object("ConfigMap", "a", "");
+    object.set_at(&["status", "phase"], "Ready");
+    let manifests = [Manifest { object, origin: Origin { file: "a.yaml".into(), line: 1 } }];
+    let prepared = |status| {
+        let mut unit = unit();
+        unit.comparing.system = Arc::new(SystemComparing { status, ..SystemComparing::default() });
+        let permissions = Permissions::everything("default");
+        prepare(&unit, &permissions, &manifests, scope, &Marks::ARGO).desired.remove(0)
+    };
+    let (left_out, counted) = (prepared(CountedStatus::None), prepared(CountedStatus::All));
+    assert_eq!(left_out.object.at(&["status"]), None);
+    assert_eq!(counted.object.str_at(&["status", "phase"]), "Ready");
+    assert_ne!(left_out.digest, counted.digest);
+}
+
 #[test]
 fn the_owned_form_drops_what_is_never_owned() {
     let mut object = object("ConfigMap", "a", "");
@@ -186,7 +204,7 @@ fn the_owned_form_drops_what_is_never_owned() {
     object.set_at(&["data", "kept"], "1");
     object.set_at(&["status", "phase"], "Active");
     assert_eq!(
-        format!("{:?}", owned_form(&object)),
+        format!("{:?}", owned_form(&object, false)),
         r#"{"data":{"kept":"1"},"metadata":{"labels":{"x":"y"}}}"#
     );
 }

@@ -212,6 +212,7 @@ impl Core {
                         field_manager: unit.lowered.unit.ownership.field_manager.clone(),
                         tracking: self.settings.tracking(),
                         installation: Some(self.settings.installation()),
+                        status: self.settings.comparing.status,
                         marks: windlass_plan::Marks::ARGO,
                         checks: crate::arrival::checks(&self.settings.customizations),
                         own_checks: OwnChecks::default(),

@@ -49,7 +49,7 @@ impl Core {
                 self.forget_elsewhere(&id);
                 self.forget_unit(&id);
             }
-            WatchEvent::Listed => {
+            WatchEvent::Listed(_) => {
                 let gone: Vec<UnitId> = self
                     .units
                     .keys()
@@ -246,7 +246,7 @@ impl Core {
                 self.declared_projects.remove(&name);
                 self.take_project(&name);
             }
-            WatchEvent::Listed | WatchEvent::NotServed => self.listed.projects = true,
+            WatchEvent::Listed(_) | WatchEvent::NotServed => self.listed.projects = true,
             WatchEvent::Listing => {}
             WatchEvent::Failing(problem) => tracing::warn!(%problem, "projects cannot be watched"),
         }
@@ -301,7 +301,7 @@ impl Core {
                 }
                 _ => {}
             },
-            WatchEvent::Listed | WatchEvent::NotServed => self.listed.settings = true,
+            WatchEvent::Listed(_) | WatchEvent::NotServed => self.listed.settings = true,
             WatchEvent::Deleted(object) => {
                 if self.setting_maps.remove(object.name()).is_some() {
                     self.take_settings();
@@ -347,7 +347,7 @@ impl Core {
                 }
             }
             WatchEvent::Deleted(object) => self.set_secret(object.name().into(), None),
-            WatchEvent::Listed => {
+            WatchEvent::Listed(_) => {
                 let gone: Vec<Str> =
                     self.secrets.keys().filter(|name| !self.seen_secrets.contains(*name)).cloned().collect();
                 gone.into_iter().for_each(|name| self.set_secret(name, None));

@@ -50,6 +50,8 @@ pub(super) struct Elsewhere {
     leaving: HashSet<UnitId>,
     /// What was deleted since Units were last to be read anew.
     gone: HashSet<UnitId>,
+    /// How often a Unit came or went.
+    n_changes: u64,
 }
 
 /// A Unit of another replica.
@@ -72,6 +74,7 @@ impl Elsewhere {
             under_way: HashMap::new(),
             leaving: HashSet::new(),
             gone: HashSet::new(),
+            n_changes: 0,
         }
     }
 
@@ -83,13 +86,15 @@ impl Elsewhere {
         for dependency in &stranger.depends_on {
             *self.awaited.entry(dependency.clone()).or_default() += 1;
         }
-        if let Some(before) = self.units.insert(id, stranger) {
-            self.uncount(&before);
+        match self.units.insert(id, stranger) {
+            Some(before) => self.uncount(&before),
+            None => self.n_changes += 1,
         }
     }
 
     fn remove(&mut self, id: &UnitId) -> Option<Stranger> {
         let stranger = self.units.remove(id)?;
+        self.n_changes += 1;
         self.uncount(&stranger);
         Some(stranger)
     }
@@ -115,6 +120,11 @@ impl Elsewhere {
     /// The Units of others, by name.
     pub(super) fn ids(&self) -> impl Iterator<Item = &UnitId> {
         self.units.keys()
+    }
+
+    /// Changes with [`ids`](Self::ids).
+    pub(super) fn version(&self) -> u64 {
+        self.n_changes
     }
 
     /// Whether a Unit is on its way to another replica: nothing is begun there any more.

@@ -26,6 +26,7 @@ impl Core {
     /// Writes what was found out, if it is news.
     pub(super) fn report(&mut self, unit: &mut UnitState, cluster: &ClusterKey, compared: &Compared) {
         self.note_contest(unit, compared);
+        let orphaned = self.orphan_diagnostic(unit, cluster);
         let Some(state) = self.clusters.get(cluster) else { return };
         let Some(rendered) = &unit.rendered else { return };
         let mut objects = Vec::with_capacity(rendered.objects.len() + compared.extra.len());
@@ -84,7 +85,7 @@ impl Core {
             }
         }
         diagnostics.extend(self.dependency_diagnostics(unit));
-        diagnostics.extend(self.orphan_diagnostic(unit, cluster));
+        diagnostics.extend(orphaned);
         diagnostics.extend(unit.contest_diagnostics());
         for reached in &unit.reached {
             // Where nothing is known of it, the render has failed with the same words.

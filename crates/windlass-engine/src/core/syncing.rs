@@ -891,7 +891,7 @@ impl Core {
             Known::Other => !policy.labels.is_empty() || !policy.annotations.is_empty(),
             Known::Record(live) => {
                 (!policy.labels.is_empty() || !policy.annotations.is_empty())
-                    && live.owned != Some(windlass_model::Digest::of_value(&owned_form(&object)))
+                    && live.owned != Some(windlass_model::Digest::of_value(&owned_form(&object, false)))
             }
         };
         needed.then(|| Arc::new(object))

@@ -114,7 +114,7 @@ pub(crate) fn live(kind: &str, name: &str) -> LiveRecord {
         images: Box::default(),
         last_writer: None,
         applied: None,
-        created: Str::default(),
+        begun: Str::default(),
     }
 }
 

@@ -317,7 +317,11 @@ pub(crate) async fn running_hook_survives_a_restart(server: Server) {
     plane.start_again().await;
     release(&plane, "migrate").await;
     plane.until_healthy(&commit).await;
-    assert_eq!(plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"], uid);
+    let job = plane.get(&plane.path("jobs/migrate")).await;
+    assert_eq!(job["metadata"]["uid"], uid);
+    // By this it was known for the sync's own: no clock was asked.
+    let attempt = job["metadata"]["annotations"]["windlass.dev/hook-attempt"].as_str().unwrap();
+    assert!(attempt.starts_with(&commit[..7]), "{attempt}");
 }
 
 /// Calls that fail do not make a hook run anew that runs already, whether it was begun by this process or by the one
