@@ -11,13 +11,17 @@ use http::{Method, Response, header};
 
 use crate::http::Body;
 use crate::status::Status;
-use crate::store::{BackendError, Revision, Store};
+use crate::store::{BackendError, Carried, Revision, Store};
 
 /// Where the copy is asked for, with GET. Only who may `get` this path, or everything, may.
 pub const BACKUP_PATH: &str = "/windlass.dev/backup";
 
 /// The header that says up to which revision the copy goes.
 pub const REVISION_HEADER: &str = "windlass-revision";
+
+/// The server's keys, which a backup carries: the server that is restored is the same one to its clients, whose
+/// certificates and tokens are still good.
+pub const CARRIED_KEYS: [&str; 3] = ["ca.crt", "ca.key", "service-accounts.key"];
 
 /// How much is read and sent at once.
 const PIECE: usize = 256 << 10;
@@ -73,14 +77,18 @@ async fn copy(store: &Store) -> Result<Copy, BackendError> {
     // Empty files are written to; it holds every Secret there is.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
     let gone = Unnamed(&beside);
-    let revision = store.copy_to(&beside).await?;
+    let key = |name: &&str| {
+        let text = fs::read_to_string(path.with_file_name(name)).ok()?;
+        Some(Carried { name: (*name).to_owned(), text })
+    };
+    let revision = store.copy_to(&beside, CARRIED_KEYS.iter().filter_map(key).collect()).await?;
     let file = File::open(&beside).map_err(failed)?;
     let n_bytes = file.metadata().map_err(failed)?.len();
     drop(gone);
     Ok(Copy { file, n_bytes, revision })
 }
 
-/// Removes the copies that a process left which ended while it made them. Only who holds the store may do this: nobody
+/// Removes the copies that a process left which ended while it made them, and stores that were being made or restored. Only who holds the store may do this: nobody
 /// else makes copies then.
 pub(crate) fn remove_leftovers(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
@@ -94,12 +102,17 @@ pub(crate) fn remove_leftovers(directory: &Path) {
     }
 }
 
-/// Whether a file is named as copies are, or as SQLite's journal of one; others may keep files there, too.
+/// Whether a file is named as copies and unfinished stores are, or as what SQLite keeps beside one; others may keep files
+/// there, too.
 fn is_copy(name: &str) -> bool {
+    let name = ["-journal", "-wal", "-shm"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let unfinished = ["store.db.partial-", "store.db.new-"].iter().find_map(|begin| name.strip_prefix(begin));
+    if let Some(id) = unfinished {
+        return !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    }
     /// How long the random part is.
     const RANDOM: usize = 43;
     let Some(random) = name.strip_prefix("backup-") else { return false };
-    let random = random.strip_suffix("-journal").filter(|rest| rest.len() == RANDOM).unwrap_or(random);
     random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
@@ -121,8 +134,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let left = format!("backup-{}", crate::tokens::random_token());
         let journal = format!("{left}-journal");
-        let kept = ["store.db", "backup-monday", "backup-2026-11-22.db", "ca.key"];
-        for name in [left.as_str(), journal.as_str()].into_iter().chain(kept) {
+        let kept = [
+            "store.db",
+            "store.db-wal",
+            "backup-monday",
+            "backup-2026-11-22.db",
+            "ca.key",
+            "store.db.replaced-1",
+        ];
+        let left = [
+            left.as_str(),
+            journal.as_str(),
+            "store.db.partial-12",
+            "store.db.partial-12-wal",
+            "store.db.new-7",
+        ];
+        for name in left.into_iter().chain(kept) {
             fs::write(directory.path().join(name), "x").unwrap();
         }
         remove_leftovers(directory.path());

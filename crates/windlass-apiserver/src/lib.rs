@@ -34,7 +34,7 @@ pub use api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, ObjectList, Patch, Propagation, UserInfo,
     Watch, WatchEvent, WatchOptions, WriteOptions, Written,
 };
-pub use backup::{BACKUP_PATH, REVISION_HEADER};
+pub use backup::{BACKUP_PATH, CARRIED_KEYS, REVISION_HEADER};
 pub use resource::{GroupResource, Gvr, Resource, Subresource};
 pub use server::{Config, Data, Server, StartError};
 pub use status::{Cause, Details, Status};

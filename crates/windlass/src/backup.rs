@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use http_body_util::BodyExt;
-use windlass_apiserver::BACKUP_PATH;
 use windlass_apiserver::store::{BackendError, Store};
+use windlass_apiserver::{BACKUP_PATH, CARRIED_KEYS};
 
 use crate::output::{self, Advised};
 use crate::session::Connection;
@@ -56,12 +56,12 @@ pub(crate) async fn backup(options: &BackupOptions) -> Result<()> {
     writer.sync_all().with_context(|| written(&partial.0))?;
     drop(writer);
     let (revision, n_objects) =
-        Store::verify(&partial.0).context("what the control plane sent is no backup")?;
+        Store::verify(&partial.0).map_err(|error| no_backup(error, "what the control plane sent".into()))?;
     let n_bytes = fs::metadata(&partial.0).map_or(0, |metadata| metadata.len());
     partial.become_file(file)?;
     let objects = output::count(n_objects, "object");
     output::note(&format!(
-        "{objects} at version {revision}, {n_bytes} bytes, written to {}.",
+        "{objects} at version {revision}, {n_bytes} bytes, written to {}. It holds every Secret and the server's keys.",
         file.display()
     ));
     Ok(())
@@ -80,10 +80,22 @@ pub(crate) fn restore(options: &RestoreOptions) -> Result<()> {
         .and_then(|_| writer.sync_all())
         .with_context(|| written(&partial.0))?;
     drop(writer);
-    let (revision, n_objects) = Store::verify(&partial.0)
-        .with_context(|| format!("{} is no backup that can be restored", options.file.display()))?;
-    if store.try_exists().unwrap_or(true) {
-        set_aside(&store, options.replace)?;
+    let given = options.file.display().to_string();
+    let (revision, n_objects) = Store::verify(&partial.0).map_err(|error| no_backup(error, given.clone()))?;
+    let keys = Store::take_carried(&partial.0).map_err(|error| no_backup(error, given))?;
+    let keys: Vec<(PathBuf, String)> = keys
+        .into_iter()
+        .filter(|key| CARRIED_KEYS.contains(&key.name.as_str()))
+        .map(|key| (folder.join(key.name), key.text))
+        // The same key may stay where it is.
+        .filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text))
+        .collect();
+    let in_the_way = |path: &Path| path.try_exists().unwrap_or(true);
+    if in_the_way(&store) || keys.iter().any(|(path, _)| in_the_way(path)) {
+        set_aside(&store, &keys, options.replace)?;
+    }
+    for (path, text) in &keys {
+        write_key(path, text).with_context(|| written(path))?;
     }
     partial.become_file(&store)?;
     let objects = output::count(n_objects, "object");
@@ -91,8 +103,25 @@ pub(crate) fn restore(options: &RestoreOptions) -> Result<()> {
     Ok(())
 }
 
-/// Gives the state that is there another name.
-fn set_aside(store: &Path, replace: bool) -> Result<()> {
+/// What is wrong with a backup, of which people know by another name than the file that was looked at.
+fn no_backup(error: BackendError, name: String) -> anyhow::Error {
+    match error {
+        BackendError::Damaged { what, .. } => {
+            anyhow::anyhow!("{name} is no backup that can be restored: it is damaged: {what}")
+        }
+        error => anyhow::Error::new(error).context(format!("{name} is no backup that can be restored")),
+    }
+}
+
+/// Writes a key that only its owner can read.
+fn write_key(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Gives the state that is there another name, and the keys for which there are others.
+fn set_aside(store: &Path, keys: &[(PathBuf, String)], replace: bool) -> Result<()> {
     match Store::verify(store) {
         Err(BackendError::InUse { .. }) => {
             return Err(Advised::error(
@@ -104,25 +133,33 @@ fn set_aside(store: &Path, replace: bool) -> Result<()> {
         Ok(_) | Err(_) if replace => {}
         Ok(_) | Err(_) => {
             return Err(Advised::error(
-                format!("there is a state already in {}", store.display()),
+                format!("there is a state already in {}", store.parent().unwrap_or(store).display()),
                 "--replace keeps it beside and restores",
             ));
         }
     }
-    let aside = (1..)
-        .map(|n: u32| store.with_file_name(format!("store.db.replaced-{n}")))
-        .find(|path| !path.exists())
-        .context("there is no free name")?;
+    let renamed = |path: &Path, n: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".replaced-{n}"));
+        PathBuf::from(name)
+    };
+    let is_free = |n: &u32| {
+        let paths = keys.iter().map(|(path, _)| path.as_path()).chain([store]);
+        paths.into_iter().all(|path| !renamed(path, *n).exists())
+    };
+    let n = (1..).find(is_free).context("there is no free name")?;
+    let aside = renamed(store, n);
     let log = |path: &Path| {
         let mut name = path.as_os_str().to_owned();
         name.push("-wal");
         PathBuf::from(name)
     };
     // The log first: with it alone nothing is lost, and the file without it would be an older state.
-    if log(store).exists() {
-        fs::rename(log(store), log(&aside)).with_context(|| format!("cannot rename {}", store.display()))?;
+    let paths = keys.iter().map(|(path, _)| (path.clone(), renamed(path, n)));
+    let paths = [(log(store), log(&aside)), (store.to_owned(), aside.clone())].into_iter().chain(paths);
+    for (from, to) in paths.filter(|(from, _)| from.exists()) {
+        fs::rename(&from, &to).with_context(|| format!("cannot rename {}", from.display()))?;
     }
-    fs::rename(store, &aside).with_context(|| format!("cannot rename {}", store.display()))?;
     output::note(&format!("What was there is kept as {}.", aside.display()));
     Ok(())
 }
@@ -173,6 +210,10 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        for end in ["", "-wal", "-journal"] {
+            let mut name = self.0.as_os_str().to_owned();
+            name.push(end);
+            let _ = fs::remove_file(PathBuf::from(name));
+        }
     }
 }

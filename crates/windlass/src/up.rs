@@ -29,12 +29,15 @@ impl ControlPlane {
         namespace: &str,
         audit: Option<Audit>,
     ) -> Result<Self> {
-        let config = Config { data, listen, simulate_workloads, audit, ..Config::default() };
+        let objects = bootstrap(namespace);
+        let config =
+            Config { data, listen, simulate_workloads, audit, first: objects.clone(), ..Config::default() };
         let server = Server::start(config).await.with_context(|| {
             format!("the embedded API server could not start on {listen} (choose another address with --api-listen)")
         })?;
         let client = ClusterClient::new(kube::Client::new(server.service(), namespace));
-        for object in bootstrap(namespace) {
+        // A new store has them already; one of an earlier version gets what is new.
+        for object in objects {
             let resource = bootstrap_resource(&object.gvk())
                 .with_context(|| format!("{} is no kind that is set up at the start", object.gvk()))?;
             client

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,11 +19,15 @@ struct Plane {
 
 impl Plane {
     async fn start(folder: &Path) -> Self {
+        Self::start_on(folder, "data").await
+    }
+
+    async fn start_on(folder: &Path, data: &str) -> Self {
         let port = free_port().unwrap();
         let kubeconfig = folder.join(format!("kubeconfig-{port}"));
         let process = Process::builder(env!("CARGO_BIN_EXE_windlass"))
             .args(["up", "--no-engine"])
-            .arg(format!("--data-dir={}", folder.join("data").display()))
+            .arg(format!("--data-dir={}", folder.join(data).display()))
             .arg(format!("--api-listen=127.0.0.1:{port}"))
             .arg(format!("--kubeconfig-out={}", kubeconfig.display()))
             .log(folder.join(format!("windlass-{port}.log")))
@@ -73,8 +78,13 @@ async fn a_backup_of_a_running_control_plane_is_restored() {
     let later = create(&plane, "changed").await;
     let kubeconfig = plane.kubeconfig.to_str().unwrap().to_owned();
     let backup = |file: &str| windlass(&["backup", &path(file), "--kubeconfig", &kubeconfig]);
+    let account = "/api/v1/namespaces/default/serviceaccounts/default";
+    eventually(Duration::from_secs(60), || plane.api.get(account)).await.unwrap();
+    let token = plane.api.create(&format!("{account}/token"), &json!({})).await.unwrap();
+    let token = token["status"]["token"].as_str().unwrap().to_owned();
     let (done, said) = backup("first");
     assert!(done && said.contains("objects at version"), "{said}");
+    assert_eq!(std::fs::metadata(path("first")).unwrap().permissions().mode() & 0o777, 0o600);
     let (done, said) = backup("first");
     assert!(!done && said.contains("never overwrites"), "{said}");
 
@@ -93,7 +103,8 @@ async fn a_backup_of_a_running_control_plane_is_restored() {
     broken[middle..middle + 4096].fill(0x55);
     std::fs::write(path("broken"), broken).unwrap();
     let (done, said) = windlass(&["restore", &path("broken"), "--data-dir", &data, "--replace"]);
-    assert!(!done && said.contains("damaged"), "{said}");
+    assert!(!done && said.contains(&format!("{} is no backup", path("broken"))), "{said}");
+    assert!(said.contains("damaged") && !said.contains("partial"), "{said}");
 
     let (done, said) = windlass(&["restore", &path("first"), "--data-dir", &data, "--replace"]);
     assert!(done && said.contains("restored") && said.contains("replaced-1"), "{said}");
@@ -109,10 +120,24 @@ async fn a_backup_of_a_running_control_plane_is_restored() {
         |object: &Value| -> u64 { object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap() };
     assert!(version(&next) > version(&later));
     plane.stop();
-    let leftovers: Vec<_> = std::fs::read_dir(folder.path().join("data/api"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.contains("partial") || name.starts_with("backup-"))
-        .collect();
-    assert!(leftovers.is_empty(), "{leftovers:?}");
+
+    // On another machine it is the same server to those who knew it: their tokens are good, and so is its certificate.
+    let (done, said) = windlass(&["restore", &path("first"), "--data-dir", &path("elsewhere")]);
+    assert!(done, "{said}");
+    let plane = Plane::start_on(folder.path(), "elsewhere").await;
+    let review =
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}});
+    let review = plane.api.create("/apis/authentication.k8s.io/v1/tokenreviews", &review).await.unwrap();
+    assert_eq!(review["status"]["user"]["username"], "system:serviceaccount:default:default", "{review}");
+    plane.stop();
+    for data in ["data", "elsewhere"] {
+        let files = || std::fs::read_dir(folder.path().join(data).join("api")).unwrap().map(Result::unwrap);
+        let mut names: Vec<_> = files().map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.retain(|name| !name.contains("replaced"));
+        names.sort();
+        assert_eq!(names, ["ca.crt", "ca.key", "service-accounts.key", "store.db"]);
+        for key in files().filter(|entry| entry.file_name() != "ca.crt") {
+            assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{key:?}");
+        }
+    }
 }

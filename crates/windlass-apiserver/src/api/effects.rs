@@ -179,7 +179,8 @@ impl Api {
     }
 
     /// What is there before anybody writes anything: the namespaces and objects every cluster has.
-    pub(super) async fn bootstrap(&self) -> Result<(), Status> {
+    pub(super) async fn bootstrap(&self, first: Vec<Object>) -> Result<(), Status> {
+        let is_new = self.store().counts().is_empty();
         let api = self.with_field_manager("kube-apiserver");
         let objects = [
             value!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}),
@@ -209,20 +210,26 @@ impl Api {
             }),
         ];
         let roles: Value = serde_json::from_str(DEFAULT_ROLES).map_err(Status::internal)?;
-        // Those without a namespace do not wait for each other: they go into one commit.
-        let roles = roles.as_array().into_iter().flat_map(|list| list.iter().cloned());
-        let (inside, everywhere): (Vec<_>, Vec<_>) =
-            roles.partition(|role| role.at(&["metadata", "namespace"]).is_some());
-        let by_server = api.with_field_manager("kube-apiserver");
-        let create = |roles: Vec<Value>| {
-            futures_util::future::try_join_all(roles.into_iter().map(|role| by_server.create_if_absent(role)))
-        };
-        create(everywhere).await?;
-        for object in objects {
+        // Their namespaces have to be there.
+        for object in
+            objects.into_iter().chain(roles.as_array().into_iter().flat_map(|list| list.iter().cloned()))
+        {
             api.create_if_absent(object).await?;
         }
-        // Their namespaces have to be there.
-        create(inside).await?;
+        if is_new {
+            for object in first {
+                self.apply_first(object).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_first(&self, object: Object) -> Result<(), Status> {
+        let resource = self.resource_for(&object.gvk()).ok_or_else(Status::no_such_resource)?;
+        let (namespace, name) = (object.namespace().to_owned(), object.name().to_owned());
+        let options = WriteOptions { force: true, ..WriteOptions::default() }.manager("windlass");
+        let patch = Patch::Apply(object.into_value());
+        Box::pin(self.patch_on(&resource, &namespace, &name, &patch, &options)).await?;
         Ok(())
     }
 

@@ -71,6 +71,16 @@ impl Api {
     ///
     /// When the store cannot be written to.
     pub async fn start(store: Store) -> Result<Self, Status> {
+        Self::start_with(store, Vec::new()).await
+    }
+
+    /// As [`start`](Self::start); a new store gets these objects as well, in their order, as the field manager
+    /// `windlass` applies them. All of it becomes durable at once.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written to, and what an object is refused for.
+    pub async fn start_with(store: Store, first: Vec<Object>) -> Result<Self, Status> {
         let shared = Shared {
             store,
             registry: Registry::new(),
@@ -88,7 +98,11 @@ impl Api {
             field_manager: "windlass".into(),
         };
         api.recall();
-        api.bootstrap().await?;
+        let store = api.store().clone();
+        store.together(api.bootstrap(first)).await.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            Status::internal(format!("{error}: {cause}"))
+        })??;
         Ok(api)
     }
 

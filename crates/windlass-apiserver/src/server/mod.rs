@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use windlass_kube::Str;
+use windlass_kube::{Object, Str};
 
 use crate::api::{Api, UserInfo};
 use crate::audit::{Audit, Peer};
@@ -59,6 +59,8 @@ pub struct Config {
     pub simulate_workloads: bool,
     /// Who is told of requests.
     pub audit: Option<Audit>,
+    /// What a new store holds from its first moment, beside what every cluster has: applied in this order.
+    pub first: Vec<Object>,
 }
 
 impl Default for Config {
@@ -69,6 +71,7 @@ impl Default for Config {
             names: Vec::new(),
             simulate_workloads: false,
             audit: None,
+            first: Vec::new(),
         }
     }
 }
@@ -139,10 +142,19 @@ impl Server {
         if let Some(directory) = &directory {
             crate::backup::remove_leftovers(directory);
         }
-        let identity = Arc::new(Identity::load(directory.as_deref(), &config.names)?);
-        let api = Api::start(store).await.map_err(StartError::Bootstrap)?;
-        if let Some(directory) = &directory {
-            api.tokens().sign_with(tls::signing_key(directory)?);
+        // New keys and new objects wait for the disk at the same time. Whoever holds the store makes the keys.
+        let names = config.names.clone();
+        let keys = tokio::task::spawn_blocking(move || -> Result<_, StartError> {
+            let identity = Arc::new(Identity::load(directory.as_deref(), &names)?);
+            let acceptor = identity.acceptor()?;
+            let signing = directory.as_deref().map(tls::signing_key).transpose()?;
+            Ok((identity, acceptor, signing))
+        });
+        let api = Api::start_with(store, config.first).await.map_err(StartError::Bootstrap)?;
+        let (identity, acceptor, signing) =
+            keys.await.map_err(|error| StartError::Tls(format!("making keys ended early: {error}")))??;
+        if let Some(signing) = signing {
+            api.tokens().sign_with(signing);
         }
         let admin_token = crate::tokens::random_token();
         api.tokens().accept(admin_token.clone(), UserInfo::admin("kubernetes-admin"));
@@ -153,7 +165,6 @@ impl Server {
             listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         let service = api.service().audited(config.audit);
         let (stop, stopped) = watch::channel(false);
-        let acceptor = identity.acceptor()?;
         let accepting = tokio::spawn(accept(listener, acceptor, service.clone(), stopped));
         let options = controllers::Options {
             cluster_ca: Some(identity.ca_pem().to_owned()),

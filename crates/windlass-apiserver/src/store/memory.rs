@@ -1,7 +1,5 @@
 //! The backend that keeps nothing.
 
-use std::path::Path;
-
 use super::{Backend, BackendError, Batch, Loaded, Revision};
 
 /// Makes nothing durable.
@@ -14,9 +12,5 @@ impl Backend for Memory {
 
     fn commit(&mut self, _batch: &Batch<'_>) -> Result<(), BackendError> {
         Ok(())
-    }
-
-    fn copy_to(&mut self, _path: &Path) -> Result<Revision, BackendError> {
-        Err(BackendError::NothingOnDisk)
     }
 }

@@ -5,6 +5,7 @@
 //! many are waiting (group commit), one at once when the store is idle. Recent changes stay in a ring per
 //! resource, and on disk as long as there, so that a watch may start at any retained revision, after a restart too.
 
+mod image;
 mod memory;
 mod object;
 mod packed;
@@ -20,6 +21,7 @@ use std::sync::{Arc, RwLock};
 
 use windlass_kube::{Object, Str};
 
+pub use image::Carried;
 pub use object::{Key, Stored};
 pub use ring::{Event, EventKind, watch_line};
 pub use table::{Compacted, Snapshot, Subscription, Table};
@@ -100,6 +102,15 @@ pub enum BackendError {
         /// The object.
         key: Key,
     },
+    /// A new store could not be made.
+    #[error("making the store {} failed", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A copy of the store could not be made.
     #[error("copying the store to {} failed", path.display())]
     Copy {
@@ -123,6 +134,12 @@ pub enum BackendError {
     /// The thread that owns the database could not be started.
     #[error("starting the store's writer failed")]
     Thread(#[source] std::io::Error),
+    /// What was written together is not durable.
+    #[error("what was written together could not be made durable")]
+    Together(#[source] Arc<BackendError>),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
 }
 
 /// One change to be made durable.
@@ -177,13 +194,6 @@ pub trait Backend: Send {
     ///
     /// When they are not durable; then none of them may appear after a restart.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), BackendError>;
-
-    /// Makes a copy, which is a store of its own, in a new or empty file; and returns its last revision.
-    ///
-    /// # Errors
-    ///
-    /// When there is something in the file, it cannot be written, or there is nothing to copy.
-    fn copy_to(&mut self, path: &Path) -> Result<Revision, BackendError>;
 }
 
 /// The store. Clones share it.
@@ -340,13 +350,46 @@ impl Store {
     }
 
     /// Makes a copy of the store in a new or empty file while it is in use: everything up to the revision that is
-    /// returned, with its history. Writes wait for it.
+    /// returned, with its history, and what is carried. Writes go on meanwhile, and are not in it.
     ///
     /// # Errors
     ///
     /// When there is something in the file, it cannot be written, or the store is in memory only.
-    pub async fn copy_to(&self, path: &Path) -> Result<Revision, BackendError> {
-        self.0.writer.copy_to(path.to_owned()).await
+    pub async fn copy_to(&self, path: &Path, carried: Vec<Carried>) -> Result<Revision, BackendError> {
+        if self.0.path.is_none() {
+            return Err(BackendError::NothingOnDisk);
+        }
+        let image = self.image().await?;
+        let path = path.to_owned();
+        let writing =
+            tokio::task::spawn_blocking(move || image.write(&path, &carried).map(|()| image.revision));
+        writing.await.unwrap_or(Err(BackendError::Closed))
+    }
+
+    async fn image(&self) -> Result<image::Image, BackendError> {
+        self.0.writer.between(|sequencer| sequencer.image()).await.ok_or(BackendError::Closed)
+    }
+
+    /// Makes everything that `work` writes durable in one transaction, when it has ended. Until then it is visible, and
+    /// would be gone after a crash: for the time before anybody is served.
+    ///
+    /// # Errors
+    ///
+    /// When it is not durable; then the store takes no more writes.
+    pub async fn together<T>(&self, work: impl Future<Output = T>) -> Result<T, BackendError> {
+        self.0.writer.between(writer::Sequencer::gather).await.ok_or(BackendError::Closed)?;
+        let done = work.await;
+        let settled = self.0.writer.between(writer::Sequencer::settle).await.ok_or(BackendError::Closed)?;
+        settled.map(|()| done).map_err(BackendError::Together)
+    }
+
+    /// Takes out of a copy of a store what it carries, and leaves a store.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, is in use or damaged.
+    pub fn take_carried(path: &Path) -> Result<Vec<Carried>, BackendError> {
+        sqlite::copy::take_carried(path)
     }
 
     /// Checks every byte of a store that nobody uses, and returns its last revision and the number of its objects.
@@ -377,5 +420,7 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+mod copies;
 #[cfg(test)]
 mod tests;

@@ -203,6 +203,11 @@ impl Ring {
         self.compacted
     }
 
+    /// All changes that are remembered.
+    pub(super) fn events(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.events.iter()
+    }
+
     /// The changes after `revision`; `None` if some of them are no longer known.
     pub(super) fn since(&self, revision: Revision) -> Option<impl Iterator<Item = &Arc<Event>>> {
         if revision < self.compacted {

@@ -4,6 +4,8 @@
 //! one row about all of them their count and the sum of their checksums, renewed by every commit: SQLite itself
 //! would not notice a changed byte, nor a row that is missing.
 
+pub(super) mod copy;
+mod create;
 mod sums;
 mod wal;
 
@@ -52,6 +54,9 @@ struct Summary {
     digest: Digest,
 }
 
+/// What is said of no rows.
+const EMPTY: Summary = Summary { revision: 1, floor: 0, digest: Digest { n_rows: 0, sum: 0 } };
+
 fn attempt(attempt: &'static str) -> impl Fn(rusqlite::Error) -> BackendError {
     move |source| BackendError::Database { attempt, source }
 }
@@ -59,6 +64,9 @@ fn attempt(attempt: &'static str) -> impl Fn(rusqlite::Error) -> BackendError {
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self, BackendError> {
         wal::check(path).map_err(|what| damaged(path, what))?;
+        if !path.try_exists().unwrap_or(true) {
+            create::whole(path)?;
+        }
         let connection = Connection::open(path).map_err(attempt("opening"))?;
         let setup = || -> rusqlite::Result<i64> {
             // Who holds the file holds it for good: waiting for it is pointless.
@@ -74,8 +82,7 @@ impl Sqlite {
         if layout > LAYOUT {
             return Err(BackendError::Layout { found: layout, known: LAYOUT });
         }
-        let summary = Summary { revision: 1, floor: 0, digest: Digest::default() };
-        let mut store = Self { connection, path: path.to_owned(), summary, horizons: HashMap::new() };
+        let mut store = Self { connection, path: path.to_owned(), summary: EMPTY, horizons: HashMap::new() };
         match layout {
             LAYOUT => {}
             1 => store.take_over().map_err(|error| explained(path, "taking over layout 1", error))?,
@@ -84,12 +91,10 @@ impl Sqlite {
         Ok(store)
     }
 
+    /// Makes the tables in a file that is there and empty.
     fn create(&mut self) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
-        // A file that has tables and no layout fails here: they exist.
-        transaction.execute_batch(TABLES)?;
-        write_summary(&transaction, self.summary)?;
-        transaction.pragma_update(None, "user_version", LAYOUT)?;
+        create::tables(&transaction)?;
         transaction.commit()
     }
 
@@ -315,15 +320,6 @@ impl Backend for Sqlite {
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), BackendError> {
         self.try_commit(batch).map_err(attempt("committing"))
-    }
-
-    fn copy_to(&mut self, path: &Path) -> Result<Revision, BackendError> {
-        let name = path.to_str().ok_or_else(|| BackendError::Copy {
-            path: path.to_owned(),
-            source: std::io::Error::other("its name is not UTF-8"),
-        })?;
-        self.connection.execute("VACUUM INTO ?1", [name]).map_err(attempt("copying"))?;
-        Ok(self.summary.revision)
     }
 }
 

@@ -146,6 +146,25 @@ impl Table {
         self.wake.send_modify(|_| {});
     }
 
+    /// Hands every version that is remembered to `each`, in no order; and says up to where changes are no longer known.
+    pub(super) fn versions(&self, each: &mut dyn FnMut(EventKind, &Arc<Stored>)) -> Revision {
+        let state = self.read();
+        let horizon = state.ring.compacted();
+        // What changes were made to is older than all of them, or one of them.
+        for previous in state.ring.events().filter_map(|event| event.previous.as_ref()) {
+            if previous.revision() <= horizon {
+                each(EventKind::Added, previous);
+            }
+        }
+        for object in state.objects.values().filter(|object| object.revision() <= horizon) {
+            each(EventKind::Added, object);
+        }
+        for event in state.ring.events() {
+            each(event.kind, &event.object);
+        }
+        horizon
+    }
+
     /// Takes a version that was stored, in the order of the revisions; and says which versions nobody needs.
     pub(super) fn load(&self, kind: EventKind, stored: Stored) -> Vec<Revision> {
         let mut state = self.state.write().expect("no panic under this lock");

@@ -114,10 +114,6 @@ impl Backend for Failing {
         }
         Ok(())
     }
-
-    fn copy_to(&mut self, _path: &Path) -> Result<Revision, BackendError> {
-        Err(BackendError::NothingOnDisk)
-    }
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The one writer: orders writes, makes them durable in groups, publishes them.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -9,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use windlass_kube::{Object, Str};
 
+use super::image::Image;
 use super::object::Encoded;
 use super::{
     Backend, BackendError, Batch, Change, Event, EventKind, Expect, Key, Record, Revision, Shared, Stored,
@@ -42,9 +42,12 @@ impl Write {
 
 type Outcome = Result<Arc<Stored>, WriteError>;
 
+/// What is done between two commits.
+type Errand = Box<dyn FnOnce(&mut Sequencer) + Send>;
+
 pub(super) enum Message {
     Write(Box<Write>, oneshot::Sender<Outcome>),
-    Copy(PathBuf, oneshot::Sender<Result<Revision, BackendError>>),
+    Between(Errand),
     Close(oneshot::Sender<()>),
 }
 
@@ -87,16 +90,22 @@ impl Writer {
         }
     }
 
-    pub(super) async fn copy_to(&self, path: PathBuf) -> Result<Revision, BackendError> {
+    /// Does something after everything that was accepted so far, and before everything later. `None` once the store is
+    /// closed.
+    pub(super) async fn between<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut Sequencer) -> T + Send + 'static,
+    ) -> Option<T> {
         match self {
-            Self::Inline(sequencer) => {
-                sequencer.lock().expect("no panic under this lock").backend.copy_to(&path)
-            }
+            Self::Inline(sequencer) => Some(errand(&mut sequencer.lock().expect("no panic under this lock"))),
             Self::Thread(sender) => {
                 let (reply, outcome) = oneshot::channel();
-                let closed = || BackendError::Thread(std::io::Error::other("the store is closed"));
-                sender.send(Message::Copy(path, reply)).map_err(|_| closed())?;
-                outcome.await.unwrap_or_else(|_| Err(closed()))
+                let errand: Errand = Box::new(move |sequencer| {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send(errand(sequencer));
+                });
+                sender.send(Message::Between(errand)).ok()?;
+                outcome.await.ok()
             }
         }
     }
@@ -115,7 +124,7 @@ impl Writer {
 fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
     while let Ok(first) = receiver.recv() {
         let mut closing = None;
-        let mut copying = None;
+        let mut errand = None;
         let mut writes = Vec::new();
         let mut replies = Vec::new();
         let mut next = Some(first);
@@ -125,8 +134,8 @@ fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
                     writes.push(*write);
                     replies.push(reply);
                 }
-                Message::Copy(path, reply) => {
-                    copying = Some((path, reply));
+                Message::Between(then) => {
+                    errand = Some(then);
                     break;
                 }
                 Message::Close(reply) => {
@@ -142,8 +151,8 @@ fn run(mut sequencer: Sequencer, receiver: &mpsc::Receiver<Message>) {
             // Whoever asked may have gone away; the write stands.
             let _ = reply.send(outcome);
         }
-        if let Some((path, reply)) = copying {
-            let _ = reply.send(sequencer.backend.copy_to(&path));
+        if let Some(errand) = errand {
+            errand(&mut sequencer);
         }
         if let Some(reply) = closing {
             drop(sequencer);
@@ -159,6 +168,17 @@ pub(super) struct Sequencer {
     backend: Box<dyn Backend>,
     /// To be written with the next commit.
     forgetting: Forgetting,
+    durability: Durability,
+}
+
+/// When writes become durable.
+enum Durability {
+    /// Before they are visible.
+    AtOnce,
+    /// Together, later: these are waiting.
+    Later(Vec<Record>),
+    /// Never more: what was visible could not be made durable.
+    Failed(Arc<BackendError>),
 }
 
 /// What nobody can ask for any more, and is still in the backend.
@@ -179,7 +199,50 @@ struct Accepted {
 
 impl Sequencer {
     fn new(shared: Arc<Shared>, backend: Box<dyn Backend>, forgetting: Forgetting) -> Self {
-        Self { shared, backend, forgetting }
+        Self { shared, backend, forgetting, durability: Durability::AtOnce }
+    }
+
+    /// From here on writes are visible at once, and become durable with [`settle`](Self::settle), in one transaction.
+    pub(super) fn gather(&mut self) {
+        if matches!(self.durability, Durability::AtOnce) {
+            self.durability = Durability::Later(Vec::new());
+        }
+    }
+
+    /// Makes durable what was gathered. If that fails, nothing can be written any more.
+    pub(super) fn settle(&mut self) -> Result<(), Arc<BackendError>> {
+        match std::mem::replace(&mut self.durability, Durability::AtOnce) {
+            Durability::AtOnce => Ok(()),
+            Durability::Later(records) if records.is_empty() => Ok(()),
+            Durability::Later(records) => self.make_durable(&records).inspect_err(|error| {
+                self.durability = Durability::Failed(error.clone());
+            }),
+            Durability::Failed(error) => {
+                self.durability = Durability::Failed(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn make_durable(&mut self, records: &[Record]) -> Result<(), Arc<BackendError>> {
+        let horizons: Vec<(Str, Revision)> = self
+            .forgetting
+            .horizons
+            .iter()
+            .map(|(resource, revision)| (resource.clone(), *revision))
+            .collect();
+        let batch = Batch { records, forgotten: &self.forgetting.versions, horizons: &horizons };
+        if let Err(error) = self.backend.commit(&batch) {
+            tracing::error!(%error, n_writes = records.len(), "the store could not make changes durable");
+            return Err(Arc::new(error));
+        }
+        self.forgetting = Forgetting::default();
+        Ok(())
+    }
+
+    /// Everything as it is now.
+    pub(super) fn image(&self) -> Image {
+        Image::of(&self.shared)
     }
 
     fn commit(&mut self, writes: Vec<Write>) -> Vec<Outcome> {
@@ -217,22 +280,20 @@ impl Sequencer {
             return outcomes;
         }
         let records: Vec<Record> = accepted.iter().map(record).collect();
-        let horizons: Vec<(Str, Revision)> = self
-            .forgetting
-            .horizons
-            .iter()
-            .map(|(resource, revision)| (resource.clone(), *revision))
-            .collect();
-        let batch = Batch { records: &records, forgotten: &self.forgetting.versions, horizons: &horizons };
-        if let Err(error) = self.backend.commit(&batch) {
-            tracing::error!(%error, n_writes = records.len(), "the store could not make changes durable");
-            let error = Arc::new(error);
+        let durable = match &mut self.durability {
+            Durability::AtOnce => self.make_durable(&records),
+            Durability::Later(waiting) => {
+                waiting.extend(records);
+                Ok(())
+            }
+            Durability::Failed(error) => Err(error.clone()),
+        };
+        if let Err(error) = durable {
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
                 *outcome = Err(WriteError::Backend(error.clone()));
             }
             return outcomes;
         }
-        self.forgetting = Forgetting::default();
         self.publish(accepted);
         self.shared.published.store(revision, Ordering::Release);
         outcomes
