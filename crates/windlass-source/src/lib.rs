@@ -47,6 +47,7 @@ mod archive;
 mod artifact;
 mod bucket;
 mod changes;
+mod consolidated;
 mod credentials;
 mod error;
 mod flight;

@@ -148,19 +148,29 @@ impl Objects {
         Ok(found.is_ok_and(|found| found == id).then_some(bytes))
     }
 
+    /// Where the packs are.
+    pub(crate) fn pack_folder(&self) -> PathBuf {
+        self.path.join("objects").join("pack")
+    }
+
     /// How many packs there are on disk.
     pub(crate) fn count_packs(&self) -> usize {
-        fs::read_dir(self.path.join("objects").join("pack")).map_or(0, |entries| {
-            entries
-                .flatten()
-                .filter(|entry| entry.path().extension().is_some_and(|ext| ext == "pack"))
-                .count()
-        })
+        self.packs().count()
+    }
+
+    /// How many bytes they have together.
+    pub(crate) fn pack_bytes(&self) -> u64 {
+        self.packs().map(|entry| entry.metadata().map_or(0, |metadata| metadata.len())).sum()
+    }
+
+    fn packs(&self) -> impl Iterator<Item = fs::DirEntry> {
+        let entries = fs::read_dir(self.pack_folder()).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack"))
     }
 
     /// Removes what an interrupted fetch left behind. Call it before anything is fetched.
     pub(crate) fn sweep_leftovers(&self) -> Result<(), SourceError> {
-        let pack_dir = self.path.join("objects").join("pack");
+        let pack_dir = self.pack_folder();
         let entries = fs::read_dir(&pack_dir)
             .map_err(|error| SourceError::store("read the folder", &pack_dir, error))?;
         for path in entries.flatten().map(|entry| entry.path()) {

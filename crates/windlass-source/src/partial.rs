@@ -3,7 +3,9 @@
 //! Of such a repository a fetch brings the commit and its folders. A file that is read and not there is asked for,
 //! together with the others below its folder: who reads one file of a chart reads them all. When several folders below
 //! another one were asked for so, that one is asked for as a whole, so that ten thousand folders beside each other take
-//! a handful of requests. The root is never asked for as a whole: that is what this is meant to avoid.
+//! a handful of requests. The root is never asked for as a whole: that is what this is meant to avoid. But with each of its
+//! folders come others that have a file of the same name, as many as were asked for before: ten thousand folders of
+//! Applications in it take a dozen requests, and folders that are unlike those that were read are left out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,9 +48,12 @@ impl Elsewhere {
             if tree.objects.has(id) {
                 return Ok(Vec::new());
             }
+            let broken = |error: gix::Error| self.0.broken_store("read a folder of", &tree.objects, &error);
             let folder = filled.next(tree.commit(), path);
-            let mut wanted = missing(tree, &folder)
-                .map_err(|error| self.0.broken_store("read a folder of", &tree.objects, &error))?;
+            let mut wanted = missing(tree, &folder).map_err(broken)?;
+            if let Some((top, below)) = path.split_once('/').filter(|(top, _)| *top == folder) {
+                filled.bring_alike(tree, top, below, &mut wanted).map_err(broken)?;
+            }
             if !wanted.contains(&id) {
                 // A link leads elsewhere than its path says.
                 wanted.insert(0, id);
@@ -76,6 +81,55 @@ impl Filled {
         self.folders.insert(folder.clone());
         folder
     }
+
+    /// Adds what is missing of other folders of the root in which there is a file at `below`, those that follow on `top`
+    /// first: of as many as were asked for before.
+    fn bring_alike(
+        &mut self,
+        tree: &GitTree,
+        top: &str,
+        below: &str,
+        wanted: &mut Vec<ObjectId>,
+    ) -> gix::Result<()> {
+        let mut left =
+            self.folders.iter().filter(|folder| !folder.is_empty() && !folder.contains('/')).count();
+        if left <= FOLDERS_BY_THEMSELVES {
+            return Ok(());
+        }
+        let root = tree.objects.folder(tree.root_id())?;
+        let folders = || root.iter().filter(|member| member.kind == RawKind::Directory);
+        let after = folders().skip_while(|member| member.name() != top).skip(1);
+        for member in after.chain(folders().take_while(|member| member.name() != top)) {
+            if left == 0 || wanted.len() >= FILES_AT_ONCE {
+                break;
+            }
+            let name = member.name();
+            if self.folders.contains(&*name) || !has_file(tree, member.id, below)? {
+                continue;
+            }
+            let missing = missing(tree, &name)?;
+            if !missing.is_empty() {
+                wanted.extend(missing);
+                self.folders.insert(name.to_string());
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is a file at a path below a folder, links not followed.
+fn has_file(tree: &GitTree, folder: ObjectId, path: &str) -> gix::Result<bool> {
+    let (mut id, mut names) = (folder, path.split('/').peekable());
+    while let Some(name) = names.next() {
+        let found = tree.objects.folder(id)?.find(name).map(|member| (member.kind, member.id));
+        match found {
+            Some((RawKind::Directory, found)) if names.peek().is_some() => id = found,
+            Some((kind, _)) => return Ok(kind == RawKind::File && names.peek().is_none()),
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 /// The files below a folder that are not on disk; of the root only those that lie in it.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix::ObjectId;
 use sha2::{Digest as _, Sha256};
 
+use crate::consolidated::write_one_pack;
 use crate::error::{Message, SourceError, is_disk_full};
 use crate::objects::{Ambiguous, Objects};
 use crate::partial::Filled;
@@ -19,8 +20,15 @@ use crate::session::{Content, FetchInto, Session};
 use crate::store::Limits;
 use crate::url::RepositoryUrl;
 
-/// Packs a database may have before it is replaced: each fetch adds one, and every lookup may have to try them all.
+/// Packs a database may have before they are made one: each fetch adds one, and every lookup may have to try them all.
 const MAX_PACKS: usize = 48;
+
+/// A database that has grown to so many times the size that it had when its packs were made one for the first time is
+/// fetched anew instead, which leaves out what no commit needs any more.
+const MAX_GROWTH: u64 = 2;
+
+/// The file that says how large a database was then, in bytes.
+const FIRST_SIZE: &str = "first-size";
 
 /// Commits named to a server as present. The newest few are what its next commit will resemble.
 const MAX_HAVES: usize = 16;
@@ -207,9 +215,18 @@ impl Slot {
         if missing.is_empty() {
             return Ok(objects);
         }
-        if objects.count_packs() >= MAX_PACKS {
-            return self.fetch_anew(session, wants, repository, limits, interrupt);
-        }
+        let objects = if objects.count_packs() < MAX_PACKS {
+            objects
+        } else {
+            match self.consolidate(&objects) {
+                Ok(Some(objects)) => objects,
+                Ok(None) => return self.fetch_anew(session, wants, repository, limits, interrupt),
+                Err(error) => {
+                    tracing::warn!(%repository, %error, "packs cannot be made one, and the repository is fetched anew");
+                    return self.fetch_anew(session, wants, repository, limits, interrupt);
+                }
+            }
+        };
         let haves: Vec<CommitId> = {
             let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
             current.commits.iter().take(MAX_HAVES).copied().collect()
@@ -217,6 +234,51 @@ impl Slot {
         self.fetch_into(&objects, session, &missing, &haves, repository, limits, interrupt)?;
         self.remember(&objects, &missing);
         Ok(objects)
+    }
+
+    /// Puts a database with one pack of the same objects in the place of the present one; `None` when that has grown by
+    /// too much.
+    ///
+    /// Nothing is changed in the present one: who reads it goes on reading it, and until the new one is there whole the file
+    /// `current` names the old one. The lock of `fetching` is held by the caller.
+    fn consolidate(&self, present: &Arc<Objects>) -> io::Result<Option<Arc<Objects>>> {
+        let size = present.pack_bytes();
+        let first_size = fs::read_to_string(present.path().join(FIRST_SIZE))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        if first_size.is_some_and(|first: u64| size > first.saturating_mul(MAX_GROWTH)) {
+            return Ok(None);
+        }
+        let generation = self.current.lock().unwrap_or_else(PoisonError::into_inner).generation + 1;
+        let name = format!("objects-{generation}");
+        let path = self.folder.join(&name);
+        let _ = fs::remove_dir_all(&path);
+        let attempt = || -> io::Result<Arc<Objects>> {
+            Objects::create(&path)?;
+            write_one_pack(&present.pack_folder(), &path.join("objects").join("pack"))?;
+            for note in ["shallow", "complete"] {
+                match fs::read(present.path().join(note)) {
+                    Ok(text) => write_atomically(&path.join(note), &text)?,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            write_atomically(&path.join(FIRST_SIZE), first_size.unwrap_or(size).to_string().as_bytes())?;
+            let objects = Objects::open_own(&path, &self.caches)
+                .map_err(|error| io::Error::other(crate::transport::flatten(&error)))?;
+            write_atomically(&self.folder.join("current"), format!("{name}\n").as_bytes())?;
+            Ok(Arc::new(objects))
+        };
+        let objects = attempt().inspect_err(|_| {
+            let _ = fs::remove_dir_all(&path);
+        })?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.generation = generation;
+        if let Some(old) = current.objects.replace(objects.clone()) {
+            old.supersede();
+        }
+        tracing::debug!(folder = %objects.path().display(), bytes = size, "packs were made one");
+        Ok(Some(objects))
     }
 
     /// Fetches into a new database and puts it in the place of the present one.

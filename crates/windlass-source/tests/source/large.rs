@@ -78,6 +78,45 @@ fn of_a_large_repository_only_what_is_read_is_transferred() {
 }
 
 #[test]
+fn ten_thousand_folders_at_the_root_take_a_dozen_requests() {
+    const N_APPS: usize = 10_000;
+    let server = GitServer::start().unwrap();
+    let git = server.repository("mono").unwrap();
+    let values =
+        (0..N_APPS).map(|number| (format!("app-{number}/values.yaml"), format!("number: {number}\n")));
+    git.commit("main").files(values).file("assets/film", noise(ASSET_BYTES)).submit().unwrap();
+    let rig = Rig::with(Policy::trusting(), Limits { whole_bytes: 100_000, ..Limits::default() });
+    let repository = rig.anonymous(&server.url("mono"));
+    let snapshot = update(&repository, "main").unwrap();
+
+    // Few bring few others.
+    server.forget_requests();
+    let before = server.bytes_sent();
+    for number in 0..10 {
+        let text = text_at(&snapshot, &format!("app-{number}/values.yaml"));
+        assert_eq!(text, Some(format!("number: {number}\n")));
+    }
+    let (n_fetches, sent) = (server.fetches(), server.bytes_sent() - before);
+    assert!(n_fetches <= 10 && sent < 50_000, "{n_fetches} requests, {sent} bytes for ten folders");
+
+    for number in 0..N_APPS {
+        let text = text_at(&snapshot, &format!("app-{number}/values.yaml"));
+        assert_eq!(text, Some(format!("number: {number}\n")));
+    }
+    let (n_fetches, sent) = (server.fetches(), server.bytes_sent() - before);
+    println!("{N_APPS} folders at the root of a large repository: {n_fetches} requests, {sent} bytes");
+    assert!(n_fetches <= 18, "{n_fetches} requests");
+    assert!(sent < ASSET_BYTES, "{sent} bytes: what is unlike them is not fetched");
+
+    // A commit that touches one of them brings that one.
+    git.write("main", "app-7/values.yaml", "number: seven\n").unwrap();
+    server.forget_requests();
+    assert_eq!(read(&repository, "app-7/values.yaml").as_deref(), Some("number: seven\n"));
+    assert_eq!(read(&repository, "app-8/values.yaml").as_deref(), Some("number: 8\n"));
+    assert_eq!(server.fetches(), 2, "one for the commit and its folders, one for the file");
+}
+
+#[test]
 fn a_file_that_cannot_be_fetched_is_an_error_that_passes() {
     let server = GitServer::start().unwrap();
     fill(&server.repository("mono").unwrap(), 3);

@@ -8,6 +8,7 @@ mod large;
 mod lfs;
 mod lfs_remote;
 mod local;
+mod packs;
 mod proxy;
 mod remote;
 mod signatures;
