@@ -3,8 +3,10 @@
 //	oracle-health CASES.json SCRIPTS > RECORDED.jsonl
 //	oracle-health -made N SCRIPTS > RECORDED.jsonl
 //	oracle-health -shipped SCRIPTS > LOOKED_AT.jsonl
+//	oracle-health -actions CASES.json SCRIPTS > RECORDED.jsonl
 //
 // The second form makes N objects at random for each script, the third takes those that the scripts are tested with.
+// The fourth tells which actions objects have, and what each of them writes.
 //
 // CASES.json lists {"name", "object"}; each line of output adds Argo CD's answer. A kind whose built-in check is a
 // Lua script is asked by running that script, as Argo CD does before it looks for a check written in Go; SCRIPTS is
@@ -40,6 +42,9 @@ func main() {
 		return
 	case "-shipped":
 		printCases(shipped(os.Args[2]))
+		return
+	case "-actions":
+		printActions(os.Args[2], os.Args[3])
 		return
 	}
 	var cases []question

@@ -4,17 +4,17 @@
 //! script sees the object as `obj`, and of Lua's libraries the base, `string`, `table` and `math`, and of `os` the
 //! functions `time` and `date`. It can reach no file, no program and no other script.
 //!
-//! A script ends after [`MAX_INSTRUCTIONS`], and has at most [`MAX_MEMORY`] bytes; both name themselves in the error.
-//! Matching a pattern counts as one instruction, however long it takes: scripts come from those who configure the
-//! control plane, and are not safe against them.
+//! A script ends after [`MAX_INSTRUCTIONS`] or [`MAX_SECONDS`], and has at most [`MAX_MEMORY`] bytes; all name themselves
+//! in the error. Each step of matching a pattern counts as an instruction.
 
+mod patterns;
 mod values;
 
 pub(crate) use values::date;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mlua::chunk::ChunkMode;
 use mlua::{HookTriggers, Lua, LuaOptions, StdLib, Value as LuaValue, VmState};
@@ -26,11 +26,15 @@ use crate::Check;
 /// A second's work, about: Argo CD stops a script after a second.
 pub const MAX_INSTRUCTIONS: u64 = 20_000_000;
 
+/// Where single instructions take long, as when they join texts of many megabytes, the clock ends the script: after more
+/// seconds than a busy machine makes of one.
+pub const MAX_SECONDS: i64 = 5;
+
 /// What a script may allocate: the largest object that a cluster stores takes a few megabytes as tables.
 pub const MAX_MEMORY: usize = 64 * 1024 * 1024;
 
 /// How often the budget is looked at.
-const INSTRUCTIONS_A_LOOK: u32 = 10_000;
+const INSTRUCTIONS_A_LOOK: u32 = 1_000;
 
 /// Names of Lua 5.1 that Lua 5.4 has not, and names that nobody is to have.
 const PRELUDE: &str = r"
@@ -69,6 +73,9 @@ pub enum LuaError {
     /// It took more than [`MAX_INSTRUCTIONS`].
     #[error("the script was stopped after {MAX_INSTRUCTIONS} instructions")]
     Instructions,
+    /// It took longer than [`MAX_SECONDS`].
+    #[error("the script was stopped after {MAX_SECONDS} seconds")]
+    Seconds,
     /// It took more than [`MAX_MEMORY`].
     #[error("the script was stopped at {MAX_MEMORY} bytes of memory")]
     Memory,
@@ -150,16 +157,24 @@ impl Script {
         let lua = Lua::new_with(libraries, LuaOptions::default()).map_err(|error| failure(&error, false))?;
         lua.set_memory_limit(MAX_MEMORY).map_err(|error| failure(&error, false))?;
         let spent = Arc::new(AtomicU64::new(0));
-        let counted = spent.clone();
+        let (counted, clock) = (spent.clone(), self.clock.clone());
+        let began = clock();
+        let is_late = Arc::new(AtomicBool::new(false));
+        let late = is_late.clone();
         lua.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS_A_LOOK), move |_, _| {
             let spent = counted.fetch_add(u64::from(INSTRUCTIONS_A_LOOK), Ordering::Relaxed);
             if spent >= MAX_INSTRUCTIONS {
                 return Err(mlua::Error::runtime("too many instructions"));
             }
+            if clock().saturating_sub(began) > MAX_SECONDS {
+                late.store(true, Ordering::Relaxed);
+                return Err(mlua::Error::runtime("too many seconds"));
+            }
             Ok(VmState::Continue)
         })
         .map_err(|error| failure(&error, false))?;
         let run = || -> mlua::Result<Value> {
+            patterns::install(&lua, &spent)?;
             lua.load(PRELUDE).set_name("prelude").exec()?;
             let globals = lua.globals();
             globals.set("os", values::os(&lua, self.clock.clone())?)?;
@@ -171,7 +186,10 @@ impl Script {
                 lua.load(&*self.source).set_name(format!("={name}")).set_mode(ChunkMode::Text).eval()?;
             values::from_lua(&returned, Some(&object.to_value()), 0)
         };
-        run().map_err(|error| failure(&error, spent.load(Ordering::Relaxed) >= MAX_INSTRUCTIONS))
+        run().map_err(|error| match is_late.load(Ordering::Relaxed) {
+            true => LuaError::Seconds,
+            false => failure(&error, spent.load(Ordering::Relaxed) >= MAX_INSTRUCTIONS),
+        })
     }
 }
 
@@ -246,6 +264,21 @@ mod tests {
             script("local s = 'x' while true do s = s .. s end").health(&object()),
             Err(LuaError::Memory)
         );
+        // Patterns that would go on for longer than anybody waits, whatever takes them.
+        for call in ["text:find(pattern)", "text:gsub(pattern, '')"] {
+            let hostile =
+                format!("local text, pattern = ('a'):rep(200), ('a-'):rep(60) .. 'b' local _ = {call}");
+            assert_eq!(script(&hostile).health(&object()), Err(LuaError::Instructions), "{call}");
+        }
+        assert_eq!(
+            script("local s = ('x'):rep(1000000) return s:gsub('x', s)").health(&object()),
+            Err(LuaError::Memory)
+        );
+        // Single instructions that take long are ended by the clock.
+        let ticks = std::sync::atomic::AtomicI64::new(0);
+        let clock: Clock = Arc::new(move || ticks.fetch_add(1, Ordering::Relaxed));
+        let slow = Script::new("while true do end", clock);
+        assert_eq!(slow.health(&object()), Err(LuaError::Seconds));
         assert!(matches!(script("return (").health(&object()), Err(LuaError::Syntax(_))));
         assert!(matches!(script("return obj.none.x").health(&object()), Err(LuaError::Failed(_))));
         assert!(matches!(script("return 5").health(&object()), Err(LuaError::Returned { .. })));

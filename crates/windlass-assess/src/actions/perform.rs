@@ -142,7 +142,9 @@ fn number(text: &str) -> Result<i64, ActionError> {
 }
 
 fn terminate(job: &mut Object, time: &str) {
-    if has_ended(job) {
+    // One that no controller has seen has no status yet.
+    let is_seen = job.at(&["status"]).is_some_and(|status| !status.is_null());
+    if has_ended(job) || !is_seen {
         return;
     }
     let mut conditions = items(job, &["status", "conditions"]).to_vec();
