@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::artifact::ArtifactError;
 use crate::policy::Refused;
 use crate::revision::CommitId;
+use crate::transport::find_cause;
 
 /// What lies below an error, shared because one failed fetch is reported to everyone who waited for it.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -254,6 +255,27 @@ impl SourceError {
         source: impl Error + Send + Sync + 'static,
     ) -> Self {
         Self::Store { action, path: path.into(), source: Arc::new(source) }
+    }
+}
+
+impl SourceError {
+    /// What a request that got no answer failed of.
+    pub(crate) fn of_request(repository: &str, error: reqwest::Error) -> Self {
+        let repository = repository.to_owned();
+        let error = error.without_url();
+        if let Some(refused) = find_cause::<Refused>(&error) {
+            return Self::Refused { repository, source: refused.clone() };
+        }
+        // The first bytes of an answer that was never meant to be TLS.
+        let in_clear = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let source = match find_cause::<rustls::Error>(&error) {
+            Some(error) if *error == in_clear => Message::cause(
+                "the server there does not speak TLS; if plain HTTP is meant, say http://, or for a registry \
+                 insecureOCIForceHttp in its Secret",
+            ),
+            _ => Arc::new(error) as Cause,
+        };
+        Self::Unreachable { repository, source }
     }
 }
 

@@ -63,13 +63,12 @@ pub(crate) fn find_cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static
         if let Some(found) = current.downcast_ref::<T>() {
             return Some(found);
         }
-        // An io::Error hides the error it wraps from `source` when that error has no source of its own.
-        if let Some(inner) = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
-            && let Some(found) = inner.downcast_ref::<T>()
-        {
-            return Some(found);
-        }
-        next = current.source();
+        // An io::Error says nothing of the error it wraps, which may be another one of its kind: its source is that one's.
+        let wrapped = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => current.source(),
+        };
     }
     None
 }

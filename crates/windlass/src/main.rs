@@ -21,6 +21,7 @@ mod render;
 mod serving;
 mod session;
 mod up;
+mod work_tree;
 
 use std::process::ExitCode;
 

@@ -268,9 +268,11 @@ pub(crate) fn report(error: &anyhow::Error) {
     if let Some(advised) = error.downcast_ref::<Advised>() {
         let _ = write!(text, "\nhint: {}", advised.advice);
     }
-    let local = Refused::Scheme { scheme: Scheme::Local };
-    if error.chain().any(|cause| cause.downcast_ref::<Refused>() == Some(&local)) {
-        text.push_str("\nhint: --allow-local-repositories allows repositories and folders on this machine");
+    let is_local = |cause: &Refused| {
+        matches!(cause, Refused::Scheme { scheme: Scheme::Local } | Refused::InternalHost { .. })
+    };
+    if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_local)) {
+        text.push_str("\nhint: --allow-local-repositories allows repositories and folders on this machine, and loopback hosts");
     }
     note(&text);
 }

@@ -37,7 +37,8 @@ use verify::VerifyOptions;
 pub(crate) struct RenderOptions {
     #[command(subcommand)]
     tool: Option<Tool>,
-    /// The folder to render, or the root that --path begins at: a path, or an address of a Git repository
+    /// The folder to render, which may refer to what is beside it in its Git repository, or the root that --path begins at:
+    /// a path, or an address of a Git repository
     /// (`https://host/org/repo//folder?ref=v1`), an OCI artifact (`oci://host/name:tag//folder`), a tar archive, a bucket
     /// (`s3://bucket/prefix`, with the usual AWS_ variables, `gs://bucket/prefix` with GOOGLE_APPLICATION_CREDENTIALS,
     /// `az://account/container/prefix` with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN), or with --chart a Helm repository.
@@ -171,14 +172,20 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         return application::run(file, place, &options.sources, options.output.plain()).await;
     }
     let text = options.place.as_deref().unwrap_or(".");
-    let place = Place::parse(text, options.chart.as_deref().map(|name| (name, options.version.as_str())))?;
+    let path = options.path.trim_start_matches("./").trim_matches('/');
+    let path = if path == "." { "" } else { path };
+    let mut place =
+        Place::parse(text, options.chart.as_deref().map(|name| (name, options.version.as_str())))?;
+    if options.path.is_empty() {
+        place = place.with_what_is_beside();
+    }
     let verifications = options.verify.read()?;
     if !verifications.is_empty() && !place.is_published() {
         bail!("{text} has no signature that could be checked: only artifacts of registries have");
     }
     let fetcher = Fetcher::new(verifications, options.access.plain_http);
     let access = match place {
-        Place::Folder(_) => place_access::KnownAccess::default(),
+        Place::Folder { .. } => place_access::KnownAccess::default(),
         _ => options.access.read()?,
     };
     let found = tokio::task::block_in_place(|| place.open(&fetcher, &access))
@@ -201,8 +208,6 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
     } else {
         Renderer::Directory(directory)
     };
-    let path = options.path.trim_start_matches("./").trim_matches('/');
-    let path = if path == "." { "" } else { path };
     let path = match (found.folder.as_str(), path) {
         ("", path) => path.to_owned(),
         (folder, "") => folder.to_owned(),
@@ -215,7 +220,7 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let root = match &place {
-        Place::Folder(folder) => folder.as_path(),
+        Place::Folder { root, .. } => root.as_path(),
         _ => Path::new(""),
     };
     let drawing = Drawing {
@@ -229,7 +234,7 @@ pub(crate) async fn run(options: &RenderOptions) -> Result<ExitCode> {
         programs: &programs,
     };
     if options.watch {
-        let Place::Folder(_) = &place else {
+        let Place::Folder { .. } = &place else {
             bail!("{text} cannot be watched: only a folder of this machine can");
         };
         return watch::run(&drawing).await;
@@ -363,7 +368,12 @@ fn by_file(rendered: &Rendered) -> String {
             "" => String::new(),
             namespace => format!("{namespace}/"),
         };
-        let line = format!("{} {namespace}{}", object.gvk().group_kind(), object.name());
+        let name = match (object.name(), object.str_at(&["metadata", "generateName"])) {
+            ("", "") => "(no name)".into(),
+            ("", beginning) => format!("{beginning}…"),
+            (name, _) => name.to_owned(),
+        };
+        let line = format!("{} {namespace}{name}", object.gvk().group_kind());
         match files.iter_mut().find(|(known, _)| *known == file) {
             Some((_, lines)) => lines.push(line),
             None => files.push((file, vec![line])),

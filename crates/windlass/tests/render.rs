@@ -50,6 +50,41 @@ fn a_folder_is_rendered_as_it_says_itself() {
 }
 
 #[test]
+fn a_folder_of_a_repository_may_refer_to_what_is_beside_it() {
+    let folder = written(&[
+        ("base/kustomization.yaml", "resources: [settings.yaml]\n"),
+        ("base/settings.yaml", SETTINGS),
+        ("job/job.yaml", "{apiVersion: batch/v1, kind: Job, metadata: {generateName: migrate-}}\n"),
+        ("app/kustomization.yaml", "resources: [../base]\nnamePrefix: web-\n"),
+        ("app/.argocd-source-web.yaml", "kustomize: {namePrefix: other-}\n"),
+        ("broken/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: [}\n"),
+    ]);
+    let app = folder.path().join("app");
+    // Outside of any repository the folder is all there is.
+    let (text, is_well) = render(&app, &["."], &[]);
+    assert!(!is_well && text.contains("base"), "{text}");
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    for place in [".", "../app", app.to_str().unwrap()] {
+        let (text, _) = render(&app, &[place, "-o", "tree"], &[]);
+        assert_eq!(text, "app\n└── ConfigMap shop/web-settings\n");
+    }
+    let (text, _) = render(folder.path(), &["job", "-o", "tree"], &[]);
+    assert_eq!(text, "job/job.yaml\n└── Job.batch migrate-…\n");
+    let (text, _) = render(&app, &[".", "--name", "web", "-o", "name"], &[]);
+    assert!(text.starts_with("configmap/other-settings\n"), "{text}");
+    let (text, _) = render(&app, &[".", "--explain"], &[]);
+    assert!(text.contains("\n  file     base/settings.yaml  its content\n"), "{text}");
+    // With --path the folder that is named is the root.
+    let (text, is_well) = render(folder.path(), &["app", "--path", "."], &[]);
+    assert!(!is_well && text.contains("base"), "{text}");
+    let (text, is_well) = render(folder.path(), &["broken"], &[]);
+    assert!(
+        !is_well && text.contains("error: broken/a.yaml:4: ") && text.contains("4 | data: {a: [}"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_was_read_is_explained() {
     let folder = written(&[
         ("base/kustomization.yaml", "resources: [settings.yaml]\n"),

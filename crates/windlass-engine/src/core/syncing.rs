@@ -934,8 +934,9 @@ impl Core {
         unit.retry_at = Some(Instant::now() + pause);
         self.wake_at(Instant::now() + pause, &unit.id);
         if let Some(operation) = unit.operation.take() {
+            let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
             unit.ended = Some(Box::new(OperationReport {
-                message: format!("{message}. Retrying in {}s.", pause.as_secs()).into(),
+                message: format!("{message}{end} Retrying in {}s.", pause.as_secs()).into(),
                 phase: if automated { OperationPhase::Failed } else { OperationPhase::Running },
                 started: operation.started,
                 finished: Some(self.now),

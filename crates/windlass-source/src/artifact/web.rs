@@ -20,7 +20,6 @@ use crate::github_app::GitHubTokens;
 use crate::identity::Purpose;
 use crate::policy::{Policy, Refused};
 use crate::store::Permits;
-use crate::transport::find_cause;
 use crate::transport::http::Clients;
 use crate::transport::runtime::{IoRuntime, Stopped};
 
@@ -131,7 +130,7 @@ impl Web {
             let silence = access.timeouts.silence;
             let response = match self.io.wait(silence, request.send()) {
                 Ok(Ok(response)) => response,
-                Ok(Err(error)) => return Err(of_request(repository, error)),
+                Ok(Err(error)) => return Err(SourceError::of_request(repository, error)),
                 Err(stopped) => return Err(stopped.into_error(repository)),
             };
             let status = response.status();
@@ -226,14 +225,6 @@ pub(crate) fn wrong(repository: &str, artifact: &str, source: impl Into<Artifact
         repository: repository.to_string(),
         artifact: artifact.to_string(),
         source: Arc::new(source.into()),
-    }
-}
-
-fn of_request(repository: &str, error: reqwest::Error) -> SourceError {
-    let error = error.without_url();
-    match find_cause::<Refused>(&error) {
-        Some(source) => refused(repository, source.clone()),
-        None => SourceError::Unreachable { repository: repository.to_string(), source: Arc::new(error) },
     }
 }
 
@@ -332,7 +323,7 @@ impl Body<'_, '_> {
         let wait = left.min(reply.silence);
         let piece = match reply.web.io.wait(wait, reply.response.chunk()) {
             Ok(Ok(piece)) => piece,
-            Ok(Err(error)) => return Err(of_request(&reply.repository, error)),
+            Ok(Err(error)) => return Err(SourceError::of_request(&reply.repository, error)),
             Err(Stopped::Silent(_)) if left < reply.silence => return Err(too_slow(&reply.repository)),
             Err(stopped) => return Err(stopped.into_error(&reply.repository)),
         };

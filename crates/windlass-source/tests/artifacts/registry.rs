@@ -254,6 +254,20 @@ fn a_foreign_token_server_gets_no_password() {
 }
 
 #[test]
+fn a_registry_without_tls_is_told_from_one_that_is_away() {
+    let server = OciRegistry::start().unwrap();
+    let rig = Rig::new();
+    let url = server.url("app").parse().unwrap();
+    let options = ArtifactOptions::default();
+    let registry = rig.store.repository(&url, ArtifactKind::Oci, &Access::default(), &options).unwrap();
+    let text = failure(&registry, &revision("1.0.0"));
+    assert!(
+        text.contains("the server there does not speak TLS") && text.contains("insecureOCIForceHttp"),
+        "{text}"
+    );
+}
+
+#[test]
 fn registries_are_reached_with_our_certificates() {
     let server = OciRegistry::builder().client_certificates().start().unwrap();
     server.push("app", "1.0.0", &[(TAR, &tgz(&[("a", "1")]))], &[]).unwrap();

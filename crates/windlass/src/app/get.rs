@@ -293,7 +293,10 @@ fn objects(application: &Object, wide: bool) -> Table {
     for resource in status.items_at(&["resources"]) {
         let text = |path: &[&str]| resource.str_at(path).unwrap_or_default().to_owned();
         let mut message = text(&["health", "message"]);
-        if resource.bool_at(&["requiresPruning"]) == Some(true) {
+        // What a hook left behind is not declared with the rest, and is not pruned with it either.
+        if resource.bool_at(&["hook"]) == Some(true) {
+            message = joined("a hook", &message);
+        } else if resource.bool_at(&["requiresPruning"]) == Some(true) {
             message = joined("no longer declared, to be pruned", &message);
         }
         message = joined(&reason(&status, resource), &message);

@@ -14,6 +14,7 @@ use windlass_source::FolderTree;
 use super::source::{self, SourceOptions};
 use crate::output::{self, Advised};
 use crate::session::Session;
+use crate::work_tree::{self, InRepository};
 
 /// Which folder of this machine takes the place of a repository's.
 #[derive(Debug, Clone, Args)]
@@ -46,18 +47,10 @@ impl LocalOptions {
     ) -> Result<Option<Vec<Manifest>>> {
         let Some(folder) = &self.local else { return Ok(None) };
         let shown = folder.display();
-        let folder = folder.canonicalize().with_context(|| format!("the folder {shown} cannot be read"))?;
-        let root = match &self.local_repo_root {
-            Some(root) => {
-                root.canonicalize().with_context(|| format!("{} cannot be read", root.display()))?
-            }
-            None => folder.ancestors().find(|it| it.join(".git").exists()).unwrap_or(&folder).to_owned(),
-        };
-        let path = folder
-            .strip_prefix(&root)
-            .with_context(|| format!("{shown} is not below {}", root.display()))?
-            .to_str()
-            .with_context(|| format!("the name of {shown} is no UTF-8"))?;
+        let InRepository { root, path } = match &self.local_repo_root {
+            Some(root) => work_tree::in_root(root, folder),
+            None => work_tree::in_repository(folder),
+        }?;
         let settings = source::settings(session).await?;
         let project = source::project(session, application, &settings).await?;
         let project = Project::of(application, project.as_ref());
@@ -77,7 +70,7 @@ impl LocalOptions {
             .await
             .map_err(|error| session.explained(error, "what the cluster serves"))?;
         let render = |_: usize, tree: &dyn Tree, renderer: &Renderer, context: &mut RenderContext<'_>| {
-            windlass_render::render(tree, path, renderer, context)
+            windlass_render::render(tree, &path, renderer, context)
                 .with_context(|| format!("{shown} could not be rendered"))
         };
         let store = sources.store()?;

@@ -14,12 +14,13 @@ use windlass_source::{
 use super::fetch::Fetcher;
 use super::place_access::KnownAccess;
 use crate::bucket::BucketReached;
+use crate::work_tree::{self, InRepository};
 
 /// A place that files are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A folder on this machine.
-    Folder(PathBuf),
+    /// A folder on this machine: what is below the root can be read, and the folder in it is meant.
+    Folder { root: PathBuf, folder: String },
     /// A folder of a Git repository.
     Git { address: Box<remote::RepositoryAddress> },
     /// An artifact of a registry, or a chart there.
@@ -68,19 +69,32 @@ impl Place {
         }
         // A folder that is there is meant, whatever it is called.
         if !Path::new(text).exists()
-            && let Some(address) = remote::parse(text)
+            && let Some(address) = remote::parse(&local_repository(text).unwrap_or_else(|| text.to_owned()))
         {
             return Ok(Self::Git { address: Box::new(address) });
         }
         if text.contains("://") {
             bail!("{text} is no address of a repository, a registry, an archive or a bucket");
         }
-        Ok(Self::Folder(text.into()))
+        Ok(Self::Folder { root: text.into(), folder: String::new() })
+    }
+
+    /// A folder of this machine as one of the repository that it is in, as the engine would see it: what is beside it can
+    /// be referred to. Everything else stays as it is.
+    pub(super) fn with_what_is_beside(self) -> Self {
+        match self {
+            // A folder that is not there is told of when it is opened.
+            Self::Folder { root, folder } => match work_tree::in_repository(&root) {
+                Ok(InRepository { root, path }) => Self::Folder { root, folder: path },
+                Err(_) => Self::Folder { root, folder },
+            },
+            place => place,
+        }
     }
 
     /// Whether somebody has published it, who may have signed it: it is no folder and no repository.
     pub(super) fn is_published(&self) -> bool {
-        !matches!(self, Self::Folder(_) | Self::Git { .. })
+        !matches!(self, Self::Folder { .. } | Self::Git { .. })
     }
 
     /// Opens it, fetching what is elsewhere.
@@ -93,10 +107,10 @@ impl Place {
             Ok(Found { tree: Arc::new(snapshot.tree), folder: folder.to_owned(), revision })
         };
         match self {
-            Self::Folder(folder) => {
-                let tree = FolderTree::open(folder)
-                    .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
-                Ok(Found { tree: Arc::new(tree), folder: String::new(), revision: String::new() })
+            Self::Folder { root, folder } => {
+                let tree = FolderTree::open(root)
+                    .with_context(|| format!("the folder {} cannot be read", root.display()))?;
+                Ok(Found { tree: Arc::new(tree), folder: folder.clone(), revision: String::new() })
             }
             Self::Git { address } => {
                 let (tree, revision) = fetcher
@@ -140,6 +154,15 @@ impl Place {
     }
 }
 
+/// The address of `REPOSITORY//folder?ref=v1` where the repository is one of this machine.
+fn local_repository(text: &str) -> Option<String> {
+    let (repository, rest) = text.split_once("//")?;
+    let place = Path::new(repository).canonicalize().ok()?;
+    let is_repository =
+        place.join(".git").exists() || (place.join("HEAD").exists() && place.join("objects").exists());
+    is_repository.then(|| format!("file://{}//{rest}", place.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +171,7 @@ mod tests {
     fn a_text_is_told_by_its_form() {
         let told = |text: &str| match Place::parse(text, None) {
             Err(error) => error.to_string(),
-            Ok(Place::Folder(folder)) => format!("folder {}", folder.display()),
+            Ok(Place::Folder { root, .. }) => format!("folder {}", root.display()),
             Ok(Place::Git { address }) => {
                 format!("git {} at {:?} in {:?}", address.repository, address.reference, address.folder)
             }

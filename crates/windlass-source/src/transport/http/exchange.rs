@@ -11,9 +11,8 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::greeting::Listener;
 use crate::error::{Message, SourceError};
-use crate::policy::Refused;
+use crate::transport::FailureSlot;
 use crate::transport::runtime::{IoRuntime, Stopped};
-use crate::transport::{FailureSlot, find_cause};
 use crate::url::RepositoryUrl;
 
 /// What is needed to tell a failed request apart from others.
@@ -41,12 +40,7 @@ impl Account {
     }
 
     fn of_request(&self, error: reqwest::Error) -> io::Error {
-        let repository = self.repository.to_string();
-        let error = error.without_url();
-        if let Some(refused) = find_cause::<Refused>(&error) {
-            return self.failure.put(SourceError::Refused { repository, source: refused.clone() });
-        }
-        self.failure.put(SourceError::Unreachable { repository, source: Arc::new(error) })
+        self.failure.put(SourceError::of_request(&self.repository.to_string(), error))
     }
 
     pub(super) fn of_status(&self, status: StatusCode) -> Option<io::Error> {
