@@ -56,7 +56,7 @@ pub(crate) async fn backup(options: &BackupOptions) -> Result<()> {
     writer.sync_all().with_context(|| written(&partial.0))?;
     drop(writer);
     let (revision, n_objects) =
-        Store::verify(&partial.0).map_err(|error| no_backup(error, "what the control plane sent".into()))?;
+        Store::verify(&partial.0).map_err(|error| no_backup(error, "what the control plane sent"))?;
     let n_bytes = fs::metadata(&partial.0).map_or(0, |metadata| metadata.len());
     partial.become_file(file)?;
     let objects = output::count(n_objects, "object");
@@ -81,8 +81,8 @@ pub(crate) fn restore(options: &RestoreOptions) -> Result<()> {
         .with_context(|| written(&partial.0))?;
     drop(writer);
     let given = options.file.display().to_string();
-    let (revision, n_objects) = Store::verify(&partial.0).map_err(|error| no_backup(error, given.clone()))?;
-    let keys = Store::take_carried(&partial.0).map_err(|error| no_backup(error, given))?;
+    let (revision, n_objects) = Store::verify(&partial.0).map_err(|error| no_backup(error, &given))?;
+    let keys = Store::take_carried(&partial.0).map_err(|error| no_backup(error, &given))?;
     let keys: Vec<(PathBuf, String)> = keys
         .into_iter()
         .filter(|key| CARRIED_KEYS.contains(&key.name.as_str()))
@@ -104,7 +104,7 @@ pub(crate) fn restore(options: &RestoreOptions) -> Result<()> {
 }
 
 /// What is wrong with a backup, of which people know by another name than the file that was looked at.
-fn no_backup(error: BackendError, name: String) -> anyhow::Error {
+fn no_backup(error: BackendError, name: &str) -> anyhow::Error {
     match error {
         BackendError::Damaged { what, .. } => {
             anyhow::anyhow!("{name} is no backup that can be restored: it is damaged: {what}")

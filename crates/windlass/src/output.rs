@@ -168,6 +168,22 @@ pub(crate) enum Format {
     Name,
 }
 
+impl Format {
+    /// The answer for programs: a value as JSON or YAML, or names, one a line. `None` where people are to read it.
+    pub(crate) fn for_programs<N: std::fmt::Display>(
+        self,
+        value: impl FnOnce() -> Value,
+        names: impl IntoIterator<Item = N>,
+    ) -> Option<String> {
+        match self {
+            Self::Json => Some(json(&value())),
+            Self::Yaml => Some(windlass_yaml::to_yaml(&value())),
+            Self::Name => Some(names.into_iter().map(|name| format!("{name}\n")).collect()),
+            Self::Table | Self::Wide => None,
+        }
+    }
+}
+
 /// The flag that chooses the form of an answer.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct FormatOption {

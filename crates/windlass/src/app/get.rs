@@ -67,11 +67,10 @@ pub(super) async fn run(session: &Session, options: &GetOptions) -> Result<ExitC
         wait_for_refresh(session, &options.name, REFRESH_TIME).await?;
     }
     let application = session.get(&options.name).await?;
-    let text = match options.format.output {
-        Format::Json => output::json(&application.to_value()),
-        Format::Yaml => windlass_yaml::to_yaml(&application.to_value()),
-        Format::Name => format!("{}/{}\n", application.namespace(), application.name()),
-        Format::Table | Format::Wide => {
+    let name = format!("{}/{}", application.namespace(), application.name());
+    let text = match options.format.output.for_programs(|| application.to_value(), [name]) {
+        Some(text) => text,
+        None => {
             let mut text = header(&application, session.paint);
             let table = objects(&application, options.format.output == Format::Wide);
             if !table.is_empty() {
@@ -92,11 +91,10 @@ pub(super) async fn resources(session: &Session, options: &ResourcesOptions) -> 
     }
     let listed =
         application.at(&["status", "resources"]).cloned().unwrap_or_else(|| Vec::<Value>::new().into());
-    let text = match options.format.output {
-        Format::Json => output::json(&listed),
-        Format::Yaml => windlass_yaml::to_yaml(&listed),
-        Format::Name => listed.items_at(&[]).iter().map(|resource| object_name(resource) + "\n").collect(),
-        Format::Table | Format::Wide => {
+    let names = listed.items_at(&[]).iter().map(object_name);
+    let text = match options.format.output.for_programs(|| listed.clone(), names) {
+        Some(text) => text,
+        None => {
             let table = objects(&application, options.format.output == Format::Wide);
             if table.is_empty() {
                 output::note("It has no objects yet; `windlass app get` says why.");

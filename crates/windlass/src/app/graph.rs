@@ -9,7 +9,7 @@ use clap::Args;
 use windlass_argo::DEPENDS_ON_ANNOTATION;
 use windlass_kube::{Map, Object, Value};
 
-use crate::output::{self, Format, FormatOption, Table};
+use crate::output::{self, FormatOption, Table};
 use crate::session::Session;
 
 /// Options of `windlass app graph`.
@@ -58,12 +58,10 @@ pub(super) async fn run(session: &Session, options: &GraphOptions) -> Result<Exi
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    let text = match options.format.output {
+    let text = match options.format.output.for_programs(|| value(&graph), graph.keys()) {
         _ if options.dot => dot(&graph),
-        Format::Table | Format::Wide => table(&graph).print(session.paint),
-        Format::Name => graph.keys().map(|name| format!("{name}\n")).collect(),
-        Format::Json => output::json(&value(&graph)),
-        Format::Yaml => windlass_yaml::to_yaml(&value(&graph)),
+        Some(text) => text,
+        None => table(&graph).print(session.paint),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)

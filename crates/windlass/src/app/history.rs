@@ -23,16 +23,10 @@ pub(super) async fn run(session: &Session, options: &HistoryOptions) -> Result<E
     let application = session.get(&options.name).await?;
     let history =
         application.at(&["status", "history"]).cloned().unwrap_or_else(|| Vec::<Value>::new().into());
-    let text = match options.format.output {
-        Format::Json => output::json(&history),
-        Format::Yaml => windlass_yaml::to_yaml(&history),
-        Format::Name => history
-            .items_at(&[])
-            .iter()
-            .filter_map(|entry| entry.int_at(&["id"]))
-            .map(|id| format!("{id}\n"))
-            .collect(),
-        Format::Table | Format::Wide => {
+    let ids = history.items_at(&[]).iter().filter_map(|entry| entry.int_at(&["id"]));
+    let text = match options.format.output.for_programs(|| history.clone(), ids) {
+        Some(text) => text,
+        None => {
             let table = table(&history, options.format.output == Format::Wide);
             if table.is_empty() {
                 output::note("Nothing was deployed yet.");

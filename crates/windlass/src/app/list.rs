@@ -40,14 +40,11 @@ pub(super) async fn run(session: &Session, options: &ListOptions) -> Result<Exit
             })
     });
     applications.sort_by(|a, b| (a.namespace(), a.name()).cmp(&(b.namespace(), b.name())));
-    let text = match options.format.output {
-        Format::Json => output::json(&output::list_of(applications.into_iter().map(Value::from))),
-        Format::Yaml => windlass_yaml::to_yaml(&output::list_of(applications.into_iter().map(Value::from))),
-        Format::Name => applications
-            .iter()
-            .map(|application| format!("{}/{}\n", application.namespace(), application.name()))
-            .collect(),
-        Format::Table | Format::Wide => {
+    let value = || output::list_of(applications.iter().cloned().map(Value::from));
+    let names = applications.iter().map(|it| format!("{}/{}", it.namespace(), it.name()));
+    let text = match options.format.output.for_programs(value, names) {
+        Some(text) => text,
+        None => {
             let wide = options.format.output == Format::Wide;
             let table = table(&applications, options.all_namespaces, wide);
             if table.is_empty() {

@@ -12,7 +12,7 @@ use windlass_model::Health;
 
 use super::destination::destination;
 use crate::cli::LoginOptions;
-use crate::output::{self, Format, FormatOption, Table};
+use crate::output::{self, FormatOption, Table};
 use crate::session::Session;
 use crate::session::{age_of, is_here};
 
@@ -58,11 +58,10 @@ struct Row {
 pub(super) async fn run(session: &Session, options: &TreeOptions) -> Result<ExitCode> {
     let application = session.get(&options.name).await?;
     let rows = rows(session, &application, options.logins.allowed()).await?;
-    let text = match options.format.output {
-        Format::Table | Format::Wide => print(&application, &rows).print(session.paint),
-        Format::Name => rows.iter().map(|row| format!("{}\n", row.key)).collect(),
-        Format::Json => output::json(&nested(&rows)),
-        Format::Yaml => windlass_yaml::to_yaml(&nested(&rows)),
+    let names = rows.iter().map(|row| &row.key);
+    let text = match options.format.output.for_programs(|| nested(&rows), names) {
+        Some(text) => text,
+        None => print(&application, &rows).print(session.paint),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)

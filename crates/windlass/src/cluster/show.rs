@@ -12,7 +12,7 @@ use windlass_kube::{Object, Value, value};
 
 use super::{Registered, find, registered};
 use crate::cli::LoginOptions;
-use crate::output::{self, Advised, Format, FormatOption, Table, Tone, tone_of};
+use crate::output::{self, Advised, FormatOption, Table, Tone, tone_of};
 use crate::session::{Kind, Session, explained};
 
 /// How long a cluster may take to say its version.
@@ -176,11 +176,9 @@ async fn cards(
 pub(super) async fn list(session: &Session, options: &ListOptions) -> Result<ExitCode> {
     let cards = cards(session, registered(session).await?, options.offline, options.logins).await?;
     let values = || Value::from(cards.iter().map(Card::value).collect::<Vec<Value>>());
-    let text = match options.format.output {
-        Format::Json => output::json(&values()),
-        Format::Yaml => windlass_yaml::to_yaml(&values()),
-        Format::Name => cards.iter().map(|card| format!("{}\n", card.name)).collect(),
-        Format::Table | Format::Wide => table(&cards).print(session.paint),
+    let text = match options.format.output.for_programs(values, cards.iter().map(|card| &card.name)) {
+        Some(text) => text,
+        None => table(&cards).print(session.paint),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -216,11 +214,9 @@ pub(super) async fn get(session: &Session, options: &GetOptions) -> Result<ExitC
     let labels = clusters.first().and_then(|it| it.secret.at(&["metadata", "labels"])).cloned();
     let card = cards(session, clusters, options.offline, options.logins).await?.pop();
     let Some(card) = card else { return Ok(ExitCode::FAILURE) };
-    let text = match options.format.output {
-        Format::Json => output::json(&card.value()),
-        Format::Yaml => windlass_yaml::to_yaml(&card.value()),
-        Format::Name => format!("{}\n", card.name),
-        Format::Table | Format::Wide => {
+    let text = match options.format.output.for_programs(|| card.value(), [&card.name]) {
+        Some(text) => text,
+        None => {
             let mut text = String::new();
             let mut line = |what: &str, said: &str| {
                 let _ = writeln!(text, "{}{said}", session.paint.tone(Tone::Strong, &format!("{what:<14}")));

@@ -205,16 +205,13 @@ fn destination(Destination { project, cluster, namespace, name }: &Destination, 
 }
 
 fn account(Account { project, server, namespace, account }: &Account, adds: bool) -> Edit<'_> {
-    let entry = value!({
-        "server": (server.as_str()), "namespace": (namespace.as_str()), "defaultServiceAccount": (account.as_str())
-    });
+    let entry = account_entry(server, namespace, account);
     let shown = format!("{server}, {namespace} as {account}");
     Edit { project, path: &["destinationServiceAccounts"], entry, adds, shown }
 }
 
 fn orphaned(NamedKind { project, group, kind, name }: &NamedKind, adds: bool) -> Edit<'_> {
-    let entry = group_kind(group, kind, name);
-    Edit { project, path: &["orphanedResources", "ignore"], entry, adds, shown: kind_text(group, kind, name) }
+    of_kind(project, &["orphanedResources", "ignore"], [group, kind, name], adds)
 }
 
 fn cluster_rule(Rule { project, group, kind, name, list }: &Rule, allows: bool) -> Edit<'_> {
@@ -222,8 +219,7 @@ fn cluster_rule(Rule { project, group, kind, name, list }: &Rule, allows: bool) 
         List::Allow => &["clusterResourceWhitelist"],
         List::Deny => &["clusterResourceBlacklist"],
     };
-    let (entry, shown) = (group_kind(group, kind, name), kind_text(group, kind, name));
-    Edit { project, path, entry, adds: allows == (*list == List::Allow), shown }
+    of_kind(project, path, [group, kind, name], allows == (*list == List::Allow))
 }
 
 fn namespaced_rule(NamespacedRule { project, group, kind, list }: &NamespacedRule, allows: bool) -> Edit<'_> {
@@ -231,16 +227,31 @@ fn namespaced_rule(NamespacedRule { project, group, kind, list }: &NamespacedRul
         List::Allow => &["namespaceResourceWhitelist"],
         List::Deny => &["namespaceResourceBlacklist"],
     };
-    let (entry, shown) = (group_kind(group, kind, ""), kind_text(group, kind, ""));
-    Edit { project, path, entry, adds: allows == (*list == List::Allow), shown }
+    of_kind(project, path, [group, kind, ""], allows == (*list == List::Allow))
 }
 
-fn group_kind(group: &str, kind: &str, name: &str) -> Value {
+/// An entry that names a kind, or objects of it.
+fn of_kind<'a>(
+    project: &'a str,
+    path: &'static [&'static str],
+    [group, kind, name]: [&str; 3],
+    adds: bool,
+) -> Edit<'a> {
+    Edit { project, path, entry: kind_entry(group, kind, name), adds, shown: kind_text(group, kind, name) }
+}
+
+/// What a list of kinds says of one: all of its objects, or with a name those of that name.
+pub(super) fn kind_entry(group: &str, kind: &str, name: &str) -> Value {
     let mut entry = value!({"group": (group), "kind": (kind)});
     if !name.is_empty() {
         entry.set_at(&["name"], name);
     }
     entry
+}
+
+/// What a list of ServiceAccounts says of one.
+pub(super) fn account_entry(server: &str, namespace: &str, account: &str) -> Value {
+    value!({"server": (server), "namespace": (namespace), "defaultServiceAccount": (account)})
 }
 
 /// `GROUP/KIND/NAME`, with only what is there.

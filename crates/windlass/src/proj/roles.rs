@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use windlass_kube::{Object, Value, value};
 
 use super::change_spec;
-use crate::output::{self, Advised, Format, FormatOption, Table, Tone};
+use crate::output::{self, Advised, FormatOption, Table, Tone};
 use crate::session::{Kind, Session};
 
 /// The list in a project's spec.
@@ -214,17 +214,14 @@ fn check_name(role: &str) -> Result<()> {
 async fn list(session: &Session, options: &ListOptions) -> Result<ExitCode> {
     let project = session.get_of(&Kind::project(), &options.project).await?;
     let roles = project.items_at(&["spec", "roles"]);
-    let text = match options.format.output {
-        Format::Json => output::json(&Value::from(roles.to_vec())),
-        Format::Yaml => windlass_yaml::to_yaml(&Value::from(roles.to_vec())),
-        Format::Name => {
-            roles.iter().filter_map(|role| role.str_at(&["name"])).map(|name| format!("{name}\n")).collect()
-        }
-        Format::Table | Format::Wide if roles.is_empty() => {
+    let names = roles.iter().filter_map(|role| role.str_at(&["name"]));
+    let text = match options.format.output.for_programs(|| Value::from(roles.to_vec()), names) {
+        Some(text) => text,
+        None if roles.is_empty() => {
             output::note(&format!("Project {} has no roles.", options.project));
             return Ok(ExitCode::SUCCESS);
         }
-        Format::Table | Format::Wide => table(&project).print(session.paint),
+        None => table(&project).print(session.paint),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -251,11 +248,9 @@ async fn get(session: &Session, options: &GetOptions) -> Result<ExitCode> {
     let object = session.get_of(&Kind::project(), project).await?;
     let roles = object.items_at(&["spec", "roles"]);
     let found = &roles[position(roles, role)?];
-    let text = match options.format.output {
-        Format::Json => output::json(found),
-        Format::Yaml => windlass_yaml::to_yaml(found),
-        Format::Name => format!("{role}\n"),
-        Format::Table | Format::Wide => {
+    let text = match options.format.output.for_programs(|| found.clone(), [role]) {
+        Some(text) => text,
+        None => {
             let mut text = format!("{} {role}\n", session.paint.tone(Tone::Strong, "Role"));
             if let Some(description) = found.str_at(&["description"]) {
                 let _ = writeln!(text, "{description}");

@@ -57,18 +57,17 @@ const SHOWN: usize = 2;
 pub(super) async fn list(session: &Session, options: &ListOptions) -> Result<ExitCode> {
     let mut projects = session.list_of(&Kind::project(), &session.namespace, "").await?;
     projects.sort_by(|a, b| a.name().cmp(b.name()));
-    let text = match options.format.output {
-        Format::Json => output::json(&output::list_of(projects.into_iter().map(Value::from))),
-        Format::Yaml => windlass_yaml::to_yaml(&output::list_of(projects.into_iter().map(Value::from))),
-        Format::Name => projects.iter().map(|project| format!("{}\n", project.name())).collect(),
-        Format::Table | Format::Wide if projects.is_empty() => {
+    let value = || output::list_of(projects.iter().cloned().map(Value::from));
+    let text = match options.format.output.for_programs(value, projects.iter().map(Object::name)) {
+        Some(text) => text,
+        None if projects.is_empty() => {
             output::note(&format!(
                 "There are no projects in namespace {}; Applications are in the built-in project default, which allows all.",
                 session.namespace
             ));
             return Ok(ExitCode::SUCCESS);
         }
-        Format::Table | Format::Wide => {
+        None => {
             let applications = session.list("", "").await?;
             table(&projects, &applications, options.format.output == Format::Wide).print(session.paint)
         }
@@ -136,11 +135,9 @@ fn allowed_cluster_kinds(spec: &ProjectSpec) -> Vec<String> {
 
 pub(super) async fn get(session: &Session, options: &GetOptions) -> Result<ExitCode> {
     let project = session.get_of(&Kind::project(), &options.project).await?;
-    let text = match options.format.output {
-        Format::Json => output::json(&project.into()),
-        Format::Yaml => windlass_yaml::to_yaml(&project.into()),
-        Format::Name => format!("{}\n", project.name()),
-        Format::Table | Format::Wide => {
+    let text = match options.format.output.for_programs(|| project.to_value(), [project.name()]) {
+        Some(text) => text,
+        None => {
             let mut applications = session.list("", "").await?;
             applications.retain(is_in(&project));
             page(&project, &applications, session.paint)

@@ -8,6 +8,7 @@ use clap::Args;
 use windlass_kube::{Object, Value, value};
 
 use super::change_spec;
+use super::entries::{account_entry, kind_entry};
 use crate::output::{self, Advised};
 use crate::session::{Kind, MANAGER, Session, explained};
 
@@ -166,24 +167,22 @@ fn destination(text: &str) -> Result<Value> {
 
 fn account(text: &str) -> Result<Value> {
     match text.split(',').collect::<Vec<_>>()[..] {
-        [server, namespace, account] => {
-            Ok(value!({"server": (server), "namespace": (namespace), "defaultServiceAccount": (account)}))
-        }
+        [server, namespace, account] => Ok(account_entry(server, namespace, account)),
         _ => bail!("--dest-service-accounts {text:?}: write SERVER,NAMESPACE,ACCOUNT"),
     }
 }
 
 fn cluster_kind(text: &str) -> Result<Value> {
     match text.split('/').collect::<Vec<_>>()[..] {
-        [group, kind, name] => Ok(value!({"group": (group), "kind": (kind), "name": (name)})),
+        [group, kind, name] => Ok(kind_entry(group, kind, name)),
         _ => namespaced_kind(text),
     }
 }
 
 fn namespaced_kind(text: &str) -> Result<Value> {
     match text.split('/').collect::<Vec<_>>()[..] {
-        [kind] => Ok(value!({"group": "", "kind": (kind)})),
-        [group, kind] => Ok(value!({"group": (group), "kind": (kind)})),
+        [kind] => Ok(kind_entry("", kind, "")),
+        [group, kind] => Ok(kind_entry(group, kind, "")),
         _ => bail!("{text:?} is no kind: write KIND or GROUP/KIND"),
     }
 }

@@ -9,7 +9,7 @@ use windlass_kube::{Object, Value, value};
 use windlass_model::Time;
 
 use super::change_spec;
-use crate::output::{self, Advised, Format, FormatOption, Table};
+use crate::output::{self, Advised, FormatOption, Table};
 use crate::session::{Kind, Session, now};
 
 /// The list in a project's spec.
@@ -270,11 +270,9 @@ async fn list(session: &Session, options: &ListOptions) -> Result<ExitCode> {
     let project = session.get_of(&Kind::project(), &options.project).await?;
     let windows = project.items_at(&["spec", "syncWindows"]);
     let value = || Value::from(windows.to_vec());
-    let text = match options.format.output {
-        Format::Json => output::json(&value()),
-        Format::Yaml => windlass_yaml::to_yaml(&value()),
-        Format::Name => (0..windows.len()).map(|id| format!("{id}\n")).collect(),
-        Format::Table | Format::Wide => {
+    let text = match options.format.output.for_programs(value, 0..windows.len()) {
+        Some(text) => text,
+        None => {
             let table = table(&project, now());
             if table.is_empty() {
                 output::note(&format!(

@@ -38,6 +38,7 @@ on_both_servers! {
     syncing::heals_drift_by_watch,
     differences::ignored_fields_are_left_alone,
     differences::ignored_fields_are_kept_when_syncing,
+    differences::a_declared_status_counts_where_asked_for,
     differences::two_writers_of_a_field_are_named,
     differences::added_fields_are_told_or_taken_away,
     syncing::refresh_annotation_is_taken,

@@ -70,6 +70,50 @@ pub(crate) async fn ignored_fields_are_kept_when_syncing(server: Server) {
     assert_eq!(plane.get(&live).await["spec"]["replicas"], 1);
 }
 
+/// Where the control plane does not ignore it, a declared status is applied and healed; one that the server drops,
+/// because only a controller may write it, makes no difference.
+pub(crate) async fn a_declared_status_counts_where_asked_for(server: Server) {
+    let plane = Plane::builder(server).never_polls().start().await;
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": plane.namespace},
+        "data": {"resource.compareoptions": "ignoreResourceStatusField: none"},
+    });
+    plane.api.create(&plane.control_path("configmaps"), &settings).await.unwrap();
+    let group = format!("{}.example.com", plane.target);
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgets.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true
+            }}}],
+        },
+        // As those who generate definitions leave it in.
+        "status": {"acceptedNames": {"kind": "", "plural": ""}, "conditions": [], "storedVersions": []},
+    });
+    let widget = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "own"},
+        "status": {"phase": "Ready"},
+    });
+    let commit = plane
+        .commit()
+        .file("deploy/definition.yaml", definition.to_string())
+        .file("deploy/widget.yaml", widget.to_string())
+        .submit()
+        .unwrap();
+    plane.create_automated_app().await;
+    plane.until_healthy(&commit).await;
+    let live = format!("/apis/{group}/v1/namespaces/{}/widgets/own", plane.target);
+    assert_eq!(plane.get(&live).await["status"]["phase"], "Ready");
+    plane.api.merge(&live, &json!({"status": {"phase": "Lost"}})).await.unwrap();
+    plane.until(&live, "the status to be healed", |live| live["status"]["phase"] == "Ready").await;
+    plane.until_app("all to be in sync", |app| app["status"]["sync"]["status"] == "Synced").await;
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    plane.api.delete(&format!("{definitions}/widgets.{group}")).await.unwrap();
+}
+
 /// Somebody who changes a field back as often as it is undone is named, with the field, and met ever more slowly.
 pub(crate) async fn two_writers_of_a_field_are_named(server: Server) {
     let plane = Plane::builder(server).never_polls().start().await;

@@ -1,7 +1,7 @@
 //! Hooks: when they run, what they hold up, and what becomes of them.
 
 use serde_json::{Value, json};
-use windlass_testing::{ApiFault, ApiFaults, FaultRule, Traffic};
+use windlass_testing::{ApiFault, ApiFaults, CommitId, FaultRule, Traffic};
 
 use crate::plane::{Plane, Server, automated, config_map};
 
@@ -63,6 +63,18 @@ fn waits_for_hook(app: &Value, name: &str) -> bool {
     state["phase"] == "Running"
         && message.contains("waiting for completion of hook")
         && message.contains(name)
+}
+
+/// A commit that declares a ConfigMap, and a Job that has to end before it.
+fn commit_with_a_migration(plane: &Plane) -> CommitId {
+    let commit = plane.commit().file("deploy/migrate.yaml", waiting_job("migrate", &[(HOOK, "PreSync")]));
+    commit.file("deploy/a.yaml", config_map("settings", "1")).submit().unwrap()
+}
+
+/// Waits until that Job runs and the sync waits for it; answers the Job's uid.
+async fn until_migrating(plane: &Plane) -> Value {
+    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
+    plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"].clone()
 }
 
 /// What the last operation says of a hook in a phase.
@@ -153,7 +165,7 @@ pub(crate) async fn failed_hook_runs_those_for_failures(server: Server) {
     let mut changes = automated();
     changes["spec"]["syncPolicy"]["retry"] = json!({"limit": 5, "backoff": {"duration": "1h"}});
     plane.create_app(changes).await;
-    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
+    until_migrating(&plane).await;
     fail(&plane, "migrate").await;
     plane.until_app("the hook for failures to run", |app| waits_for_hook(app, "page")).await;
     plane.until_gone(&plane.path("jobs/migrate")).await;
@@ -177,15 +189,10 @@ pub(crate) async fn failed_hook_runs_those_for_failures(server: Server) {
 /// Whoever ends an operation ends its hooks.
 pub(crate) async fn terminating_deletes_running_hooks(server: Server) {
     let plane = Plane::start(server).await;
-    plane
-        .commit()
-        .file("deploy/migrate.yaml", waiting_job("migrate", &[(HOOK, "PreSync")]))
-        .file("deploy/a.yaml", config_map("settings", "1"))
-        .submit()
-        .unwrap();
+    commit_with_a_migration(&plane);
     plane.create_app(json!({})).await;
     plane.patch_app(json!({"operation": {"initiatedBy": {"username": "ada"}, "sync": {}}})).await;
-    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
+    until_migrating(&plane).await;
     plane.patch_app(json!({"status": {"operationState": {"phase": "Terminating"}}})).await;
     let app = plane
         .until_app("the operation to end", |app| app["status"]["operationState"]["phase"] == "Failed")
@@ -199,15 +206,9 @@ pub(crate) async fn terminating_deletes_running_hooks(server: Server) {
 /// A commit that changes a stuck hook does not wait for it; one that leaves it as it is does.
 pub(crate) async fn newer_commit_replaces_a_stuck_hook(server: Server) {
     let plane = Plane::start(server).await;
-    plane
-        .commit()
-        .file("deploy/migrate.yaml", waiting_job("migrate", &[(HOOK, "PreSync")]))
-        .file("deploy/a.yaml", config_map("settings", "1"))
-        .submit()
-        .unwrap();
+    commit_with_a_migration(&plane);
     plane.create_automated_app().await;
-    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
-    let stuck = plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"].clone();
+    let stuck = until_migrating(&plane).await;
     let second = plane.commit().file("deploy/a.yaml", config_map("settings", "2")).submit().unwrap();
     plane
         .until_app("the second commit to be seen", |app| {
@@ -304,15 +305,9 @@ pub(crate) async fn tests_run_when_asked_for(server: Server) {
 /// A process that takes over in the middle of a sync goes on with the hook that runs.
 pub(crate) async fn running_hook_survives_a_restart(server: Server) {
     let mut plane = Plane::builder(server).durable().start().await;
-    let commit = plane
-        .commit()
-        .file("deploy/migrate.yaml", waiting_job("migrate", &[(HOOK, "PreSync")]))
-        .file("deploy/a.yaml", config_map("settings", "1"))
-        .submit()
-        .unwrap();
+    let commit = commit_with_a_migration(&plane);
     plane.create_automated_app().await;
-    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
-    let uid = plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"].clone();
+    let uid = until_migrating(&plane).await;
     plane.kill();
     plane.start_again().await;
     release(&plane, "migrate").await;
@@ -329,17 +324,11 @@ pub(crate) async fn running_hook_survives_a_restart(server: Server) {
 pub(crate) async fn running_hook_survives_calls_that_fail(server: Server) {
     let faults = ApiFaults::new(1);
     let mut plane = Plane::builder(server).durable().faults(&faults).start().await;
-    let commit = plane
-        .commit()
-        .file("deploy/migrate.yaml", waiting_job("migrate", &[(HOOK, "PreSync")]))
-        .file("deploy/a.yaml", config_map("settings", "1"))
-        .submit()
-        .unwrap();
+    let commit = commit_with_a_migration(&plane);
     let mut changes = automated();
     changes["spec"]["syncPolicy"]["retry"] = json!({"backoff": {"duration": "1s"}});
     plane.create_app(changes).await;
-    plane.until_app("the sync to wait for the hook", |app| waits_for_hook(app, "migrate")).await;
-    let uid = plane.get(&plane.path("jobs/migrate")).await["metadata"]["uid"].clone();
+    let uid = until_migrating(&plane).await;
     plane.kill();
     // The plan cannot be tried, or else what comes after the hook cannot be applied.
     faults.add(FaultRule::new(Traffic::Writes, ApiFault::Status(503)).path("configmaps/settings").times(2));
