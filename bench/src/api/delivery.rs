@@ -49,11 +49,15 @@ struct Shared {
 }
 
 impl Shared {
-    fn note(&self, sent_micros: u64) {
+    /// Counts what one watcher read at once. All watchers are on the machine that is measured, so that they look at the
+    /// clock, and at what they share, once for all of it.
+    fn note(&self, sent_micros: &[u64]) {
         let now = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let class = now.saturating_sub(sent_micros) / 100;
-        let class = usize::try_from(class).unwrap_or(usize::MAX).min(CLASSES - 1);
-        self.counts[class].fetch_add(1, Ordering::Relaxed);
+        for sent in sent_micros {
+            let class = usize::try_from(now.saturating_sub(*sent) / 100).unwrap_or(usize::MAX);
+            self.counts[class.min(CLASSES - 1)].fetch_add(1, Ordering::Relaxed);
+        }
+        self.n_delivered.fetch_add(sent_micros.len(), Ordering::Relaxed);
     }
 
     /// The latency below which this share of all lies, in percent.
@@ -78,6 +82,12 @@ fn number_after(line: &[u8], key: &[u8]) -> Option<u64> {
     Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
+/// As [`number_after`], where the key is near the end.
+fn number_after_last(line: &[u8], key: &[u8]) -> Option<u64> {
+    let begin = memmem::rfind(line, key)?;
+    number_after(&line[begin..], key)
+}
+
 /// Opens a watch of the namespace from now on.
 async fn watch(api: &Api, namespace: &str) -> Result<(Connection, Incoming)> {
     let mut connection = api.connect().await?;
@@ -95,6 +105,7 @@ async fn watch(api: &Api, namespace: &str) -> Result<(Connection, Incoming)> {
 async fn follow(shared: Arc<Shared>, mut body: Incoming, connection: Connection) {
     let mut rest: Vec<u8> = Vec::new();
     let mut last = 0;
+    let mut sent_at: Vec<u64> = Vec::new();
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(bytes) = frame.into_data() else { continue };
         // All watchers are on the machine that is measured: nothing is copied that need not be.
@@ -104,15 +115,19 @@ async fn follow(shared: Arc<Shared>, mut body: Incoming, connection: Connection)
         while let Some(length) = memchr(b'\n', &whole[begin..]) {
             let line = &whole[begin..begin + length];
             begin += length + 1;
-            // The data come before the metadata, and both before what a manager is said to own.
+            // The data come before the metadata.
             let Some(sent) = number_after(line, b"\"sent\":\"") else { continue };
-            let version = number_after(line, b"\"resourceVersion\":\"").unwrap_or(0);
+            // The version comes after what a manager is said to own, with nothing but the uid behind it.
+            let version = number_after_last(line, b"\"resourceVersion\":\"").unwrap_or(0);
             if version <= last {
                 shared.n_out_of_order.fetch_add(1, Ordering::Relaxed);
             }
             last = version;
-            shared.note(sent);
-            shared.n_delivered.fetch_add(1, Ordering::Relaxed);
+            sent_at.push(sent);
+        }
+        if !sent_at.is_empty() {
+            shared.note(&sent_at);
+            sent_at.clear();
         }
         rest.extend_from_slice(&whole[begin..]);
         if shared.stop.load(Ordering::Relaxed) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use windlass_kube::{Object, value};
+use windlass_kube::{Object, Str, value};
 
 use super::read::{is_presentable, json_of, presented, presented_json};
 use super::selection::Selection;
@@ -12,7 +12,7 @@ use super::{Api, WatchOptions};
 use crate::protobuf;
 use crate::resource::Resource;
 use crate::status::Status;
-use crate::store::{Event, EventKind, Revision, Stored, Subscription, watch_line};
+use crate::store::{Event, EventKind, Piece, Revision, Stored, Subscription, watch_line};
 
 /// What a watch tells.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Watch {
     ready: VecDeque<Told>,
     /// What has to be converted before it is ready, where a webhook does that.
     unconverted: Option<Unconverted>,
+    /// The name of what it tells, where all who follow the same namespace at the same version are told the same.
+    form: Option<Str>,
 }
 
 /// What a webhook has to convert first.
@@ -60,6 +62,12 @@ pub(crate) enum Told {
     Bookmark { revision: Revision, initial: bool },
 }
 
+/// What is told next: an event, or bytes that others are told, too.
+pub(crate) enum Next {
+    Told(Told),
+    Piece(Piece),
+}
+
 impl Watch {
     /// The next event. Cancelling loses nothing.
     ///
@@ -74,6 +82,39 @@ impl Watch {
     /// How many follow that resource, this one included.
     pub(crate) fn n_followers(&self) -> usize {
         self.subscription.n_followers()
+    }
+
+    /// The next event; or the next changes as one piece of bytes which all who follow the same share, as lines or as
+    /// frames of protobuf, for a watch that [`shares`](Self::shares). Cancelling loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Expired` when the reader was too slow; list again.
+    pub(crate) async fn next_of(&mut self, shared_as_protobuf: Option<bool>) -> Result<Next, Status> {
+        match shared_as_protobuf {
+            Some(is_protobuf) => self.shared_piece(is_protobuf).await.map(Next::Piece),
+            None => self.told().await.map(Next::Told),
+        }
+    }
+
+    async fn shared_piece(&mut self, is_protobuf: bool) -> Result<Piece, Status> {
+        let Self { resource, selection, subscription, form, .. } = self;
+        let form = form.clone().unwrap_or_default();
+        let form = if is_protobuf { Str::from(format!("{form} protobuf")) } else { form };
+        let write = |event: &Arc<Event>| {
+            // Nothing is selected by but the namespace, which no object changes.
+            let is_meant =
+                selection.namespace().is_none_or(|namespace| event.object.key().namespace == namespace);
+            is_meant.then(|| {
+                if is_protobuf { changed_frame(resource, event) } else { changed_line(resource, event) }
+            })
+        };
+        subscription.next_piece(&form, write).await.map_err(|_| too_slow())
+    }
+
+    /// Whether what comes next can be told in pieces that others share.
+    pub(crate) fn shares(&self) -> bool {
+        self.form.is_some() && self.ready.is_empty()
     }
 
     /// The resource that is followed.
@@ -196,9 +237,7 @@ impl Watch {
     pub(crate) fn line(&self, told: &Told) -> Bytes {
         match told {
             Told::Initial(stored) => watch_line("ADDED", &presented_json(&self.resource, stored)),
-            Told::Change(event, kind, false) if *kind == event.kind && self.shares_bytes(event) => {
-                event.line()
-            }
+            Told::Change(event, kind, false) if *kind == event.kind => changed_line(&self.resource, event),
             Told::Change(event, kind, false) => {
                 watch_line(kind.as_str(), &presented_json(&self.resource, &event.object))
             }
@@ -214,27 +253,37 @@ impl Watch {
 
     /// The event as a frame of protobuf; only for built-in kinds.
     pub(crate) fn frame(&self, told: &Told) -> Bytes {
-        let frame_of = |kind: &str, object: Object| {
-            protobuf::encode(&object.into_value())
-                .map_or_else(|_| Bytes::new(), |written| protobuf::frame(kind, &written))
-        };
         match told {
             Told::Bookmark { revision, initial } => {
                 frame_of("BOOKMARK", bookmark(&self.resource, *revision, *initial))
             }
-            Told::Change(event, kind, false) if *kind == event.kind && self.shares_bytes(event) => {
-                event.frame(|| frame_of(kind.as_str(), presented(&self.resource, &event.object)))
-            }
+            Told::Change(event, kind, false) if *kind == event.kind => changed_frame(&self.resource, event),
             Told::Change(_, kind, _) => {
                 self.told_object(told).map_or_else(Bytes::new, |object| frame_of(kind.as_str(), object))
             }
             Told::Initial(stored) => frame_of("ADDED", presented(&self.resource, stored)),
         }
     }
+}
 
-    fn shares_bytes(&self, event: &Event) -> bool {
-        is_presentable(&self.resource, &event.object.json())
+/// A change as everybody sees it who sees the object before and after it, as a line of JSON.
+fn changed_line(resource: &Resource, event: &Event) -> Bytes {
+    if is_presentable(resource, &event.object.json()) {
+        event.line()
+    } else {
+        watch_line(event.kind.as_str(), &presented_json(resource, &event.object))
     }
+}
+
+/// The same as a frame of protobuf; only for built-in kinds.
+fn changed_frame(resource: &Resource, event: &Event) -> Bytes {
+    let frame = || frame_of(event.kind.as_str(), presented(resource, &event.object));
+    if is_presentable(resource, &event.object.json()) { event.frame(frame) } else { frame() }
+}
+
+fn frame_of(kind: &str, object: Object) -> Bytes {
+    protobuf::encode(&object.into_value())
+        .map_or_else(|_| Bytes::new(), |written| protobuf::frame(kind, &written))
 }
 
 /// The object that a bookmark carries.
@@ -292,6 +341,14 @@ impl Api {
                 table.subscribe(snapshot.revision).map_err(|_| too_slow())?
             }
         };
-        Ok(Watch { resource, selection, subscription, ready, unconverted })
+        let is_shared = selection.is_everything() && unconverted.is_none();
+        let form = is_shared.then(|| {
+            Str::from(format!(
+                "{} {}",
+                resource.gvr.group_version(),
+                selection.namespace().unwrap_or_default()
+            ))
+        });
+        Ok(Watch { resource, selection, subscription, ready, unconverted, form })
     }
 }

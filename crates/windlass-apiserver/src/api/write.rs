@@ -666,7 +666,11 @@ pub(crate) fn intake(
         keep_as_data(&mut value);
     }
     let unknown = match &resource.custom {
-        Some(custom) => custom.prune(&mut value),
+        Some(custom) => {
+            let mut unknown = custom.prune(&mut value);
+            unknown.sort();
+            unknown
+        }
         None => defaults::normalize(&gvk, &mut value).map_err(|error| cannot(&error.to_string()))?,
     };
     if !unknown.is_empty() {

@@ -13,7 +13,7 @@ use super::body::Body;
 use super::path::{Query, Target};
 use super::present::{self, Included};
 use super::{answer, duplicates, header_text, json_error, reviews};
-use crate::api::watch::{Told, bookmark};
+use crate::api::watch::{Next, Told, bookmark};
 use crate::api::{
     Api, DeleteOptions, Deleted, FieldValidation, ListOptions, Patch, Propagation, Watch, WatchOptions,
     WriteOptions, Written,
@@ -23,7 +23,7 @@ use crate::authorize::{Attributes, authorize};
 use crate::protobuf;
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
-use crate::store::watch_line;
+use crate::store::{PIECE_BYTES, watch_line};
 
 /// How often a watch that wants bookmarks gets one; kube-apiserver sends one a minute.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -912,13 +912,16 @@ struct Follower {
     rests_until: Option<tokio::time::Instant>,
 }
 
+/// Among how many watches of one resource what they are told is made once for all. Fewer are told as soon with less.
+const SHARED_AMONG: usize = 8;
+
 /// How long a watch rests after each piece, where so many follow one resource: about as long as telling all of them
 /// takes. Then a storm of changes goes out in fewer and larger pieces, and each comes sooner; what comes after a while
 /// without news goes out at once, and where few follow there is no rest.
 fn rest_among(n_followers: usize) -> Option<Duration> {
-    /// What one piece costs: waking up, encrypting, and a call of the system.
-    const PIECE_COST: Duration = Duration::from_micros(10);
-    const LONGEST: Duration = Duration::from_millis(20);
+    /// What one piece costs on both sides, however little is in it: waking up, encrypting, calls of the system.
+    const PIECE_COST: Duration = Duration::from_micros(20);
+    const LONGEST: Duration = Duration::from_millis(25);
     const FEW: usize = 100;
     let n_others = u32::try_from(n_followers).unwrap_or(u32::MAX);
     (n_followers >= FEW).then(|| PIECE_COST.saturating_mul(n_others).min(LONGEST))
@@ -927,8 +930,6 @@ fn rest_among(n_followers: usize) -> Option<Duration> {
 impl Follower {
     /// The next piece of the stream: one event, and those that are ready behind it.
     async fn step(mut self) -> Option<(Bytes, Self)> {
-        /// How many bytes of ready events go out at once.
-        const PIECE: usize = 64 << 10;
         if self.ended {
             return None;
         }
@@ -936,10 +937,12 @@ impl Follower {
             tokio::time::sleep_until(until).await;
         }
         let mut bookmark_at = self.next_bookmark.unwrap_or(self.until);
+        let shares =
+            self.form == Form::Whole && self.watch.shares() && self.watch.n_followers() >= SHARED_AMONG;
         let told = loop {
             tokio::select! {
                 biased;
-                told = self.watch.told() => break told,
+                told = self.watch.next_of(shares.then_some(self.is_protobuf)) => break told,
                 () = tokio::time::sleep_until(self.until.min(bookmark_at)) => {
                     if tokio::time::Instant::now() >= self.until {
                         return None;
@@ -948,25 +951,28 @@ impl Follower {
                     self.next_bookmark = Some(bookmark_at);
                     // None while something that came before is still to be told.
                     if let Some(revision) = self.watch.progress() {
-                        break Ok(Told::Bookmark { revision, initial: false });
+                        break Ok(Next::Told(Told::Bookmark { revision, initial: false }));
                     }
                 }
             }
         };
         match told {
-            Ok(told) => {
-                let rest = rest_among(self.watch.n_followers());
-                self.rests_until = rest.map(|rest| tokio::time::Instant::now() + rest);
+            Ok(Next::Piece(piece)) => {
+                // There is more already: a long list is not told slowly.
+                self.rest(piece.is_full);
+                Some((piece.bytes, self))
+            }
+            Ok(Next::Told(told)) => {
+                self.rest(false);
                 let first = self.line(&told);
                 let Some(second) = self.watch.told_now() else { return Some((first, self)) };
                 let mut piece = first.to_vec();
                 piece.extend_from_slice(&self.line(&second));
-                while piece.len() < PIECE {
+                while piece.len() < PIECE_BYTES {
                     let Some(told) = self.watch.told_now() else { break };
                     piece.extend_from_slice(&self.line(&told));
                 }
-                if piece.len() >= PIECE {
-                    // There is more already: a long list is not told slowly.
+                if piece.len() >= PIECE_BYTES {
                     self.rests_until = None;
                 }
                 Some((piece.into(), self))
@@ -976,6 +982,12 @@ impl Follower {
                 Some((event_of(self.is_protobuf, "ERROR", &status.to_value()), self))
             }
         }
+    }
+
+    /// Rests after a piece, unless there is more to tell.
+    fn rest(&mut self, is_more: bool) {
+        let rest = if is_more { None } else { rest_among(self.watch.n_followers()) };
+        self.rests_until = rest.map(|rest| tokio::time::Instant::now() + rest);
     }
 
     fn line(&mut self, told: &Told) -> Bytes {
@@ -1024,7 +1036,7 @@ mod tests {
         let millis = |n_followers| rest_among(n_followers).map(|rest| rest.as_millis());
         assert_eq!(
             [1, 99, 100, 1000, 2000, usize::MAX].map(millis),
-            [None, None, Some(1), Some(10), Some(20), Some(20)]
+            [None, None, Some(2), Some(20), Some(25), Some(25)]
         );
     }
 }

@@ -68,7 +68,7 @@ impl Simulator {
         {
             new = self.make_set(&deployment, &template, &old).await?;
         } else if let Some(set) = &new {
-            self.keep_newest(set, &old).await?;
+            self.keep_newest(&deployment, set, &old).await?;
         }
         if paused {
             self.scale_paused(&deployment, new.as_ref(), &old).await?;
@@ -128,12 +128,29 @@ impl Simulator {
         Ok(made)
     }
 
-    /// A template that is used again becomes the newest revision.
-    async fn keep_newest(&self, set: &Object, old: &[Object]) -> Result<(), Status> {
+    /// A template that is used again becomes the newest revision. What is noted on the Deployment, such as the cause of a
+    /// change, is noted on the newest, too.
+    async fn keep_newest(&self, deployment: &Object, set: &Object, old: &[Object]) -> Result<(), Status> {
         let newest = old.iter().map(revision).max().unwrap_or(0);
+        let annotations = deployment.at(&["metadata", "annotations"]).and_then(Value::as_object);
+        let is_own = |key: &str| {
+            key == "kubectl.kubernetes.io/last-applied-configuration"
+                || key.starts_with("deployment.kubernetes.io/")
+        };
+        let mut noted: Vec<(&str, Value)> = annotations
+            .into_iter()
+            .flat_map(|annotations| annotations.iter())
+            .filter(|(key, text)| !is_own(key) && set.annotation(key) != text.as_str())
+            .map(|(key, text)| (key.as_str(), text.clone()))
+            .collect();
         if revision(set) <= newest {
+            noted.push((REVISION, (newest + 1).to_string().into()));
+        }
+        if !noted.is_empty() {
             modify(&self.api, &sets(), set.namespace(), set.name(), "", |set| {
-                set.set_at(&["metadata", "annotations", REVISION], (newest + 1).to_string());
+                for (key, text) in &noted {
+                    set.set_at(&["metadata", "annotations", key], text.clone());
+                }
             })
             .await?;
         }

@@ -9,6 +9,7 @@ mod image;
 mod memory;
 mod object;
 mod packed;
+mod pieces;
 mod ring;
 mod sqlite;
 mod table;
@@ -23,6 +24,7 @@ use windlass_kube::{Object, Str};
 
 pub use image::Carried;
 pub use object::{Key, Stored};
+pub(crate) use pieces::{PIECE_BYTES, Piece};
 pub use ring::{Event, EventKind, watch_line};
 pub use table::{Compacted, Snapshot, Subscription, Table};
 

@@ -208,6 +208,11 @@ impl Ring {
         self.events.iter()
     }
 
+    /// The last change that is remembered.
+    pub(super) fn last(&self) -> Option<Revision> {
+        self.events.back().map(|event| event.revision())
+    }
+
     /// The changes after `revision`; `None` if some of them are no longer known.
     pub(super) fn since(&self, revision: Revision) -> Option<impl Iterator<Item = &Arc<Event>>> {
         if revision < self.compacted {

@@ -6,6 +6,7 @@
 
 pub(super) mod copy;
 mod create;
+mod last;
 mod sums;
 mod wal;
 
@@ -17,6 +18,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use windlass_kube::Str;
 
 use super::{Backend, BackendError, Batch, EventKind, Key, Loaded, Record, Revision};
+use last::Last;
 use sums::Digest;
 
 /// The layout this program writes, kept in the file's `user_version`. Layout 1 knew only the newest versions.
@@ -42,6 +44,9 @@ pub(super) struct Sqlite {
     path: PathBuf,
     summary: Summary,
     horizons: HashMap<Str, Revision>,
+    last: Last,
+    /// What was acknowledged before it was opened, if that is known: less must not be there.
+    acknowledged: Revision,
 }
 
 /// What one row says of all others.
@@ -67,6 +72,8 @@ impl Sqlite {
         if !path.try_exists().unwrap_or(true) {
             create::whole(path)?;
         }
+        let last = Last::of(path);
+        let acknowledged = last.acknowledged().unwrap_or(0);
         let connection = Connection::open(path).map_err(attempt("opening"))?;
         let setup = || -> rusqlite::Result<i64> {
             // Who holds the file holds it for good: waiting for it is pointless.
@@ -82,7 +89,14 @@ impl Sqlite {
         if layout > LAYOUT {
             return Err(BackendError::Layout { found: layout, known: LAYOUT });
         }
-        let mut store = Self { connection, path: path.to_owned(), summary: EMPTY, horizons: HashMap::new() };
+        let mut store = Self {
+            connection,
+            path: path.to_owned(),
+            summary: EMPTY,
+            horizons: HashMap::new(),
+            last,
+            acknowledged,
+        };
         match layout {
             LAYOUT => {}
             1 => store.take_over().map_err(|error| explained(path, "taking over layout 1", error))?,
@@ -162,6 +176,7 @@ impl Sqlite {
         }
         write_summary(&transaction, summary)?;
         transaction.commit()?;
+        self.last.note(summary.revision);
         self.summary = summary;
         self.horizons.extend(batch.horizons.iter().cloned());
         Ok(())
@@ -224,6 +239,9 @@ impl Sqlite {
         }
         if digest != summary.digest {
             return Ok(Err("versions are missing, or are there twice"));
+        }
+        if summary.revision < self.acknowledged {
+            return Ok(Err("the last transaction in its write-ahead log is not as it was written"));
         }
         self.summary = summary;
         self.horizons = horizons;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use tokio::sync::watch;
 use windlass_kube::Str;
 
+use super::pieces::{Piece, Pieces, piece_of};
 use super::ring::Ring;
 use super::{Event, EventKind, Key, Revision, Stored};
 
@@ -26,6 +27,7 @@ pub struct Table {
     state: RwLock<State>,
     published: Arc<AtomicU64>,
     wake: watch::Sender<Revision>,
+    pieces: Mutex<Pieces>,
 }
 
 #[derive(Default)]
@@ -51,7 +53,12 @@ impl Table {
         let revision = published.load(Ordering::Acquire);
         let mut state = State { last: revision, ..State::default() };
         state.ring.compact(floor);
-        Self { state: RwLock::new(state), published, wake: watch::Sender::new(revision) }
+        let wake = watch::Sender::new(revision);
+        Self { state: RwLock::new(state), published, wake, pieces: Mutex::default() }
+    }
+
+    pub(super) fn pieces(&self) -> MutexGuard<'_, Pieces> {
+        self.pieces.lock().expect("no panic under this lock")
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
@@ -267,6 +274,58 @@ impl Subscription {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// The changes since the last call as bytes in a form that is named, which `write` makes of each, or nothing; waits
+    /// for one at least. What is made is shared with others who ask for the same form.
+    ///
+    /// Cancelling loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Compacted`] when the reader was so slow that changes it has not seen are gone.
+    pub(crate) async fn next_piece(
+        &mut self,
+        form: &Str,
+        mut write: impl FnMut(&Arc<Event>) -> Option<bytes::Bytes>,
+    ) -> Result<Piece, Compacted> {
+        loop {
+            self.wake.borrow_and_update();
+            while let Some(piece) = self.piece(form, &mut write)? {
+                if !piece.bytes.is_empty() {
+                    return Ok(piece);
+                }
+            }
+            if self.wake.changed().await.is_err() {
+                // The table lives as long as this subscription, so its sender does.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// As [`next_piece`](Self::next_piece), without waiting; it may be empty where no change was of interest.
+    pub(super) fn piece(
+        &mut self,
+        form: &Str,
+        write: impl FnMut(&Arc<Event>) -> Option<bytes::Bytes>,
+    ) -> Result<Option<Piece>, Compacted> {
+        let table = self.table.clone();
+        // Who comes meanwhile waits, and need not make it again.
+        let mut pieces = table.pieces();
+        let state = table.read();
+        let compacted = Compacted { asked: self.seen, oldest: state.ring.compacted() };
+        let events = state.ring.since(self.seen).ok_or(compacted)?;
+        let Some(last) = state.ring.last().filter(|last| *last > self.seen) else { return Ok(None) };
+        let piece = match pieces.get(self.seen, form, last) {
+            Some(piece) => piece,
+            None => {
+                let Some(piece) = piece_of(events, write) else { return Ok(None) };
+                pieces.keep(self.seen, form.clone(), &piece);
+                piece
+            }
+        };
+        self.seen = piece.to;
+        Ok(Some(piece))
     }
 
     /// How many follow this resource, this one included.
