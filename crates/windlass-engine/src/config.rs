@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use windlass_cluster::LocalLogins;
 use windlass_kube::Str;
 use windlass_render::Plugins;
@@ -53,8 +54,9 @@ pub struct EngineConfig {
     pub cluster_logins: LocalLogins,
     /// What evaluates Jsonnet in sources; one that sets no limits leaves a render thread to each program without end.
     pub jsonnet: Option<Arc<dyn Engine>>,
-    /// The plugins that the operator declared, if any.
-    pub plugins: Option<Arc<dyn Plugins>>,
+    /// The plugins that the operator declares, if any, as they are now; Units that may use them are rendered again when
+    /// others take their place.
+    pub plugins: Option<watch::Receiver<Arc<dyn Plugins>>>,
     /// At most this many Events a second are written, so that they never crowd out the work.
     pub events_per_second: u32,
 }

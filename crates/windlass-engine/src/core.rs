@@ -56,6 +56,8 @@ pub(crate) enum Event {
     Live(ClusterKey, GroupKind, LiveEvent),
     /// News of a source.
     Source(SourceUpdate),
+    /// Other plugins have taken the place of those before.
+    Plugins,
     /// A Git host says that something was pushed.
     Push(webhook::Push),
     /// What a cluster serves.
@@ -140,6 +142,8 @@ pub(crate) struct Core {
     pub(crate) credentials: Arc<Credentials>,
     /// Counts changes of what repositories are called.
     pub(crate) names_version: u64,
+    /// Counts changes of the plugins.
+    pub(crate) plugins_version: u64,
     /// The ConfigMaps that are part of it.
     pub(crate) credential_maps: BTreeMap<Str, Object>,
     /// Secrets of repositories and clusters, so that a change can be told from a repetition.
@@ -244,6 +248,7 @@ impl Core {
             credentials: Arc::default(),
             credential_maps: BTreeMap::new(),
             names_version: 0,
+            plugins_version: 0,
             secrets: BTreeMap::new(),
             cluster_secrets: HashMap::new(),
             cluster_problems: HashMap::new(),
@@ -309,6 +314,10 @@ impl Core {
             Event::Settings(event) => self.on_settings(event),
             Event::Live(cluster, kind, event) => self.on_live(&cluster, &kind, event),
             Event::Source(update) => self.on_source(update),
+            Event::Plugins => {
+                self.plugins_version += 1;
+                self.dirty.extend(self.units.keys().cloned());
+            }
             Event::Push(push) => self.on_push(&push),
             Event::Discovered(cluster, result) => self.on_discovered(&cluster, result),
             Event::Prepared(id, ticket, prepared) => self.on_prepared(&id, ticket, *prepared),

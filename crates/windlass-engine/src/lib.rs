@@ -195,6 +195,16 @@ impl Engine {
                 }
             }
         };
+        let declaring = async {
+            let Some(mut plugins) = self.config.plugins.clone() else { return };
+            // Those that are there are what the first render uses.
+            plugins.mark_unchanged();
+            while plugins.changed().await.is_ok() {
+                if events.send(Event::Plugins).await.is_err() {
+                    return;
+                }
+            }
+        };
         let _ = ready.send(true);
         tokio::select! {
             () = assigning => {}
@@ -203,7 +213,7 @@ impl Engine {
             () = self.forward(projects, here.clone(), &events, Event::Project) => {}
             () = self.forward(secret, secrets, &events, Event::Secret) => {}
             () = self.forward(config_map, here, &events, Event::Settings) => {}
-            () = async { pushing.await; std::future::pending().await } => {}
+            () = async { tokio::join!(pushing, declaring); std::future::pending().await } => {}
         }
     }
 

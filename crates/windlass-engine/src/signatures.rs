@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use windlass_kube::Str;
-use windlass_model::{Diagnostic, DiagnosticKind, SignatureRule};
+use windlass_model::{Diagnostic, DiagnosticKind, Renderer, SignatureRule, SourceSpec};
 use windlass_source::signature::Finding;
 use windlass_source::{Repository, Revision, SignatureScope, SignedRevision, SourceError, TrustedKeys};
 
@@ -18,11 +18,21 @@ const PROBLEMS: usize = 10;
 pub(crate) const UNSIGNABLE: &str =
     "a folder of this machine has no commits, and the project asks for signatures of them";
 
-/// What tells the sources from what was rendered before: their content, and who may sign it where that matters.
-pub(crate) fn identities(unit: &UnitState, resolved: &[Fetched], signers: &TrustedKeys) -> Vec<Str> {
+/// What tells the sources from what was rendered before: their content, who may sign it where that matters, and how often
+/// plugins were read anew where they may render it.
+pub(crate) fn identities(
+    unit: &UnitState,
+    resolved: &[Fetched],
+    signers: &TrustedKeys,
+    plugins_version: u64,
+) -> Vec<Str> {
+    let may_be_plugin =
+        |source: &SourceSpec| matches!(source.renderer, Renderer::Plugin(_) | Renderer::Detect);
+    let plugins = (plugins_version > 0 && unit.lowered.unit.sources.iter().any(may_be_plugin))
+        .then(|| Str::from(format!("plugins read {plugins_version} times")));
     let rules = unit.lowered.unit.sources.iter().any(|source| source.signatures.is_some());
     let signers = rules.then(|| Str::from(format!("signed by one of {}", signers.id())));
-    resolved.iter().map(Fetched::identity).chain(signers).collect()
+    resolved.iter().map(Fetched::identity).chain(signers).chain(plugins).collect()
 }
 
 /// What of a revision is not signed as a rule says; nothing when all is well.

@@ -28,6 +28,8 @@ pub(crate) const REVISION_VARIABLE: &str = "ARGOCD_APP_REVISION";
 /// A plugin.
 #[derive(Debug)]
 pub(crate) struct Definition {
+    /// The file that declares it.
+    pub(crate) file: PathBuf,
     /// Its name, with its version where it has one: what `source.plugin.name` says.
     pub(crate) name: Str,
     pub(crate) engine: Engine,
@@ -193,7 +195,8 @@ impl Definition {
             Engine::Wasm(Box::new(module))
         };
         let digest = Digest::combine(parts);
-        Ok((Self { name, engine, discover, parameters, sees_revision, digest }, remarks))
+        let file = PathBuf::new();
+        Ok((Self { file, name, engine, discover, parameters, sees_revision, digest }, remarks))
     }
 }
 

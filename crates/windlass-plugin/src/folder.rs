@@ -25,6 +25,13 @@ pub enum Finding {
         /// Why.
         error: DefinitionError,
     },
+    /// It declares nothing any more, and the plugin that it declared before stays.
+    Kept {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: DefinitionError,
+    },
     /// It declares a plugin, and says something that has no effect.
     Remark {
         /// The file.
@@ -39,6 +46,10 @@ impl std::fmt::Display for Finding {
         match self {
             Self::Broken { file, error } => {
                 write!(f, "the plugin of {} cannot be used: it {error}", file.display())
+            }
+            Self::Kept { file, error } => {
+                let file = file.display();
+                write!(f, "the plugin of {file} stays what it was, as it cannot be used now: it {error}")
             }
             Self::Remark { file, remark } => write!(f, "the plugin of {} {remark}", file.display()),
         }
@@ -71,7 +82,8 @@ pub(crate) fn read(folder: &Path) -> std::io::Result<(Vec<Definition>, Vec<Findi
             continue;
         }
         match Definition::read(&text, &|name| bytes(&folder.join(name), MODULE_BYTES)) {
-            Ok((definition, remarks)) => {
+            Ok((mut definition, remarks)) => {
+                definition.file.clone_from(&file);
                 findings
                     .extend(remarks.into_iter().map(|remark| Finding::Remark { file: file.clone(), remark }));
                 if definitions.iter().any(|known| known.name == definition.name) {

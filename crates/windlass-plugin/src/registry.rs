@@ -1,6 +1,7 @@
 //! Which plugin renders a folder, and that it does: `DetectConfigManagementPlugin` and what follows of Argo CD 3.6.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use windlass_kube::{Str, Value};
 use windlass_model::Digest;
@@ -42,7 +43,7 @@ impl Default for PluginSettings {
 pub struct Registry {
     folder: PathBuf,
     /// In the order in which they are asked whether they take a folder.
-    definitions: Vec<Definition>,
+    definitions: Vec<Arc<Definition>>,
     broken: Vec<PathBuf>,
     settings: PluginSettings,
 }
@@ -63,15 +64,66 @@ impl Registry {
     ///
     /// When the folder cannot be read. A file of it that cannot be used is a finding.
     pub fn load(folder: &Path, settings: PluginSettings) -> std::io::Result<(Self, Vec<Finding>)> {
-        let (mut definitions, findings) = folder::read(folder)?;
+        let (definitions, findings) = folder::read(folder)?;
+        let definitions = definitions.into_iter().map(Arc::new).collect();
+        Ok((Self::new(folder, definitions, &findings, settings), findings))
+    }
+
+    fn new(
+        folder: &Path,
+        mut definitions: Vec<Arc<Definition>>,
+        findings: &[Finding],
+        settings: PluginSettings,
+    ) -> Self {
         // Argo CD asks them in the order of the names of their sockets.
         definitions.sort_by_cached_key(|definition| format!("{}.sock", definition.name));
         let broken = findings.iter().filter_map(|finding| match finding {
             Finding::Broken { file, .. } => Some(file.clone()),
-            Finding::Remark { .. } => None,
+            Finding::Kept { .. } | Finding::Remark { .. } => None,
         });
-        let broken = broken.collect();
-        Ok((Self { folder: folder.into(), definitions, broken, settings }, findings))
+        Self { folder: folder.into(), broken: broken.collect(), definitions, settings }
+    }
+
+    /// Reads the folder again: the plugins that there are now, or `None` when they are the same.
+    ///
+    /// Where a file cannot be used any more, the plugin that it declared stays, unless another file declares that name.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn reread(&self) -> std::io::Result<Option<(Self, Vec<Finding>)>> {
+        let (read, found) = folder::read(&self.folder)?;
+        let mut definitions: Vec<Arc<Definition>> = read.into_iter().map(Arc::new).collect();
+        let mut findings = Vec::with_capacity(found.len());
+        for finding in found {
+            findings.push(match finding {
+                Finding::Broken { file, error } => {
+                    let before = self.definitions.iter().find(|definition| definition.file == file);
+                    let is_free = |name: &Str| definitions.iter().all(|it| it.name != *name);
+                    match before.filter(|before| is_free(&before.name)) {
+                        Some(before) => {
+                            definitions.push(before.clone());
+                            Finding::Kept { file, error }
+                        }
+                        None => Finding::Broken { file, error },
+                    }
+                }
+                finding => finding,
+            });
+        }
+        let now = Self::new(&self.folder, definitions, &findings, self.settings.clone());
+        let known = |registry: &Self| -> Vec<(Str, Digest)> {
+            registry.definitions.iter().map(|it| (it.name.clone(), it.digest)).collect()
+        };
+        let is_same = known(self) == known(&now) && self.broken == now.broken;
+        let has_news = findings.iter().any(|finding| matches!(finding, Finding::Kept { .. }));
+        Ok((!is_same || has_news).then_some((now, findings)))
+    }
+
+    /// The folder in which the plugins are declared.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The names of the plugins, as sources name them.
@@ -130,7 +182,7 @@ impl Registry {
     }
 
     /// Those that `input` is about: one that it names, or all that look for folders.
-    fn asked<'a>(&'a self, input: &PluginInput<'a>) -> impl Iterator<Item = &'a Definition> {
+    fn asked<'a>(&'a self, input: &PluginInput<'a>) -> impl Iterator<Item = &'a Arc<Definition>> {
         let name = input.options.map(|options| options.name.as_str()).filter(|name| !name.is_empty());
         self.definitions.iter().filter(move |definition| match name {
             Some(name) => definition.name == name,

@@ -206,3 +206,53 @@ fn a_module_that_cannot_be_used_is_told_when_it_is_read() {
     let typed = "(module (memory (export \"memory\") 1) (func (export \"render\") (param i32)))";
     assert!(render(&registry(typed), &[("app/names.txt", "")], None).is_err());
 }
+
+#[test]
+fn files_that_change_change_their_plugins() {
+    let folder = TempDir::new().unwrap();
+    let module = wat::parse_str(EXAMPLE).unwrap();
+    fs::write(folder.path().join("m.wasm"), &module).unwrap();
+    let declare = |file: &str, name: &str, sha256: &str| {
+        let definition = format!(
+            "apiVersion: windlass.dev/v1alpha1\nkind: WasmPlugin\nmetadata: {{name: {name}}}\n\
+             spec: {{module: m.wasm, sha256: '{sha256}'}}\n"
+        );
+        fs::write(folder.path().join(file), definition).unwrap();
+    };
+    let names = |registry: &Registry| registry.names().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let right = hex(&module);
+    declare("a.yaml", "a", &right);
+    declare("b.yaml", "b", &right);
+    let (first, _) = Registry::load(folder.path(), PluginSettings::default()).unwrap();
+    assert!(first.reread().unwrap().is_none(), "nothing has changed");
+    fs::write(folder.path().join("README"), "about").unwrap();
+    assert!(first.reread().unwrap().is_none(), "nothing has changed that declares plugins");
+
+    // One that goes, and one that comes.
+    fs::remove_file(folder.path().join("b.yaml")).unwrap();
+    declare("c.yaml", "c", &right);
+    let (second, findings) = first.reread().unwrap().unwrap();
+    assert_eq!((names(&second), findings.len()), ("a c".into(), 0));
+    assert_eq!(names(&first), "a b", "who renders with the first goes on");
+
+    // One that cannot be used any more stays, however often it is looked at, and one that is new is none.
+    declare("c.yaml", "c", "00");
+    declare("d.yaml", "d", "00");
+    let (mut registry, mut findings) = second.reread().unwrap().unwrap();
+    for _ in 0..2 {
+        assert_eq!(names(&registry), "a c");
+        assert!(matches!(&findings[..], [Finding::Kept { .. }, Finding::Broken { .. }]), "{findings:?}");
+        assert!(findings[0].to_string().contains("stays what it was"), "{}", findings[0]);
+        assert!(render(&registry, &[("app/names.txt", "x\n"), ("app/x", "1")], Some("c")).is_ok());
+        (registry, findings) = registry.reread().unwrap().unwrap();
+    }
+    // Its name may be declared by another file meanwhile.
+    declare("e.yaml", "c", &right);
+    let (third, findings) = registry.reread().unwrap().unwrap();
+    assert_eq!(names(&third), "a c");
+    assert!(findings.iter().all(|finding| matches!(finding, Finding::Broken { .. })), "{findings:?}");
+    // A folder that is gone takes nothing with it.
+    fs::remove_dir_all(folder.path()).unwrap();
+    assert!(third.reread().is_err());
+    assert_eq!(names(&third), "a c");
+}

@@ -1,7 +1,7 @@
 //! What both ways of running share: the hub's port, webhook secrets, the engine, the end by signal.
 
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,10 +12,11 @@ use windlass_cluster::{
 };
 use windlass_engine::{Engine, EngineConfig, Metrics, Sharing, push_channel};
 use windlass_kube::{Object, Value, value};
+use windlass_plugin::{Finding, Registry};
 use windlass_render::Plugins;
 use windlass_server::Hub;
-use windlass_source::Secret;
 use windlass_source::webhook::{Provider, Push, Secrets};
+use windlass_source::{FolderWatch, Secret};
 
 use crate::cli::EngineOptions;
 
@@ -28,13 +29,58 @@ const MESSAGES: usize = 16;
 /// How long the end waits for our Lease to be deleted.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
+/// Plugins whose files are watched for as long as this is there.
+struct Declared {
+    plugins: watch::Receiver<Arc<dyn Plugins>>,
+    _watching: FolderWatch,
+}
+
+impl Declared {
+    /// Reads the plugins again when something in their folder changes.
+    fn follow(registry: Registry) -> std::io::Result<Self> {
+        tell_of(&registry, &[]);
+        let folder = registry.folder().to_owned();
+        let mut current = Arc::new(registry);
+        let (sender, plugins) = watch::channel(current.clone() as Arc<dyn Plugins>);
+        let reread = move || match current.reread() {
+            Ok(None) => {}
+            Ok(Some((registry, findings))) => {
+                tell_of(&registry, &findings);
+                current = Arc::new(registry);
+                let _ = sender.send(current.clone());
+            }
+            Err(error) => {
+                let folder = current.folder().display();
+                tracing::error!(%folder, %error, "plugins cannot be read again, and stay as they are");
+            }
+        };
+        let reread = Arc::new(Mutex::new(reread));
+        let again = reread.clone();
+        let watching = FolderWatch::start(folder, move |_| {
+            (again.lock().unwrap_or_else(PoisonError::into_inner))();
+        })?;
+        // What changed between the first look and the beginning of the watch.
+        (reread.lock().unwrap_or_else(PoisonError::into_inner))();
+        Ok(Self { plugins, _watching: watching })
+    }
+}
+
+fn tell_of(registry: &Registry, findings: &[Finding]) {
+    for finding in findings {
+        tracing::error!("{finding}");
+    }
+    let names: Vec<&str> = registry.names().map(|name| name.as_str()).collect();
+    tracing::info!(plugins = names.join(", "), "plugins read");
+}
+
 impl EngineOptions {
-    fn config(&self) -> Result<EngineConfig> {
-        let plugins = self.plugins.registry(|finding| tracing::error!("{finding}"))?;
-        if let Some(plugins) = &plugins {
-            let names: Vec<&str> = plugins.names().map(|name| name.as_str()).collect();
-            tracing::info!(plugins = names.join(", "), "plugins read");
-        }
+    /// The plugins, followed.
+    fn declared(&self) -> Result<Option<Declared>> {
+        let registry = self.plugins.registry(|finding| tracing::error!("{finding}"))?;
+        registry.map(Declared::follow).transpose().context("the folder of the plugins cannot be watched")
+    }
+
+    fn config(&self, declared: Option<&Declared>) -> Result<EngineConfig> {
         let store_bucket = self.store_bucket.as_deref().map(crate::bucket::store_bucket).transpose()?;
         Ok(EngineConfig {
             control_plane_namespace: self.namespace.as_str().into(),
@@ -45,7 +91,7 @@ impl EngineOptions {
             local_folders: self.allow_local_folder.clone(),
             cluster_logins: self.logins.allowed(),
             jsonnet: Some(Arc::new(self.jsonnet.engine())),
-            plugins: plugins.map(|plugins| Arc::new(plugins) as Arc<dyn Plugins>),
+            plugins: declared.map(|declared| declared.plugins.clone()),
             store_bucket,
             ..EngineConfig::default()
         })
@@ -81,7 +127,8 @@ pub(crate) async fn run(
         .with_context(|| format!("cannot listen on {} (choose another with --listen)", options.listen))?;
     tracing::info!(address = %listener.local_addr()?, "serving metrics, health and webhooks");
 
-    let engine = Engine::new(options.config()?, client.clone(), data, metrics)
+    let declared = options.declared()?;
+    let engine = Engine::new(options.config(declared.as_ref())?, client.clone(), data, metrics)
         .with_context(|| format!("the data directory {} cannot be used", data.display()))?;
     let (ready, mut readiness) = watch::channel(false);
     let hub_ready = hub.clone();
@@ -193,7 +240,7 @@ async fn follow_webhook_secrets(client: ClusterClient, namespace: String, secret
                 WatchEvent::Deleted(object) if object.name() == WEBHOOK_SECRET => Secrets::default(),
                 _ => continue,
             };
-            *secrets.write().unwrap_or_else(std::sync::PoisonError::into_inner) = read;
+            *secrets.write().unwrap_or_else(PoisonError::into_inner) = read;
         }
     };
     tokio::join!(windlass_cluster::watch(client, resource, scope, sender), follow);

@@ -293,7 +293,12 @@ impl Core {
             && rendered.discovery == discovery
             && rendered.names.is_none_or(|version| version == self.names_version)
             && rendered.reached.iter().eq(&self.reached_identities(unit))
-            && rendered.identities.iter().cloned().eq(identities(unit, resolved, self.credentials.signers()))
+            && rendered.identities.iter().eq(&identities(
+                unit,
+                resolved,
+                self.credentials.signers(),
+                self.plugins_version,
+            ))
     }
 
     /// Watches every kind that the Unit declares or had; answers whether all of their states are known.

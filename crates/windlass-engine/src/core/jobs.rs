@@ -102,14 +102,14 @@ impl Core {
     /// Renders the sources of a Unit and makes the objects ready for its target.
     pub(super) fn prepare(&mut self, unit: &mut UnitState, cluster: &ClusterKey, resolved: Vec<Fetched>) {
         let Some(state) = self.clusters.get(cluster) else { return };
-        let identities = identities(unit, &resolved, self.credentials.signers());
+        let identities = identities(unit, &resolved, self.credentials.signers(), self.plugins_version);
         let preparation = Preparation {
             told: self.told_revisions(unit, &resolved),
             lowered: unit.lowered.clone(),
             sources: unit.sources.iter().cloned().zip(resolved).collect(),
             renders: self.renders.clone(),
             jsonnet: self.config.jsonnet.clone(),
-            plugins: self.config.plugins.clone(),
+            plugins: self.config.plugins.as_ref().map(|plugins| plugins.borrow().clone()),
             target: state.target.clone(),
             reach: self.reach(unit),
             asked: unit.lowered_digest,

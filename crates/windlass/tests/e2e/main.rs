@@ -112,6 +112,7 @@ on_both_servers! {
     renderers::kustomization,
     renderers::jsonnet_and_a_file_that_overrides_the_source,
     renderers::plugin_by_name_and_by_what_it_looks_for,
+    renderers::plugins_are_read_again,
     caching::hard_refresh_goes_past_all_that_is_kept,
     caching::renders_are_shared_through_a_bucket,
     charts::chart_of_a_helm_repository,

@@ -330,6 +330,11 @@ impl Plane {
         }
     }
 
+    /// Declares a plugin in the file of this number, in the place of what was there.
+    pub(crate) fn declare_plugin(&self, number: usize, plugin: &str) {
+        std::fs::write(self.folder.path().join("plugins").join(format!("{number}.yaml")), plugin).unwrap();
+    }
+
     /// Overwrites bytes in every pack of Git objects that Windlass has on disk.
     pub(crate) fn damage_packs(&self) {
         let mut folders = vec![self.folder.path().join("data")];

@@ -221,3 +221,32 @@ pub(crate) async fn plugin_by_name_and_by_what_it_looks_for(server: Server) {
     plane.until_condition("ComparisonError", &["there is no plugin other; declared are shell-v1"]).await;
     plane.assert_exists(&settings).await;
 }
+
+/// Plugins are read again when their files change: what they render is rendered again, and a file that cannot be used any more
+/// leaves its plugin as it was.
+pub(crate) async fn plugins_are_read_again(server: Server) {
+    let plane = Plane::builder(server).plugins(&[PLUGIN]).never_polls().start().await;
+    let first = plane.commit().file("deploy/value.txt", "1").submit().unwrap();
+    let mut app = automated();
+    app["spec"]["source"] = json!({"plugin": {"name": "shell-v1"}});
+    plane.create_app(app).await;
+    plane.until_synced(&first).await;
+    let settings = plane.path("configmaps/settings");
+    assert_eq!(plane.get(&settings).await["data"]["app"], "");
+
+    plane.declare_plugin(0, &PLUGIN.replace("$ARGOCD_ENV_WHO", "second"));
+    plane.until(&settings, "what the plugin makes now", |live| live["data"]["app"] == "second").await;
+    // One that cannot be used any more is as it was, and one that is new is there.
+    plane.declare_plugin(0, "kind: ConfigManagementPlugin\nmetadata: {name: shell}\nspec: {version: v1}\n");
+    plane.declare_plugin(
+        1,
+        &PLUGIN.replace("name: shell}", "name: other}").replace("$ARGOCD_ENV_WHO", "other"),
+    );
+    plane.patch_app(json!({"spec": {"source": {"plugin": {"name": "other-v1"}}}})).await;
+    plane.until(&settings, "what the new plugin makes", |live| live["data"]["app"] == "other").await;
+    plane.patch_app(json!({"spec": {"source": {"plugin": {"name": "shell-v1"}}}})).await;
+    plane.until(&settings, "what the old plugin made", |live| live["data"]["app"] == "second").await;
+    plane.declare_plugin(0, PLUGIN);
+    plane.until(&settings, "the first plugin again", |live| live["data"]["app"] == "").await;
+    plane.until_no_conditions().await;
+}
