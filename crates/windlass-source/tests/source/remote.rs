@@ -221,7 +221,8 @@ fn many_commits_do_not_pile_up() {
         "a replaced database stays readable"
     );
     let packs = || walk(rig.folder.path()).into_iter().filter(|path| path.ends_with(".pack")).count();
-    assert!(packs() <= 61);
+    // The 48 of the old one, those one in the new one, and 13 more.
+    assert!(packs() <= 62, "{} packs", packs());
     drop(first);
     assert!(packs() <= 48, "{} packs", packs());
 }
