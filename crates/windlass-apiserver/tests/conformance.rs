@@ -131,11 +131,11 @@ async fn answers_are_those_of_the_real_server() {
         let known = DIFFERENT.iter().find(|(known, _)| *known == name);
         match (found.is_empty(), known) {
             (true, None) => n_equal += 1,
-            (false, Some(_)) => {}
+            (false, Some(_)) if std::env::var_os("WINDLASS_SHOW_KNOWN").is_none() => {}
             (true, Some((_, reason))) => {
                 report.push(format!("{name} agrees now; it is not different because {reason}"));
             }
-            (false, None) => report.push(format!("{name}\n{}", found.join("\n"))),
+            (false, _) => report.push(format!("{name}\n{}", found.join("\n"))),
         }
     }
     controllers.stop().await;

@@ -10,7 +10,7 @@ use super::read::presented;
 use super::write::may_go;
 use super::{Api, DeleteOptions, Deleted, ListOptions, Propagation};
 use crate::admission::{Attributes, Operation};
-use crate::custom::CLEANUP_FINALIZER;
+use crate::custom::{self, CLEANUP_FINALIZER};
 use crate::resource::{GroupResource, Resource};
 use crate::status::Status;
 use crate::store::{Change, Expect, WriteError};
@@ -68,11 +68,10 @@ impl Api {
             let mut object = current.clone();
             set_propagation(resource, &mut object, options);
             if resource.storage == DEFINITIONS && !object.is_terminating() {
-                let mut waiting = finalizers(&object);
-                waiting.push(CLEANUP_FINALIZER.into());
-                set_finalizers(&mut object, waiting);
+                begin_clean_up(&mut object)?;
+            } else {
+                mark(resource, &mut object, options);
             }
-            mark(resource, &mut object, options);
             let finished = may_go(&object);
             if object == current && !finished {
                 return Ok(Deleted::Terminating(presented(resource, &shown)));
@@ -195,6 +194,24 @@ fn said(options: &DeleteOptions) -> Value {
     said
 }
 
+/// A definition waits for its objects to go, and says so; it is marked in its own way.
+fn begin_clean_up(object: &mut Object) -> Result<(), Status> {
+    let mut waiting = finalizers(object);
+    waiting.push(CLEANUP_FINALIZER.into());
+    set_finalizers(object, waiting);
+    object.set_at(&["metadata", "deletionTimestamp"], time::now());
+    let mut value = object.to_value();
+    custom::set_condition(
+        &mut value,
+        "Terminating",
+        "True",
+        "InstanceDeletionPending",
+        "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+    );
+    *object = Object::try_new(value).map_err(Status::internal)?;
+    Ok(())
+}
+
 fn check_preconditions(resource: &Resource, object: &Object, options: &DeleteOptions) -> Result<(), Status> {
     let why = match options {
         DeleteOptions { uid: Some(uid), .. } if uid != object.uid() => format!(
@@ -209,8 +226,8 @@ fn check_preconditions(resource: &Resource, object: &Object, options: &DeleteOpt
         }
         _ => return Ok(()),
     };
-    if resource.storage == "/namespaces" {
-        // Namespaces have words of their own.
+    if resource.storage == "/namespaces" || resource.storage == DEFINITIONS {
+        // These have words of their own.
         let why = match options {
             DeleteOptions { uid: Some(uid), .. } if uid != object.uid() => {
                 format!(
@@ -305,6 +322,9 @@ fn mark(resource: &Resource, object: &mut Object, options: &DeleteOptions) {
     let grace = grace_seconds(resource, object, options);
     let path = ["metadata", "deletionGracePeriodSeconds"];
     if object.is_terminating() {
+        if resource.storage == DEFINITIONS && object.at(&path).is_none() {
+            object.set_at(&path, grace);
+        }
         let left = object.at(&path).and_then(Value::as_int).unwrap_or(0);
         if options.grace_period_seconds.is_some() && grace < left {
             object.set_at(&path, grace);

@@ -7,8 +7,7 @@ use windlass_kube::selector::LabelSelector;
 use windlass_kube::{Object, Value, value};
 
 use super::write::invalid;
-use super::{Api, DeleteOptions, ListOptions, Patch, Shared, UserInfo, WriteOptions, managed};
-use crate::custom::{self, CLEANUP_FINALIZER};
+use super::{Api, ListOptions, Patch, Shared, UserInfo, WriteOptions};
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
 use crate::store::Stored;
@@ -24,20 +23,6 @@ const DEFAULT_ROLES: &str = include_str!("../../assets/rbac-1.36.3.json");
 
 /// Where services are stored.
 const SERVICES: &str = "/services";
-
-/// Completes an object, at its storage version, before it is written.
-pub(super) fn admit(resource: &Resource, old: Option<&Object>, object: Object) -> Result<Object, Status> {
-    if resource.storage != DEFINITIONS {
-        return Ok(object);
-    }
-    let mut value = object.to_value();
-    custom::complete(&mut value, old.map(Object::to_value).as_ref());
-    let mut completed = Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))?;
-    if completed.at(&["status"]) != object.at(&["status"]) {
-        managed::track(resource, Some(&object), &mut completed, "kube-apiserver", "status");
-    }
-    Ok(completed)
-}
 
 impl Api {
     /// Gives a service its addresses and ports.
@@ -75,10 +60,7 @@ impl Api {
     /// What follows from a write that has happened.
     pub(super) fn after_write(&self, resource: &Resource, stored: &Arc<Stored>) {
         if resource.storage == DEFINITIONS {
-            self.serve_definition(&stored.object());
-            if stored.is_terminating() {
-                self.clean_up(stored.object());
-            }
+            self.definition_written(stored);
         }
         // A sum is written only when it changes, so that this ends.
         if resource.storage == CLUSTER_ROLES {
@@ -90,92 +72,11 @@ impl Api {
     pub(super) fn after_delete(&self, resource: &Resource, stored: &Arc<Stored>) {
         self.compiled().forget(&resource.storage, &stored.key().name);
         match resource.storage.as_str() {
-            DEFINITIONS => self.withdraw_definition(&stored.object()),
+            DEFINITIONS => self.definition_gone(&stored.object()),
             SERVICES => self.release(resource, &stored.object()),
             CLUSTER_ROLES => self.sum_roles(),
             _ => {}
         }
-    }
-
-    /// Serves what a definition defines; nothing happens where it says nothing new.
-    pub(super) fn serve_definition(&self, definition: &Object) {
-        let spec = definition.at(&["spec"]).cloned().unwrap_or_default();
-        let mut served = self.shared.served.lock().expect("no panic under this lock");
-        if served.get(definition.name()) == Some(&spec) {
-            return;
-        }
-        let (group, plural) =
-            (definition.str_at(&["spec", "group"]), definition.str_at(&["spec", "names", "plural"]));
-        self.shared.registry.replace(group, plural, custom::resources(definition));
-        served.insert(definition.name().into(), spec);
-    }
-
-    fn withdraw_definition(&self, definition: &Object) {
-        let mut served = self.shared.served.lock().expect("no panic under this lock");
-        served.remove(definition.name());
-        let (group, plural) =
-            (definition.str_at(&["spec", "group"]), definition.str_at(&["spec", "names", "plural"]));
-        self.shared.registry.replace(group, plural, Vec::new());
-    }
-
-    /// Deletes the objects of a definition that is to go, then lets it go.
-    pub(super) fn clean_up(&self, definition: Object) {
-        let waits = definition
-            .at(&["metadata", "finalizers"])
-            .and_then(Value::as_array)
-            .is_some_and(|finalizers| finalizers.iter().any(|one| one.as_str() == Some(CLEANUP_FINALIZER)));
-        let Some(runtime) = waits.then(|| tokio::runtime::Handle::try_current().ok()).flatten() else {
-            return;
-        };
-        let mut cleaning = self.shared.cleaning.lock().expect("no panic under this lock");
-        if !cleaning.insert(definition.name().into()) {
-            return;
-        }
-        drop(cleaning);
-        let api = self.clone();
-        runtime.spawn(async move {
-            if let Err(error) = api.empty_definition(&definition).await {
-                tracing::warn!(%error, definition = definition.name(), "the objects of a definition could not be deleted");
-            }
-            api.shared.cleaning.lock().expect("no panic under this lock").remove(definition.name());
-        });
-    }
-
-    async fn empty_definition(&self, definition: &Object) -> Result<(), Status> {
-        let version = definition
-            .at(&["spec", "versions"])
-            .and_then(Value::as_array)
-            .and_then(|versions| versions.iter().find(|version| version.bool_at(&["served"]) == Some(true)))
-            .and_then(|version| version.str_at(&["name"]))
-            .unwrap_or_default();
-        let gvr = Gvr::new(
-            definition.str_at(&["spec", "group"]),
-            version,
-            definition.str_at(&["spec", "names", "plural"]),
-        );
-        if let Ok(resource) = self.resource(&gvr) {
-            let table = self.shared.store.table(&resource.storage);
-            let options = DeleteOptions::default();
-            self.delete_collection_on(&resource, None, &ListOptions::default(), &options).await?;
-            // Objects with finalizers take their time.
-            let mut changes = table.subscribe(table.revision()).map_err(Status::internal)?;
-            while !table.is_empty() {
-                changes.next().await.map_err(Status::internal)?;
-            }
-        }
-        let definitions = Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
-        let resource = self.resource(&definitions)?;
-        let options = WriteOptions::default();
-        let name = definition.name();
-        self.change(&resource, "", name, &options, Vec::new(), |old, _| {
-            let mut new = old.clone();
-            let mut finalizers = old.to_value().items_at(&["metadata", "finalizers"]).to_vec();
-            finalizers.retain(|finalizer| finalizer.as_str() != Some(CLEANUP_FINALIZER));
-            new.set_at(&["metadata", "finalizers"], finalizers);
-            Ok(super::write::Made::Tracked(new))
-        })
-        .await?;
-        Ok(())
     }
 
     /// What is there before anybody writes anything: the namespaces and objects every cluster has.

@@ -1,6 +1,7 @@
 //! The Kubernetes API in process: verbs on resources, with everything an API server does around them.
 
 mod convert;
+mod definitions;
 mod delete;
 mod effects;
 mod limits;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     cleaning: Mutex<HashSet<Str>>,
     /// Held while roles that are sums of others are filled.
     summing: tokio::sync::Mutex<()>,
+    /// Held by who accepts names of a definition: one at a time.
+    naming: tokio::sync::Mutex<()>,
     /// Whether that is to be done, and nobody has begun yet.
     sums_wanted: AtomicBool,
 }
@@ -90,6 +93,7 @@ impl Api {
             served: Mutex::default(),
             cleaning: Mutex::default(),
             summing: tokio::sync::Mutex::default(),
+            naming: tokio::sync::Mutex::default(),
             sums_wanted: AtomicBool::default(),
         };
         let api = Self {
@@ -115,11 +119,7 @@ impl Api {
             }
         }
         for stored in self.shared.store.table(effects::DEFINITIONS).list(None).objects {
-            let definition = stored.object();
-            self.serve_definition(&definition);
-            if stored.is_terminating() {
-                self.clean_up(definition);
-            }
+            self.definition_written(&stored);
         }
     }
 

@@ -178,6 +178,8 @@ pub(super) fn cut(
     options: &ListOptions,
     selection: &Selection,
 ) -> Page {
+    // A page that is full goes on where anything follows it, whether or not that is meant.
+    let last = snapshot.objects.last().map(|stored| stored.key().clone());
     if !selection.is_everything() {
         snapshot.objects.retain(|stored| selection.matches(stored));
     }
@@ -188,13 +190,14 @@ pub(super) fn cut(
         continue_token: Str::default(),
         remaining: None,
     };
-    if options.limit > 0 && n_objects > options.limit {
+    if options.limit > 0 && n_objects >= options.limit {
         page.objects.truncate(options.limit);
-        if let Some(last) = page.objects.last() {
-            let after = Continue { revision: page.revision, after: last.key().clone() };
+        let shown = page.objects.last().map(|stored| stored.key().clone());
+        if let Some(shown) = shown.filter(|shown| last.as_ref() != Some(shown)) {
+            let after = Continue { revision: page.revision, after: shown };
             page.continue_token = after.encode(namespace.is_some());
+            page.remaining = selection.is_everything().then_some(n_objects - options.limit);
         }
-        page.remaining = selection.is_everything().then_some(n_objects - options.limit);
     }
     page
 }

@@ -17,7 +17,7 @@ pub(super) fn create(resource: &Resource, object: &Object) -> Vec<Cause> {
 /// What is to be said of an object that is accepted.
 pub(super) fn warnings(resource: &Resource, new: &Object, old: Option<&Object>) -> Vec<String> {
     if let Some(custom) = &resource.custom {
-        return custom.rule_warnings(new, old);
+        return custom.warnings(new, old);
     }
     validation::warnings(&resource.gvk(), &new.to_value(), old.map(Object::to_value).as_ref())
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use windlass_kube::{Map, Object, Str, Value};
+use windlass_kube::{Gvk, Map, Object, Str, Value};
 
-use super::effects::admit;
 use super::patch::check_name;
 use super::read::{json_of, presented, presented_json};
 use super::scale::{scale_of, scaled_to};
@@ -15,6 +14,7 @@ use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
 use crate::admission::{Attributes, Turn};
 use crate::audit;
 use crate::authorize::{Attributes as Asked, is_allowed, not_held, role_rules};
+use crate::custom::CustomVersion;
 use crate::defaults::{self, CreateContext};
 use crate::resource::Resource;
 use crate::status::{Cause, Status};
@@ -57,7 +57,10 @@ impl Api {
         options: &WriteOptions,
     ) -> Result<Written, Status> {
         let mut warnings = Vec::new();
-        let object = intake(resource, value, options.field_validation, &mut warnings)?;
+        let object = match intake(resource, value, options.field_validation, &mut warnings) {
+            Ok(object) => object,
+            Err(status) => return Err(status.warned(warnings)),
+        };
         audit::sent(&object);
         self.create_made(resource, namespace, Made::Tracked(object), options, warnings).await
     }
@@ -98,6 +101,7 @@ impl Api {
             return Err(invalid(resource, "", vec![cause]));
         }
         self.check_namespace(resource, namespace, object.name())?;
+        self.check_definition(resource, object.name())?;
         if resource.storage == "/pods" {
             // Pods may be as they are: nothing runs in them.
             let key = "pod-security.kubernetes.io/enforce-policy";
@@ -141,7 +145,7 @@ impl Api {
             }
         }
         let object = match self.to_storage(resource, object.clone()).await {
-            Ok(stored) => admit(resource, None, stored)?,
+            Ok(stored) => stored,
             Err(status) => {
                 self.release(resource, &object);
                 return Err(status);
@@ -309,7 +313,10 @@ impl Api {
         options: &WriteOptions,
     ) -> Result<Written, Status> {
         let mut warnings = Vec::new();
-        let mut object = intake(resource, value, options.field_validation, &mut warnings)?;
+        let mut object = match intake(resource, value, options.field_validation, &mut warnings) {
+            Ok(object) => object,
+            Err(status) => return Err(status.warned(warnings)),
+        };
         audit::sent(&object);
         check_name(object.name(), name)?;
         set_namespace(resource, &mut object, namespace)?;
@@ -415,7 +422,7 @@ impl Api {
             }
             self.check_escalation(resource, &new)?;
             let causes = match &resource.custom {
-                Some(custom) => custom.validate_update(&new, &old),
+                Some(custom) => custom.validate_update(&new, &old, &options.subresource),
                 None => rules::update(resource, &new, &old, &options.subresource),
             };
             if !causes.is_empty() {
@@ -435,7 +442,7 @@ impl Api {
                 return Ok(written(resource, &shown, false));
             }
             let finished = may_go(&new);
-            let new = admit(resource, Some(&old), self.to_storage(resource, new).await?)?;
+            let new = self.to_storage(resource, new).await?;
             if options.dry_run {
                 return self.unwritten(resource, new, false).await;
             }
@@ -563,7 +570,7 @@ impl Api {
         options: &'a WriteOptions,
     ) -> Attributes<'a> {
         let mut attributes = Attributes::update(resource, old, new, new.name(), namespace, options);
-        attributes.kind = windlass_kube::Gvk::new("autoscaling", "v1", "Scale");
+        attributes.kind = Gvk::new("autoscaling", "v1", "Scale");
         attributes.object = Some(scale_of(resource, new));
         attributes.old = Some(scale_of(resource, old));
         attributes
@@ -659,7 +666,20 @@ pub(crate) fn intake(
             value.type_name()
         )));
     }
-    check_kind(resource, &value)?;
+    if let Err(status) = check_kind(resource, &value) {
+        let sent = Gvk::from_api_version(
+            value.str_at(&["apiVersion"]).unwrap_or_default(),
+            value.str_at(&["kind"]).unwrap_or_default(),
+        );
+        let is_of_group = (sent.group.as_str(), sent.kind.as_str()) == (&*gvk.group, &*gvk.kind);
+        let is_unknown = |custom: &CustomVersion| is_of_group && !custom.versions.contains(&sent.version);
+        if resource.custom.as_deref().is_some_and(is_unknown) {
+            // Nothing is known of the fields of such a version.
+            let unknown = CustomVersion::unknown_of_another_version(&value);
+            tell_unknown(&unknown, validation, warnings).map_err(|why| cannot(&why))?;
+        }
+        return Err(status);
+    }
     value.set_at(&["apiVersion"], gvk.api_version());
     value.set_at(&["kind"], gvk.kind.clone());
     if resource.storage == "/secrets" {
@@ -673,21 +693,33 @@ pub(crate) fn intake(
         }
         None => defaults::normalize(&gvk, &mut value).map_err(|error| cannot(&error.to_string()))?,
     };
-    if !unknown.is_empty() {
-        let fields: Vec<String> = unknown.iter().map(|field| format!("unknown field {field:?}")).collect();
-        match validation {
-            FieldValidation::Strict => {
-                return Err(cannot(&format!("strict decoding error: {}", fields.join(", "))));
-            }
-            FieldValidation::Warn => warnings.extend(fields),
-            FieldValidation::Ignore => {}
-        }
-    }
+    tell_unknown(&unknown, validation, warnings).map_err(|why| cannot(&why))?;
     match &resource.custom {
         Some(custom) => custom.default(&mut value),
         None => defaults::apply_defaults(&gvk, &mut value),
     }
     Object::try_new(value).map_err(|error| Status::bad_request(error.to_string()))
+}
+
+/// What is done about fields that the kind does not know.
+///
+/// # Errors
+///
+/// What is said of them where they are refused.
+fn tell_unknown(
+    unknown: &[String],
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let fields: Vec<String> = unknown.iter().map(|field| format!("unknown field {field:?}")).collect();
+    match validation {
+        FieldValidation::Strict if !fields.is_empty() => {
+            return Err(format!("strict decoding error: {}", fields.join(", ")));
+        }
+        FieldValidation::Warn => warnings.extend(fields),
+        FieldValidation::Strict | FieldValidation::Ignore => {}
+    }
+    Ok(())
 }
 
 /// Moves what a Secret has as text to where it is kept, before anybody asks who owns it.
@@ -711,8 +743,7 @@ fn check_kind(resource: &Resource, value: &Value) -> Result<(), Status> {
     if !wrong_version && !wrong_kind {
         return Ok(());
     }
-    let sent =
-        windlass_kube::Gvk::from_api_version(api_version.unwrap_or_default(), kind.unwrap_or_default());
+    let sent = Gvk::from_api_version(api_version.unwrap_or_default(), kind.unwrap_or_default());
     if resource.custom.is_some() && wrong_version {
         return Err(Status::bad_request(format!(
             "the API version in the data ({}) does not match the expected API version ({})",

@@ -10,7 +10,6 @@ use crate::status::Cause;
 /// Adds everything that is wrong with `value`.
 pub(super) fn check(node: &Node, value: &Value, causes: &mut Vec<Cause>) {
     check_value(node, value, "", causes);
-    check_lists(node, value, "", causes);
 }
 
 fn invalid(field: &str, value: &Value, detail: &str) -> Cause {
@@ -269,12 +268,14 @@ fn best_match(tried: Vec<Vec<Cause>>) -> Vec<Cause> {
 }
 
 /// Lists that are sets or maps must not name one item twice.
-fn check_lists(node: &Node, value: &Value, path: &str, causes: &mut Vec<Cause>) {
+pub(super) fn check_lists(node: &Node, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map.iter() {
                 if let (Some(member), Value::Object(_) | Value::Array(_)) = (node.member(key), value) {
-                    check_lists(member, value, &step(path, key), causes);
+                    let is_property = node.properties.iter().any(|(have, _)| have == key);
+                    let path = if is_property { step(path, key) } else { format!("{path}[{key}]") };
+                    check_lists(member, value, &path, causes);
                 }
             }
         }

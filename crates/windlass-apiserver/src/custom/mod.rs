@@ -2,9 +2,13 @@
 
 mod check;
 mod conversion;
+mod defaults_definition;
 mod definition;
+mod embedded;
 mod format;
+mod internal;
 mod names;
+mod open_api;
 mod rewrite;
 mod rules;
 mod rules_definition;
@@ -21,12 +25,16 @@ use crate::status::Cause;
 use schema::Node;
 
 pub(crate) use conversion::Conversion;
-pub(crate) use definition::{CLEANUP_FINALIZER, complete, resources, validate_definition};
+pub(crate) use definition::{
+    CLEANUP_FINALIZER, accept_names, establish, is_true, resources, set_condition, store, validate_definition,
+};
 
 /// One version of a custom resource, as its definition describes it.
 #[derive(Debug)]
 pub struct CustomVersion {
     pub(crate) namespaced: bool,
+    /// All versions of the definition.
+    pub(crate) versions: Vec<Str>,
     /// What converts it to and from other versions, where that is more than a name; all versions share it.
     pub(crate) conversion: Option<Arc<Conversion>>,
     /// The compiled schema; `None` keeps everything.
@@ -38,6 +46,8 @@ pub struct CustomVersion {
     /// How fields merge.
     pub(crate) object_type: ObjectType,
     pub(crate) has_status: bool,
+    /// Whether there are whole objects within its objects.
+    pub(crate) embeds: bool,
     /// What a client that uses this version is warned of.
     pub(crate) deprecation: Option<String>,
     pub(crate) scale: Option<ScalePaths>,
@@ -71,7 +81,23 @@ impl CustomVersion {
         prune_metadata(object, &mut unknown);
         if let Some(schema) = &self.schema {
             rewrite::prune_root(schema, object, &mut unknown);
+            if self.embeds {
+                embedded::prune(schema, object, "", &mut unknown);
+            }
         }
+        unknown
+    }
+
+    /// What would be dropped of an object that is of another version: all but what every object has.
+    pub(crate) fn unknown_of_another_version(object: &Value) -> Vec<String> {
+        let mut unknown = Vec::new();
+        prune_metadata(&mut object.clone(), &mut unknown);
+        let members = object.as_object().into_iter().flat_map(windlass_kube::Map::keys);
+        unknown.extend(
+            members
+                .filter(|key| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"))
+                .map(ToString::to_string),
+        );
         unknown
     }
 
@@ -130,13 +156,27 @@ impl CustomVersion {
 
     pub(crate) fn validate_create(&self, object: &Object) -> Vec<Cause> {
         let mut causes = self.validate_schema(object);
+        causes.extend(self.validate_lists(object));
         causes.extend(self.validate_rules(object, None, &causes).causes);
         causes
     }
 
-    /// What rules say that do not refuse the change, because what they are about is as it was.
-    pub(crate) fn rule_warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
-        self.validate_rules(new, old, &[]).warnings
+    /// What is to be said of an object that is accepted: what rules say that do not refuse the change, because what
+    /// they are about is as it was, and finalizers that others could use, too.
+    pub(crate) fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let finalizers = |object: &Object| -> Vec<Str> {
+            let list = object.at(&["metadata", "finalizers"]).and_then(Value::as_array);
+            list.into_iter().flat_map(|list| list.iter()).filter_map(Value::as_str).map(Str::new).collect()
+        };
+        let before = old.map(finalizers).unwrap_or_default();
+        let mut added = finalizers(new);
+        added.retain(|finalizer| !before.contains(finalizer));
+        added.sort();
+        added.dedup();
+        let mut warnings: Vec<String> =
+            added.iter().flat_map(|finalizer| finalizer_warnings(finalizer)).collect();
+        warnings.extend(self.validate_rules(new, old, &[]).warnings);
+        warnings
     }
 
     fn validate_rules(&self, new: &Object, old: Option<&Object>, found: &[Cause]) -> rules::Found {
@@ -160,53 +200,155 @@ impl CustomVersion {
 
     fn validate_schema(&self, object: &Object) -> Vec<Cause> {
         let mut causes = validate_metadata(object);
+        let value = object.to_value();
         if let Some(schema) = &self.schema {
-            check::check(schema, &object.to_value(), &mut causes);
+            check::check(schema, &value, &mut causes);
+            if self.embeds {
+                embedded::check(schema, &value, "", &mut causes);
+            }
         }
-        self.check_scale(object, &mut causes);
+        if let Some(scale) = &self.scale {
+            check_replicas(&value, &scale.spec_replicas, &mut causes);
+            check_scale_status(&value, scale, &mut causes);
+        }
+        causes
+    }
+
+    /// What is wrong with lists that are sets or maps.
+    fn validate_lists(&self, object: &Object) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        if let Some(schema) = &self.schema {
+            check::check_lists(schema, &object.to_value(), "", &mut causes);
+        }
+        causes
+    }
+
+    /// What is wrong with a status that is written by itself: its rules name its fields as if it were all there is.
+    fn validate_status(&self, object: &Object) -> Vec<Cause> {
+        let mut causes = validate_metadata(object);
+        let value = object.to_value();
+        let member = self.schema.as_ref().and_then(|schema| schema.member("status"));
+        if let (Some(schema), Some(status)) = (member, value.get("status")) {
+            let mut found = Vec::new();
+            check::check(schema, status, &mut found);
+            causes.extend(found.into_iter().map(|mut cause| {
+                cause.field = match cause.field.as_str() {
+                    "" | "<nil>" => "status".to_owned(),
+                    field => format!("status.{field}"),
+                };
+                cause
+            }));
+        }
+        if let Some(scale) = &self.scale {
+            check_scale_status(&value, scale, &mut causes);
+        }
         causes
     }
 
     /// Faults that were there before are let pass, as validation ratcheting does.
-    pub(crate) fn validate_update(&self, new: &Object, old: &Object) -> Vec<Cause> {
-        let before = self.validate_schema(old);
-        let mut causes = self.validate_schema(new);
+    pub(crate) fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<Cause> {
+        let validate = |object: &Object| match subresource {
+            "status" => self.validate_status(object),
+            _ => self.validate_schema(object),
+        };
+        let before = validate(old);
+        let mut causes = validate(new);
         causes.retain(|cause| {
             let unchanged = || {
-                let path = value_path(&cause.field);
+                let mut path = value_path(&cause.field);
+                if cause.reason == "FieldValueRequired" {
+                    // What is missing is the fault of what is around it.
+                    path.pop();
+                }
                 !path.is_empty() && value_at(&new.to_value(), &path) == value_at(&old.to_value(), &path)
             };
             !(before.contains(cause) && unchanged())
         });
+        if self.validate_lists(old).is_empty() {
+            causes.extend(self.validate_lists(new));
+        }
         causes.extend(self.validate_rules(new, Some(old), &causes).causes);
         causes
     }
+}
 
-    fn check_scale(&self, object: &Object, causes: &mut Vec<Cause>) {
-        let Some(scale) = &self.scale else { return };
-        let value = object.to_value();
-        let field = format!(".{}", scale.spec_replicas.join("."));
-        let mut here = Some(&value);
-        for key in &scale.spec_replicas {
-            here = match here {
-                Some(Value::Object(map)) => map.get(key),
-                Some(other) => return causes.push(accessor(&field, other, "map[string]interface{}")),
-                None => None,
-            };
-        }
-        match here {
-            None | Some(Value::Null) => {}
-            Some(Value::Int(count)) if *count < 0 => {
-                causes.push(Cause::invalid(field, &Value::Int(*count), "should be a non-negative integer"));
+fn finalizer_warnings(finalizer: &str) -> Vec<String> {
+    let lead = format!("metadata.finalizers: {finalizer:?}: ");
+    let mut warnings: Vec<String> =
+        windlass_kube::validation::label_key(finalizer).iter().map(|why| format!("{lead}{why}")).collect();
+    let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer);
+    if !standard && !finalizer.contains('/') {
+        let what = if finalizer.contains('.') {
+            "a domain-qualified finalizer name including a path (/)"
+        } else {
+            "a domain-qualified finalizer name"
+        };
+        warnings
+            .push(format!("{lead}prefer {what} to avoid accidental conflicts with other finalizer writers"));
+    }
+    warnings
+}
+
+/// What stands at a path of the `scale` subresource.
+///
+/// # Errors
+///
+/// When the path runs into what has no members, in the words of Go's accessors.
+fn scaled<'v>(value: &'v Value, path: &[Str], shown: &Value) -> Result<Option<&'v Value>, Cause> {
+    let field = format!(".{}", path.join("."));
+    let mut here = value;
+    for (idx, key) in path.iter().enumerate() {
+        here = match here {
+            Value::Object(map) => match map.get(key) {
+                Some(next) => next,
+                None => return Ok(None),
+            },
+            Value::Null => return Ok(None),
+            other => {
+                let at = format!(".{}", path[..=idx].join("."));
+                return Err(accessor(&field, &at, shown, other, "map[string]interface{}"));
             }
-            Some(Value::Int(_)) => {}
-            Some(other) => causes.push(accessor(&field, other, "int64")),
+        };
+    }
+    Ok(Some(here))
+}
+
+fn check_replicas(value: &Value, path: &[Str], causes: &mut Vec<Cause>) {
+    const MOST: i64 = i32::MAX as i64;
+    let field = format!(".{}", path.join("."));
+    match scaled(value, path, &Value::Int(0)) {
+        Err(cause) => causes.push(cause),
+        Ok(None) => {}
+        Ok(Some(Value::Int(count))) if *count < 0 => {
+            causes.push(Cause::invalid(field, &Value::Int(*count), "should be a non-negative integer"));
+        }
+        Ok(Some(Value::Int(count))) if *count > MOST => {
+            let why = format!("should be less than or equal to {MOST}");
+            causes.push(Cause::invalid(field, &Value::Int(*count), &why));
+        }
+        Ok(Some(Value::Int(_))) => {}
+        Ok(Some(other)) => causes.push(accessor(&field, &field, &Value::Int(0), other, "int64")),
+    }
+}
+
+fn check_scale_status(value: &Value, scale: &ScalePaths, causes: &mut Vec<Cause>) {
+    check_replicas(value, &scale.status_replicas, causes);
+    if scale.label_selector.is_empty() {
+        return;
+    }
+    let shown = Value::from("");
+    match scaled(value, &scale.label_selector, &shown) {
+        Err(cause) => causes.push(cause),
+        Ok(None | Some(Value::String(_))) => {}
+        Ok(Some(other)) => {
+            let field = format!(".{}", scale.label_selector.join("."));
+            causes.push(accessor(&field, &field, &shown, other, "string"));
         }
     }
 }
 
 /// What Go's unstructured accessors say when a path runs into another type.
-fn accessor(field: &str, found: &Value, wanted: &str) -> Cause {
+fn accessor(field: &str, at: &str, unset: &Value, found: &Value, wanted: &str) -> Cause {
     let (shown, kind) = match found {
         Value::String(text) => (text.to_string(), "string"),
         Value::Bool(bool) => (bool.to_string(), "bool"),
@@ -221,8 +363,8 @@ fn accessor(field: &str, found: &Value, wanted: &str) -> Cause {
     };
     Cause::invalid(
         field,
-        &Value::Int(0),
-        &format!("{field} accessor error: {shown} is of the type {kind}, expected {wanted}"),
+        unset,
+        &format!("{at} accessor error: {shown} is of the type {kind}, expected {wanted}"),
     )
 }
 

@@ -9,6 +9,11 @@ pub(super) fn prune_root(node: &Node, object: &mut Value, unknown: &mut Vec<Stri
     prune(node, object, &mut String::new(), true, unknown);
 }
 
+/// Drops what the schema does not know from a part of an object.
+pub(super) fn prune_value(node: &Node, value: &mut Value) {
+    prune(node, value, &mut String::new(), false, &mut Vec::new());
+}
+
 fn prune(node: &Node, value: &mut Value, path: &mut String, is_resource: bool, unknown: &mut Vec<String>) {
     match value {
         Value::Object(map) => prune_members(node, map, path, is_resource || node.embedded, unknown),

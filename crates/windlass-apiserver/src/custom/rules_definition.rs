@@ -20,9 +20,16 @@ const REASONS: [&str; 4] =
     ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 
 /// Adds what is wrong with rules. Expressions are compiled only where the schema is right, because else their errors
-/// would be those of the schema in other words.
-pub(super) fn check(schema: &Value, path: &str, is_structural: bool, causes: &mut Vec<Cause>) {
-    let mut checker = Checker { causes, total: 0, expensive: Vec::new(), compiles: is_structural };
+/// would be those of the schema in other words, and not around or at the fields of these faults.
+pub(super) fn check(
+    schema: &Value,
+    path: &str,
+    is_structural: bool,
+    faults: &[String],
+    causes: &mut Vec<Cause>,
+) {
+    let mut checker =
+        Checker { causes, total: 0, expensive: Vec::new(), is_structural, faults: faults.to_vec() };
     let declaration = Declaration::of_schema(schema, "selfType", true);
     let place = Place { path: path.to_owned(), cardinality: Some(1), uncorrelated: None, depth: 0 };
     checker.node(schema, declaration.as_ref(), &place);
@@ -51,7 +58,9 @@ struct Checker<'c> {
     causes: &'c mut Vec<Cause>,
     total: u64,
     expensive: Vec<(String, u64)>,
-    compiles: bool,
+    is_structural: bool,
+    /// The fields of the schema of which something else is wrong.
+    faults: Vec<String>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a factor is shown")]
@@ -120,9 +129,14 @@ impl Checker<'_> {
         for (idx, rule) in rules.iter().enumerate() {
             let before = self.causes.len();
             self.form(schema, rule, &format!("{}.x-kubernetes-validations[{idx}]", place.path));
-            self.compiles &= self.causes.len() == before;
+            self.faults.extend(self.causes[before..].iter().map(|cause| cause.field.clone()));
         }
-        if !self.compiles || rules.is_empty() {
+        let is_below = |field: &String| {
+            field
+                .strip_prefix(place.path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if !self.is_structural || rules.is_empty() || self.faults.iter().any(is_below) {
             return;
         }
         let Some(declaration) = declaration else {

@@ -195,6 +195,7 @@ pub fn prepare_for_update(gvk: &Gvk, new: &mut Value, old: &Value) {
             let changed = new.at(&["spec", "template"]) != old.at(&["spec", "template"]);
             new.set_at(&path, (before + i64::from(changed)).to_string());
         }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => crate::custom::store(new),
         _ => {}
     }
     super::apply_defaults(gvk, new);

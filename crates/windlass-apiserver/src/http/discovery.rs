@@ -267,7 +267,13 @@ fn resource_list(resources: &Resources, group: &str, version: &str) -> Result<Re
             items.push(item.into());
         }
     }
-    items.sort_by(|a, b| a.str_at(&["name"]).cmp(&b.str_at(&["name"])));
+    // The subresources of definitions stay in their order: status, then scale.
+    let is_custom = resources.iter().any(|one| one.gvr.group == group && one.custom.is_some());
+    let by = |item: &Value| {
+        let name = item.str_at(&["name"]).unwrap_or_default().to_owned();
+        if is_custom { name.split('/').next().unwrap_or_default().to_owned() } else { name }
+    };
+    items.sort_by_key(by);
     let mut list = value!({
         "kind": "APIResourceList", "groupVersion": (group_version(group, version)), "resources": items
     });

@@ -72,15 +72,10 @@ impl Call {
             Ok(resource) => resource,
             Err(status) => {
                 self.authorize(&self.target.gvr, self.target.namespace.as_deref().unwrap_or_default())?;
-                // Below a group that is not served nothing is routed at all, nor below such a version of
-                // custom resources.
+                // Below a group that is not served, or is one of definitions, nothing is routed at all.
                 let (gvr, resources) = (&self.target.gvr, self.api.registry().current());
-                let in_group = |one: &&Arc<Resource>| one.gvr.group == gvr.group;
-                let known = gvr.group.is_empty()
-                    || resources
-                        .iter()
-                        .filter(in_group)
-                        .any(|one| one.custom.is_none() || one.gvr.version == gvr.version);
+                let is_routed = |one: &Arc<Resource>| one.gvr.group == gvr.group && one.custom.is_none();
+                let known = gvr.group.is_empty() || resources.iter().any(is_routed);
                 return if known { Err(status) } else { Ok(answer::text(404, "404 page not found\n")) };
             }
         };
@@ -94,7 +89,10 @@ impl Call {
             return Err(method_not_allowed());
         }
         if resource.namespaced && self.target.namespace.is_none() && self.target.name.is_some() {
-            return Err(Status::no_such_resource());
+            return match resource.custom {
+                Some(_) => Ok(answer::text(404, "404 page not found\n")),
+                None => Err(Status::no_such_resource()),
+            };
         }
         self.accepted()?;
         match (verb, self.target.name.as_deref()) {

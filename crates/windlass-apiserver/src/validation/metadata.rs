@@ -24,7 +24,9 @@ pub(super) fn check(gvk: &Gvk, object: &Value, errors: &mut Errors) {
         let finalizer = finalizer.as_str().unwrap_or_default();
         let field = format!("metadata.finalizers[{idx}]");
         errors.invalid_each("metadata.finalizers", finalizer, validation::label_key(finalizer));
-        let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer);
+        // Definitions are not among the kinds of which this is asked.
+        let standard = gvk.group == "apiextensions.k8s.io"
+            || ["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer);
         if !standard && !finalizer.contains('/') {
             errors.invalid(
                 &field,
