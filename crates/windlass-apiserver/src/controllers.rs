@@ -58,6 +58,7 @@ impl Controllers {
         let accounts =
             Arc::new(service_accounts::ServiceAccounts::new(api.clone(), options.cluster_ca.clone()));
         tasks.spawn(runner::run(accounts, feed()));
+        api.expect_accounts();
         let tokens = token_secrets::TokenSecrets::new(api.clone(), options.cluster_ca.clone());
         tasks.spawn(runner::run(Arc::new(tokens), feed()));
         let endpoints = Arc::new(endpoints::Endpoints::new(api.clone()));

@@ -16,7 +16,7 @@ mod workloads;
 
 pub use allocator::{AllocationError, ServiceAllocator};
 pub use convert::convert;
-pub use shape::{DecodeError, built_in_kinds, is_built_in, normalize};
+pub use shape::{DecodeError, built_in_kinds, decode, is_built_in, normalize};
 pub use strategy::{
     CreateContext, has_generation, has_status, needs_resource_version, prepare_for_create,
     prepare_for_status_update, prepare_for_update,

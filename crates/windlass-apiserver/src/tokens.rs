@@ -85,9 +85,9 @@ pub(crate) struct Claims<'a> {
 }
 
 impl Tokens {
-    /// A token for a service account, and when it was made.
-    pub(crate) fn issue(&self, claims: &Claims<'_>) -> Result<String, String> {
-        let now = now();
+    /// A token for a service account, and its id.
+    pub(crate) fn issue(&self, claims: &Claims<'_>) -> Result<(String, Str), String> {
+        let (now, id) = (now(), new_uid());
         let reference = |name: &str, uid: &str| {
             let mut reference = value!({"name": name});
             if !uid.is_empty() {
@@ -106,10 +106,11 @@ impl Tokens {
             private.set_at(&["warnafter"], now + seconds);
         }
         let audiences = claims.audiences.clone();
-        self.key().sign(&value!({
+        let token = self.key().sign(&value!({
             "aud": audiences, "exp": (now + claims.seconds), "iat": now, "nbf": now, "iss": ISSUER,
-            "jti": (new_uid()), "sub": (subject(account)), "kubernetes.io": private
-        }))
+            "jti": (id.clone()), "sub": (subject(account)), "kubernetes.io": private
+        }))?;
+        Ok((token, id))
     }
 
     /// The token that a Secret of a service account holds; it is good as long as both are there.

@@ -5,6 +5,7 @@
 
 mod config;
 mod errors;
+mod internal;
 mod metadata;
 mod network;
 mod pods;

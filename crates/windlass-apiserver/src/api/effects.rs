@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use windlass_kube::selector::LabelSelector;
 use windlass_kube::{Object, Value, value};
 
-use super::write::invalid;
-use super::{Api, ListOptions, Patch, Shared, UserInfo, WriteOptions};
+use super::write::{Made, intake, invalid};
+use super::{Api, ListOptions, Patch, Shared, UserInfo, WriteOptions, managed};
 use crate::resource::{Gvr, Resource};
 use crate::status::{Cause, Status};
 use crate::store::Stored;
@@ -20,6 +20,9 @@ const CLUSTER_ROLES: &str = "rbac.authorization.k8s.io/clusterroles";
 
 /// The roles and bindings that every cluster has, as kube-apiserver 1.36.3 makes them.
 const DEFAULT_ROLES: &str = include_str!("../../assets/rbac-1.36.3.json");
+
+/// Who fills the roles that are sums of others.
+const SUMMER: &str = "clusterrole-aggregation-controller";
 
 /// Where services are stored.
 const SERVICES: &str = "/services";
@@ -139,8 +142,29 @@ impl Api {
         let Some(resource) = self.resource_for(&object.gvk()) else { return Ok(()) };
         let namespace = object.namespace().to_owned();
         if self.stored(&resource, &namespace, object.name()).is_err() {
+            if object.at(&["aggregationRule"]).is_some() {
+                return self.create_sum(&resource, &object).await;
+            }
             self.create_on(&resource, &namespace, object.into_value(), &WriteOptions::default()).await?;
         }
+        Ok(())
+    }
+
+    /// Creates a role that is a sum of others, with what it comes to: that is owned by who sums.
+    async fn create_sum(&self, resource: &Arc<Resource>, role: &Object) -> Result<(), Status> {
+        let options = WriteOptions { force: true, ..WriteOptions::default() };
+        let mut bare = role.clone();
+        let rules = bare.remove_at(&["rules"]).unwrap_or_default();
+        let mut bare = intake(resource, bare.into_value(), options.field_validation, &mut Vec::new())?;
+        managed::track(resource, None, &mut bare, &self.manager(&options), "");
+        let applied = value!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": (role.name())}, "rules": rules
+        });
+        let applied = Object::try_new(applied).map_err(Status::internal)?;
+        let merged = managed::apply(resource, Some(&bare), &applied, SUMMER, &options)?;
+        let object = intake(resource, merged, options.field_validation, &mut Vec::new())?;
+        self.create_made(resource, "", Made::Owned(object), &options, Vec::new()).await?;
         Ok(())
     }
 
@@ -206,8 +230,7 @@ impl Api {
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
                 "metadata": {"name": (sum.name())}, "rules": rules
             });
-            let options = WriteOptions { force: true, ..WriteOptions::default() }
-                .manager("clusterrole-aggregation-controller");
+            let options = WriteOptions { force: true, ..WriteOptions::default() }.manager(SUMMER);
             Box::pin(self.patch(&gvr, "", sum.name(), Patch::Apply(applied), &options)).await?;
         }
         Ok(())

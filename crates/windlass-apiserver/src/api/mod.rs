@@ -1,5 +1,6 @@
 //! The Kubernetes API in process: verbs on resources, with everything an API server does around them.
 
+mod accounts;
 mod convert;
 mod definitions;
 mod delete;
@@ -16,7 +17,7 @@ pub(crate) mod watch;
 pub(crate) mod write;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use windlass_kube::{Gvk, Object, Str, Value};
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     cleaning: Mutex<HashSet<Str>>,
     /// Held while roles that are sums of others are filled.
     summing: tokio::sync::Mutex<()>,
+    /// Whether somebody makes a service account in every namespace.
+    has_accounts: AtomicBool,
     /// Held by who accepts names of a definition: one at a time.
     naming: tokio::sync::Mutex<()>,
     /// Whether that is to be done, and nobody has begun yet.
@@ -93,6 +96,7 @@ impl Api {
             served: Mutex::default(),
             cleaning: Mutex::default(),
             summing: tokio::sync::Mutex::default(),
+            has_accounts: AtomicBool::default(),
             naming: tokio::sync::Mutex::default(),
             sums_wanted: AtomicBool::default(),
         };
@@ -121,6 +125,11 @@ impl Api {
         for stored in self.shared.store.table(effects::DEFINITIONS).list(None).objects {
             self.definition_written(&stored);
         }
+    }
+
+    /// From now on every namespace gets a service account, so that pods can be asked for theirs.
+    pub(crate) fn expect_accounts(&self) {
+        self.shared.has_accounts.store(true, Ordering::Release);
     }
 
     /// The same API as another user.

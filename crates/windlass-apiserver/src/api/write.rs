@@ -114,6 +114,7 @@ impl Api {
             managed::track(resource, None, &mut object, &self.manager(options), &options.subresource);
         }
         self.default_limits(resource, namespace, &mut object);
+        self.give_account(resource, namespace, &mut object, generated).await?;
         if self.has_mutation() {
             object = self.mutate_new(resource, namespace, object, generated, options, warnings).await?;
         }
@@ -405,10 +406,11 @@ impl Api {
                 return Err(invalid(resource, name, changed));
             }
             keep_identity(&old, &mut new);
-            let mut new = self.prepare_update(resource, &old, new, &options.subresource)?;
+            // Before the kind's strategy: what that takes away is still owned.
             if tracked {
                 managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
             }
+            let mut new = self.prepare_update(resource, &old, new, &options.subresource)?;
             let changed = self.mutate_change(resource, namespace, (&old, &new), options, warnings).await?;
             if let Some(changed) = changed {
                 let fields = new.at(&["metadata", "managedFields"]).cloned();
@@ -691,7 +693,7 @@ pub(crate) fn intake(
             unknown.sort();
             unknown
         }
-        None => defaults::normalize(&gvk, &mut value).map_err(|error| cannot(&error.to_string()))?,
+        None => defaults::decode(&gvk, &mut value).map_err(|error| cannot(&error.to_string()))?,
     };
     tell_unknown(&unknown, validation, warnings).map_err(|why| cannot(&why))?;
     match &resource.custom {
@@ -720,6 +722,16 @@ fn tell_unknown(
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }
     Ok(())
+}
+
+/// The fields of what a client sent that the kind does not know, in the words of warnings.
+pub(crate) fn unknown_fields(resource: &Resource, value: Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    match intake(resource, value, FieldValidation::Warn, &mut warnings) {
+        Ok(_) => warnings,
+        // What else is wrong is said by whoever creates it.
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Moves what a Secret has as text to where it is kept, before anybody asks who owns it.
@@ -809,7 +821,7 @@ fn generate_name(object: &mut Object) -> bool {
 /// The alphabet of `k8s.io/apimachinery/pkg/util/rand`: no vowels and nothing that looks like another.
 const SUFFIX_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-fn random_suffix() -> String {
+pub(super) fn random_suffix() -> String {
     let bytes = random::<GENERATED_SUFFIX>();
     bytes.iter().map(|byte| char::from(SUFFIX_ALPHABET[usize::from(*byte) % SUFFIX_ALPHABET.len()])).collect()
 }

@@ -57,9 +57,23 @@ pub fn built_in_kinds() -> impl Iterator<Item = &'static Gvk> {
 ///
 /// [`DecodeError`] when a value has the wrong type; the object is then half rewritten and of no use.
 pub fn normalize(gvk: &Gvk, object: &mut Value) -> Result<Vec<String>, DecodeError> {
+    conformed(gvk, object, false)
+}
+
+/// As [`normalize`], but an empty list or map that is printed even when it is empty stays what it was until the object is
+/// stored: who sends one owns it.
+///
+/// # Errors
+///
+/// As of [`normalize`].
+pub fn decode(gvk: &Gvk, object: &mut Value) -> Result<Vec<String>, DecodeError> {
+    conformed(gvk, object, true)
+}
+
+fn conformed(gvk: &Gvk, object: &mut Value, keeps_empty: bool) -> Result<Vec<String>, DecodeError> {
     let shapes = shapes();
     let Some(root) = shapes.kind(gvk) else { return Ok(Vec::new()) };
-    let mut walk = Walk { shapes, unknown: Vec::new(), names: Vec::new() };
+    let mut walk = Walk { shapes, unknown: Vec::new(), names: Vec::new(), keeps_empty };
     let mut path = String::new();
     walk.structure(root, object, &mut path)?;
     super::convert::pair_addresses(gvk, object);
@@ -213,6 +227,8 @@ struct Walk<'a> {
     unknown: Vec<String>,
     /// JSON names from the root, for errors.
     names: Vec<Str>,
+    /// Whether what is empty stays apart from what is not there.
+    keeps_empty: bool,
 }
 
 impl Walk<'_> {
@@ -354,7 +370,9 @@ impl Walk<'_> {
                 let Value::Array(items) = value else { return Err(self.mismatch(ty, value, owner)) };
                 if items.is_empty() {
                     // Protobuf, which etcd holds, does not tell an empty list from none.
-                    *value = Value::Null;
+                    if !self.keeps_empty {
+                        *value = Value::Null;
+                    }
                     return Ok(());
                 }
                 let length = path.len();
@@ -367,7 +385,9 @@ impl Walk<'_> {
             Type::Dict(inner) => {
                 let Value::Object(members) = value else { return Err(self.mismatch(ty, value, owner)) };
                 if members.is_empty() {
-                    *value = Value::Null;
+                    if !self.keeps_empty {
+                        *value = Value::Null;
+                    }
                     return Ok(());
                 }
                 let length = path.len();

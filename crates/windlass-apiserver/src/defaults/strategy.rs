@@ -448,6 +448,10 @@ fn update_service(new: &mut Value, old: &Value) {
         // An address that was asked for anew stands alone until it is refused.
         let asked = new.str_at(&["spec", "clusterIP"]).map(str::to_owned);
         let moved = asked.is_some() && asked.as_deref() != old.str_at(&["spec", "clusterIP"]);
+        if moved && new.at(&["spec", "clusterIPs"]) == old.at(&["spec", "clusterIPs"]) {
+            // Who says one address means it for the list, too.
+            new.set_at(&["spec", "clusterIPs"], vec![Value::from(asked.as_deref().unwrap_or_default())]);
+        }
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             if new.at(&["spec", field]).is_none() && !(moved && field == "clusterIPs") {
                 keep(new, old, &["spec", field]);
@@ -489,6 +493,9 @@ fn update_service(new: &mut Value, old: &Value) {
         drop_if_same(new, "allocateLoadBalancerNodePorts");
         drop_if_same(new, "loadBalancerClass");
         drop_if_same(new, "healthCheckNodePort");
+    }
+    if after == "ExternalName" {
+        drop_if_same(new, "internalTrafficPolicy");
     }
     if has_port(&before) && !has_port(&after) && new.items_at(&["spec", "externalIPs"]).is_empty() {
         drop_if_same(new, "externalTrafficPolicy");

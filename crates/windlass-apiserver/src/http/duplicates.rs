@@ -8,17 +8,32 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 /// The fields that occur again in the object they stand in, as paths such as `spec.ports[0].name`, in the
 /// order of the text. What is no JSON has none.
 pub(super) fn find(json: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
+    walked(json).twice
+}
+
+/// All fields in the order of the text, each where it is first.
+pub(super) fn fields(json: &[u8]) -> Vec<String> {
+    walked(json).all
+}
+
+fn walked(json: &[u8]) -> Found {
+    let mut found = Found::default();
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     // What cannot be read is refused elsewhere.
     let _ = Walk { path: String::new(), found: &mut found }.deserialize(&mut deserializer);
     found
 }
 
+#[derive(Default)]
+struct Found {
+    all: Vec<String>,
+    twice: Vec<String>,
+}
+
 /// Walks one value.
 struct Walk<'a> {
     path: String,
-    found: &'a mut Vec<String>,
+    found: &'a mut Found,
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -76,9 +91,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
             if seen.insert(key) {
+                self.found.all.push(path.clone());
                 map.next_value_seed(Walk { path, found: self.found })?;
             } else {
-                self.found.push(path);
+                self.found.twice.push(path);
                 map.next_value::<IgnoredAny>()?;
             }
         }

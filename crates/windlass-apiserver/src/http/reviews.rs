@@ -1,12 +1,15 @@
 //! Questions that are created but not kept: access reviews, token reviews, tokens.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use windlass_kube::{Map, Object, Str, Value, value};
 
-use crate::api::{Api, UserInfo};
+use crate::admission::{Attributes as Call, Operation};
+use crate::api::{Api, UserInfo, WriteOptions};
+use crate::audit;
 use crate::authorize::{Attributes, allowed_by, path_allowed_by, rules_of};
-use crate::resource::{GroupResource, Gvr, Resource};
+use crate::resource::{GroupResource, Gvr, Resource, Subresource};
 use crate::status::{Cause, Status};
 use crate::time;
 use crate::tokens::{Authenticated, Claims, ISSUER};
@@ -183,13 +186,14 @@ fn user_value(user: &UserInfo) -> Value {
 }
 
 /// Gives a token to a service account.
-pub(super) fn token(
+pub(super) async fn token(
     api: &Api,
-    namespace: &str,
-    name: &str,
+    resource: &Arc<Resource>,
+    known: &Subresource,
+    (namespace, name): (&str, &str),
     mut request: Value,
-    manager: &str,
-) -> Result<Value, Status> {
+    options: &WriteOptions,
+) -> Result<(Value, Vec<String>), Status> {
     let invalid =
         |name: &str, cause| Status::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]);
     let said = |request: &Value, key: &str| request.str_at(&["metadata", key]).unwrap_or_default().to_owned();
@@ -219,9 +223,21 @@ pub(super) fn token(
     if request.int_at(&["spec", "expirationSeconds"]).is_none() {
         request.set_at(&["spec", "expirationSeconds"], TOKEN_SECONDS);
     }
-    if let Some(resource) = api.resource_for(&account.gvk()) {
-        request = api.tracked_review(&resource, request, manager, "token")?;
+    request = api.tracked_review(resource, request, &options.field_manager, "token")?;
+    let now = SystemTime::now();
+    if request.items_at(&["spec", "audiences"]).is_empty() {
+        request.set_at(&["spec", "audiences"], value!([ISSUER]));
     }
+    for (key, text) in [("uid", account.uid()), ("name", name), ("namespace", namespace)] {
+        request.set_at(&["metadata", key], text);
+    }
+    request.set_at(&["metadata", "creationTimestamp"], time::format(now));
+    if request.at(&["spec", "boundObjectRef"]).is_none() {
+        request.set_at(&["spec", "boundObjectRef"], Value::Null);
+    }
+    request.set_at(&["status"], value!({"token": "", "expirationTimestamp": null}));
+    let attributes = Call::call(resource, (namespace, name), known, Operation::Create, request, options);
+    let (mut request, warnings) = api.admit_call(attributes).await?;
     let seconds = request.int_at(&["spec", "expirationSeconds"]).unwrap_or(TOKEN_SECONDS);
     let why = match seconds {
         ..SHORTEST_TOKEN => Some("may not specify a duration less than 10 minutes"),
@@ -230,9 +246,6 @@ pub(super) fn token(
     };
     if let Some(why) = why {
         return Err(invalid("", Cause::invalid("spec.expirationSeconds", &Value::Int(seconds), why)));
-    }
-    if request.items_at(&["spec", "audiences"]).is_empty() {
-        request.set_at(&["spec", "audiences"], value!([ISSUER]));
     }
     let audiences = request.items_at(&["spec", "audiences"]).to_vec();
     let bound = match request.at(&["spec", "boundObjectRef"]).filter(|bound| !bound.is_null()) {
@@ -250,19 +263,12 @@ pub(super) fn token(
         seconds: if extended { EXTENDED_TOKEN } else { seconds },
         warn_after: extended.then_some(seconds),
     };
-    let now = SystemTime::now();
-    let token = api.tokens().issue(&claims).map_err(Status::internal)?;
+    let (token, id) = api.tokens().issue(&claims).map_err(Status::internal)?;
+    audit::annotate(|| "authentication.kubernetes.io/issued-credential-id".into(), || format!("JTI={id}"));
     let until = now + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    request.set_at(&["metadata", "uid"], account.uid());
-    if request.at(&["spec", "boundObjectRef"]).is_none() {
-        request.set_at(&["spec", "boundObjectRef"], Value::Null);
-    }
-    request.set_at(&["metadata", "name"], name);
-    request.set_at(&["metadata", "namespace"], namespace);
-    request.set_at(&["metadata", "creationTimestamp"], time::format(now));
     request.set_at(&["spec", "expirationSeconds"], seconds);
     request.set_at(&["status"], value!({"token": token, "expirationTimestamp": (time::format(until))}));
-    Ok(request)
+    Ok((request, warnings))
 }
 
 /// What a token is bound to: the claims of it.

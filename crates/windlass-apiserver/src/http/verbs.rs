@@ -115,15 +115,15 @@ impl Call {
                     .map(|review| answer::value(201, &review))
             }
             ("create", None) => {
-                let (body, options) = (self.read_new(&resource)?, self.write_options("")?);
-                let twice = self.duplicate_fields(&resource, &options)?;
+                let (body, mut options) = (self.read_new(&resource)?, self.write_options("")?);
+                let twice = self.duplicate_fields(&resource, &body, &mut options)?;
                 let written = self.api.create_on(&resource, &namespace, body, &options).await;
                 let written = also_warned(written, twice)?;
                 self.written(&resource, &written)
             }
             ("update", Some(name)) => {
-                let (body, options) = (self.read_value()?, self.write_options("")?);
-                let twice = self.duplicate_fields(&resource, &options)?;
+                let (body, mut options) = (self.read_value()?, self.write_options("")?);
+                let twice = self.duplicate_fields(&resource, &body, &mut options)?;
                 let written = self.api.update_on(&resource, &namespace, name, body, &options).await;
                 let written = also_warned(written, twice)?;
                 self.written(&resource, &written)
@@ -424,22 +424,54 @@ impl Call {
         Ok(response)
     }
 
-    /// Fields that the body has more than once: a warning for each, or a refusal.
-    fn duplicate_fields(&self, resource: &Resource, options: &WriteOptions) -> Result<Vec<String>, Status> {
-        let is_json = !header_text(&self.parts, header::CONTENT_TYPE).contains("protobuf");
-        if options.field_validation == FieldValidation::Ignore || !is_json {
+    /// Fields that stand twice in the body. Where there are some, what else is said of fields is told with them, in their
+    /// order, and not again.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, where the client wants to be refused.
+    fn duplicate_fields(
+        &self,
+        resource: &Resource,
+        body: &Value,
+        options: &mut WriteOptions,
+    ) -> Result<Vec<String>, Status> {
+        let content_type = header_text(&self.parts, header::CONTENT_TYPE);
+        if options.field_validation == FieldValidation::Ignore || content_type.contains("protobuf") {
             return Ok(Vec::new());
         }
-        let twice: Vec<String> =
-            duplicates::find(&self.body).iter().map(|field| format!("duplicate field {field:?}")).collect();
-        if options.field_validation == FieldValidation::Strict && !twice.is_empty() {
+        let is_strict = options.field_validation == FieldValidation::Strict;
+        let is_yaml = content_type.contains("yaml");
+        let mut faults = if is_yaml {
+            yaml_duplicates(&self.body)
+        } else {
+            duplicates::find(&self.body).iter().map(|field| format!("duplicate field {field:?}")).collect()
+        };
+        if faults.is_empty() {
+            return Ok(faults);
+        }
+        if is_yaml && !is_strict {
+            let lines = faults.iter().flat_map(|fault| fault.lines().skip(1));
+            faults = lines.map(|line| line.trim().to_owned()).collect();
+        }
+        let unknown = crate::api::write::unknown_fields(resource, body.clone());
+        faults.extend(unknown);
+        if !is_yaml {
+            let order = duplicates::fields(&self.body);
+            faults.sort_by_key(|fault| {
+                let field = fault.split('"').nth(1).unwrap_or_default();
+                order.iter().position(|known| known == field)
+            });
+        }
+        if is_strict {
             let (kind, version) = (&resource.kind, &resource.gvr.version);
             return Err(Status::bad_request(format!(
                 "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
-                twice.join(", ")
+                faults.join(", ")
             )));
         }
-        Ok(twice)
+        options.field_validation = FieldValidation::Ignore;
+        Ok(faults)
     }
 
     /// The object in the body, in whichever format it was sent.
@@ -706,8 +738,10 @@ impl Call {
             ("token", &Method::POST) => {
                 let body = self.read_value()?;
                 audit::request_object(|| body.clone());
-                reviews::token(&self.api, namespace, name, body, self.query.get("fieldManager"))
-                    .map(|token| answer::value(201, &token))
+                let options = self.write_options(subresource)?;
+                let (token, warnings) =
+                    reviews::token(&self.api, resource, known, (namespace, name), body, &options).await?;
+                Ok(answer::warn(answer::value(201, &token), &warnings))
             }
             (_, &Method::GET) => self.get(resource, namespace, name).await,
             (_, &Method::PUT) => {
@@ -855,6 +889,15 @@ fn read_patch_json(bytes: &[u8]) -> Result<Value, Status> {
     serde_json::from_slice(bytes).map_err(|error| {
         Status::bad_request(format!("error decoding patch: {}", json_error::in_go(bytes, &error)))
     })
+}
+
+/// What is said of keys that stand twice in a map.
+fn yaml_duplicates(bytes: &[u8]) -> Vec<String> {
+    let options = windlass_yaml::LoadOptions { strict: true, ..windlass_yaml::LoadOptions::default() };
+    match std::str::from_utf8(bytes).map(|text| windlass_yaml::load_with(text, &options)) {
+        Ok(Err(error)) if error.kind() == windlass_yaml::YamlErrorKind::Duplicate => vec![error.to_string()],
+        _ => Vec::new(),
+    }
 }
 
 fn read_yaml(bytes: &[u8]) -> Result<Value, Status> {

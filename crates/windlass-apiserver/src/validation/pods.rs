@@ -6,7 +6,7 @@ use windlass_kube::{Value, validation};
 
 use super::errors::{Errors, has, port_name, text};
 use super::metadata::{check_labels, labels_and_annotations};
-use super::{resources, selectors, volumes};
+use super::{internal, resources, selectors, volumes};
 
 pub(super) fn pod(object: &Value, errors: &mut Errors) {
     let empty = Value::object();
@@ -352,6 +352,20 @@ fn security(container: &Value, path: &str, errors: &mut Errors) {
     for key in ["runAsUser", "runAsGroup"] {
         identity(context, key, path, errors);
     }
+    let added = context.items_at(&["capabilities", "add"]);
+    let admin = added.iter().any(|name| name.as_str() == Some("CAP_SYS_ADMIN"));
+    let privileged = context.bool_at(&["privileged"]) == Some(true);
+    if context.bool_at(&["allowPrivilegeEscalation"]) == Some(false) {
+        let shown = internal::shown("core.SecurityContext", context);
+        if privileged {
+            let why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
+            errors.invalid_shown(path, &shown, why);
+        }
+        if admin {
+            let why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
+            errors.invalid_shown(path, &shown, why);
+        }
+    }
 }
 
 fn tolerations(spec: &Value, path: &str, errors: &mut Errors) {
@@ -366,12 +380,24 @@ fn tolerations(spec: &Value, path: &str, errors: &mut Errors) {
                 "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
             errors.invalid(&format!("{field}.operator"), operator, detail);
         }
-        if operator == "Exists" && !value.is_empty() {
-            errors.invalid(
-                &format!("{field}.operator"),
-                value,
-                "value must be empty when `operator` is 'Exists'",
-            );
+        let field_operator = format!("{field}.operator");
+        match operator {
+            "" | "Equal" => {
+                let messages = validation::label_value(value);
+                if !messages.is_empty() {
+                    errors.invalid(&field_operator, value, &messages.join(";"));
+                }
+            }
+            "Exists" if !value.is_empty() => {
+                errors.invalid(&field_operator, value, "value must be empty when `operator` is 'Exists'");
+            }
+            "Exists" => {}
+            "Lt" | "Gt" => errors.not_supported(&field_operator, operator, &["Equal", "Exists", "Lt", "Gt"]),
+            _ => errors.not_supported(&field_operator, operator, &["Equal", "Exists"]),
+        }
+        if toleration.get("tolerationSeconds").is_some() && text(toleration, "effect") != "NoExecute" {
+            let why = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+            errors.invalid(&format!("{field}.effect"), text(toleration, "effect"), why);
         }
         let effect = text(toleration, "effect");
         if !effect.is_empty() {

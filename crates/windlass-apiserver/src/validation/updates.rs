@@ -3,7 +3,7 @@
 use windlass_kube::{Gvk, Value};
 
 use super::errors::{Errors, text};
-use super::selectors;
+use super::{internal, selectors};
 
 const IMMUTABLE: &str = "field is immutable";
 const IMMUTABLE_WHEN_SET: &str = "field is immutable when `immutable` is set";
@@ -126,13 +126,77 @@ fn job(new: &Value, old: &Value, errors: &mut Errors) {
         errors.invalid("spec.completions", spec(new, "completions"), IMMUTABLE);
     }
     selector(new, old, errors);
-    // A suspended job that has not begun may still change how its pods are scheduled.
-    let suspended = old.bool_at(&["spec", "suspend"]) == Some(true);
-    if spec(new, "template") != spec(old, "template") && !suspended {
-        errors.invalid("spec.template", spec(new, "template"), IMMUTABLE);
-    }
+    job_template(new, old, errors);
     if spec(new, "completionMode") != spec(old, "completionMode") {
         errors.invalid("spec.completionMode", spec(new, "completionMode"), IMMUTABLE);
+    }
+    for field in ["podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
+        if spec(new, field) != spec(old, field) {
+            errors.invalid(&format!("spec.{field}"), spec(new, field), IMMUTABLE);
+        }
+    }
+}
+
+/// A suspended job without pods may still change where they run and what resources they ask for.
+fn job_template(new: &Value, old: &Value, errors: &mut Errors) {
+    let template = |object: &Value| object.at(&["spec", "template"]).cloned().unwrap_or_default();
+    let (after, mut before) = (template(new), template(old));
+    let status = |path: &[&str]| old.at(&["status"]).and_then(|status| status.at(path));
+    let has_ended = old.items_at(&["status", "conditions"]).iter().any(|condition| {
+        condition.str_at(&["type"]) == Some("Suspended") && condition.str_at(&["status"]) == Some("True")
+    });
+    let is_mutable = old.bool_at(&["spec", "suspend"]) == Some(true)
+        && (status(&["startTime"]).is_none() || has_ended)
+        && status(&["active"]).and_then(Value::as_int).unwrap_or(0) == 0;
+    if !is_mutable {
+        if after != before {
+            errors.invalid_shown(
+                "spec.template",
+                &internal::shown("core.PodTemplateSpec", &after),
+                IMMUTABLE,
+            );
+        }
+        return;
+    }
+    let take = |before: &mut Value, path: &[&str]| match after.at(path) {
+        Some(value) => before.set_at(path, value.clone()),
+        None => {
+            before.remove_at(path);
+        }
+    };
+    let affinity = ["spec", "affinity"];
+    if after.at(&affinity).is_some() || before.at(&affinity).is_some() {
+        take(&mut before, &["spec", "affinity", "nodeAffinity"]);
+        let is_bare =
+            before.at(&affinity).and_then(Value::as_object).is_some_and(windlass_kube::Map::is_empty);
+        if is_bare && after.at(&affinity).is_none() {
+            before.remove_at(&affinity);
+        }
+    }
+    for key in ["nodeSelector", "tolerations", "schedulingGates"] {
+        take(&mut before, &["spec", key]);
+    }
+    for list in ["containers", "initContainers"] {
+        let path = ["spec", list];
+        let (wanted, mut have) = (after.items_at(&path), before.items_at(&path).to_vec());
+        if wanted.len() == have.len() {
+            for (have, wanted) in have.iter_mut().zip(wanted) {
+                if have.get("name") == wanted.get("name") {
+                    have.set_at(
+                        &["resources"],
+                        wanted.get("resources").cloned().unwrap_or_else(Value::object),
+                    );
+                }
+            }
+            if !have.is_empty() {
+                before.set_at(&path, have);
+            }
+        }
+    }
+    if after.get("spec") != before.get("spec") {
+        let empty = Value::object();
+        let shown = internal::shown("core.PodSpec", after.get("spec").unwrap_or(&empty));
+        errors.invalid_shown("spec.template.spec", &shown, IMMUTABLE);
     }
 }
 

@@ -23,13 +23,7 @@ pub(crate) fn warnings(gvk: &Gvk, new: &Value, old: Option<&Value>) -> Vec<Strin
             }
         }
         ("", "Service") => {
-            let external = new.items_at(&["spec", "externalIPs"]);
-            let same = old.is_some_and(|old| old.items_at(&["spec", "externalIPs"]) == external);
-            if !external.is_empty() && !same {
-                said.push(
-                    "spec.externalIPs is deprecated and may no longer be implemented in some clusters".into(),
-                );
-            }
+            service(new, &mut said);
         }
         ("", "PersistentVolume") => {
             let class = "volume.beta.kubernetes.io/storage-class";
@@ -48,6 +42,37 @@ pub(crate) fn warnings(gvk: &Gvk, new: &Value, old: Option<&Value>) -> Vec<Strin
         _ => {}
     }
     said
+}
+
+fn service(service: &Value, said: &mut Vec<String>) {
+    let text = |key: &str| service.str_at(&["spec", key]).unwrap_or_default();
+    let has_external = !service.items_at(&["spec", "externalIPs"]).is_empty();
+    let is_named = text("type") == "ExternalName";
+    let is_headless = text("type") == "ClusterIP" && text("clusterIP") == "None";
+    if is_headless {
+        if !text("loadBalancerIP").is_empty() {
+            said.push("spec.loadBalancerIP is ignored for headless services".into());
+        }
+        if has_external {
+            said.push("spec.externalIPs is ignored for headless services".into());
+        }
+        if !matches!(text("sessionAffinity"), "" | "None") {
+            said.push("spec.SessionAffinity is ignored for headless services".into());
+        }
+    }
+    if has_external && !is_headless && !is_named {
+        said.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".into());
+    }
+    if is_named && has_external {
+        said.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".into());
+    }
+    if !is_named && !text("externalName").is_empty() {
+        said.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".into());
+    }
+    if text("trafficDistribution") == "PreferClose" {
+        let why = "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"";
+        said.push(why.into());
+    }
 }
 
 /// A pod, or a template whose fields stand behind `path`.

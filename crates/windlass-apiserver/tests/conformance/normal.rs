@@ -26,6 +26,7 @@ struct Patterns {
     time: Regex,
     number: Regex,
     age: Regex,
+    token_volume: Regex,
 }
 
 impl Patterns {
@@ -36,6 +37,7 @@ impl Patterns {
             time: regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
             number: regex(r"\b\d+\b"),
             age: regex(r"^\d+s$"),
+            token_volume: regex("kube-api-access-[a-z0-9]{5}"),
         }
     }
 }
@@ -175,6 +177,9 @@ impl Known {
             && text.starts_with("Invalid value: \"")
         {
             text.replace_range(16..end, "...");
+        }
+        if text.contains("kube-api-access-") {
+            text = patterns.token_volume.replace_all(&text, "kube-api-access-XXXXX").into_owned();
         }
         let given = self.text.clone();
         text = patterns
