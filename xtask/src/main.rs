@@ -39,7 +39,8 @@ chores:
   bad-days [COUNT] [FROM]
                         put so many random worlds (1000 if not said) through commits, drift, faults between engine
                         and API, and kills, from the seed FROM on (1 if not said); what fails prints its seed
-  record [NAME...]      run the oracle programs in tools/oracle-NAME and renew what they recorded
+  record [NAME...]      run the oracle programs in tools/oracle-NAME, and the tests that record what kube-apiserver
+                        answers (`conformance`, `audit`, `client-go`), and renew what they recorded
 ";
 
 fn main() -> ExitCode {

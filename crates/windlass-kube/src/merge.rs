@@ -2,8 +2,8 @@
 //!
 //! [`apply`] is what kube-apiserver does with a patch of type `application/apply-patch+yaml`, [`update`] what it
 //! does for field ownership on create, update and all other patches. Both work on one version of a kind: entries
-//! of other versions are read as if their fields had the same names. Defaulting is the caller's, and so is
-//! validation beyond the schema.
+//! of other versions are read as if their fields had the same names, but by [`apply_with`] and [`update_with`], which are
+//! told of the other [`Versions`]. Defaulting is the caller's, and so is validation beyond the schema.
 //!
 //! Facts: `structured-merge-diff/v6` v6.3.3 (`typed`, `merge`), `k8s.io/apimachinery` v0.36.3
 //! (`util/managedfields`).
@@ -39,6 +39,7 @@ mod remove;
 mod take_over;
 mod typed;
 mod validate;
+mod versions;
 
 use std::sync::LazyLock;
 
@@ -47,12 +48,14 @@ pub use last_applied::LAST_APPLIED_ANNOTATION;
 pub use managers::{MAX_UPDATE_MANAGERS, keep_times_of_unchanged};
 pub use take_over::take_over;
 pub use validate::{ValidationError, ValidationErrors};
+pub use versions::Versions;
 
 use crate::fields::{FieldSet, Operation, PathElement};
 use crate::schema::ObjectType;
 use crate::{Object, Value};
 use compare::Comparison;
 use managers::{Entry, Managed, ManagerId};
+use versions::Seen;
 
 /// Who writes, what and when.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +102,9 @@ pub enum ApplyError {
     /// The live object cannot be merged with; the server answers 500.
     #[error("failed to merge config: {0}")]
     Merge(ValidationErrors),
+    /// An object cannot be converted to a version at which somebody owns fields; the server answers 500.
+    #[error("{0}")]
+    Unconverted(String),
     /// `managedFields` of the live object cannot be read; the server answers 500.
     #[error("failed to decode managed fields: {0}")]
     ManagedFields(String),
@@ -118,6 +124,21 @@ pub fn apply(
     config: &Object,
     request: &Request<'_>,
     force: bool,
+) -> Result<Applied, ApplyError> {
+    apply_with(live, config, request, force, None)
+}
+
+/// As [`apply`], with what is owned at other versions compared at those.
+///
+/// # Errors
+///
+/// As of [`apply`].
+pub fn apply_with(
+    live: Option<&Object>,
+    config: &Object,
+    request: &Request<'_>,
+    force: bool,
+    versions: Option<&dyn Versions>,
 ) -> Result<Applied, ApplyError> {
     if config.at(&["metadata", "managedFields"]).is_some_and(|entries| !entries.is_null()) {
         return Err(ApplyError::BadRequest("metadata.managedFields must be nil".into()));
@@ -154,7 +175,8 @@ pub fn apply(
         None => Managed::default(),
     };
     let api_version = config.api_version();
-    let attempt = Attempt { live, live_value, merged, set, api_version, request };
+    let seen = Seen { versions, api_version };
+    let attempt = Attempt { live, live_value, merged, set, api_version, request, seen };
     let outcome = match attempt.run(managed.clone(), force) {
         Err(ApplyError::Conflicts(conflicts)) if is_kubectl => {
             let allowed =
@@ -203,6 +225,17 @@ pub fn validate(object_type: &ObjectType, object: &Object) -> Result<(), Validat
 /// sending an empty `managedFields` list, and then the manager owns only what it changes.
 #[must_use]
 pub fn update(old: Option<&Object>, new: &Object, request: &Request<'_>) -> Object {
+    update_with(old, new, request, None)
+}
+
+/// As [`update`], with what is owned at other versions compared at those.
+#[must_use]
+pub fn update_with(
+    old: Option<&Object>,
+    new: &Object,
+    request: &Request<'_>,
+    versions: Option<&dyn Versions>,
+) -> Object {
     let mut object = new.clone();
     let decoded = Managed::of_update(old, new, !request.subresource.is_empty());
     managers::strip(&mut object);
@@ -219,7 +252,8 @@ pub fn update(old: Option<&Object>, new: &Object, request: &Request<'_>) -> Obje
         None => empty_object(new, request.object_type),
     };
     let new_value = object.to_value();
-    let tracked = track_update(&old_value, &new_value, new.api_version(), managed, request.manager, request);
+    let seen = Seen { versions, api_version: new.api_version() };
+    let tracked = track_update(&old_value, &new_value, seen, managed, request.manager, request);
     if let Ok(managed) = tracked {
         managed.encode(&mut object);
     }
@@ -237,18 +271,21 @@ fn empty_object(like: &Object, object_type: &ObjectType) -> Value {
 fn track_update(
     old: &Value,
     new: &Value,
-    api_version: &str,
+    seen: Seen<'_>,
     managed: Managed,
     manager: &str,
     request: &Request<'_>,
-) -> Result<Managed, ValidationErrors> {
-    let mut managed = reconcile::reconcile(managed, request.object_type);
-    let comparison = compare::compare(request.object_type, old, new)?;
+) -> Result<Managed, ApplyError> {
+    let api_version = seen.api_version;
+    let mut managed = reconcile::reconcile(managed, request.object_type, seen);
+    let comparison = compare::compare(request.object_type, old, new).map_err(ApplyError::Merge)?;
     let filtered = comparison.without(request.ignored);
+    let others = seen.comparisons(&managed, (old, new), &filtered, request)?;
     let id = ManagerId::new(manager, Operation::Update, api_version, request.subresource);
     // The writer's own entry counts among the others here: what it changes is added back to it below.
     for entry in managed.entries_mut() {
-        entry.set = entry.set.difference(&filtered.changed()).difference(&filtered.removed);
+        let comparison = others.at(&entry.api_version, &filtered);
+        entry.set = entry.set.difference(&comparison.changed()).difference(&comparison.removed);
     }
     managed.drop_empty();
     let mut set = filtered.modified.union(&filtered.added);
@@ -274,6 +311,7 @@ struct Attempt<'a> {
     set: FieldSet,
     api_version: &'a str,
     request: &'a Request<'a>,
+    seen: Seen<'a>,
 }
 
 impl Attempt<'_> {
@@ -286,11 +324,9 @@ impl Attempt<'_> {
             let mut stripped = object.clone();
             managers::strip(&mut stripped);
             let stripped = stripped.into_value();
-            managed =
-                track_update(&empty, &stripped, self.api_version, managed, BEFORE_FIRST_APPLY, self.request)
-                    .map_err(ApplyError::Merge)?;
+            managed = track_update(&empty, &stripped, self.seen, managed, BEFORE_FIRST_APPLY, self.request)?;
         }
-        let mut managed = reconcile::reconcile(managed, object_type);
+        let mut managed = reconcile::reconcile(managed, object_type, self.seen);
         let id = ManagerId::new(self.request.manager, Operation::Apply, "", self.request.subresource);
         let previous = managed.take(&id);
         managed.put(Entry::new(
@@ -301,13 +337,15 @@ impl Attempt<'_> {
         ));
         let mut new = self.merged.clone().unwrap_or_else(|| live.clone());
         if let Some(previous) = previous.filter(|previous| !previous.set.is_empty())
-            && let Some(pruned) = remove::prune(object_type, &new, &managed, &previous.set)
+            && let Some(pruned) =
+                self.seen.prune(object_type, &new, &managed, (&previous.set, &previous.api_version))?
         {
             new = pruned;
         }
         let comparison = compare::compare(object_type, live, &new).map_err(ApplyError::Merge)?;
         let comparison = comparison.without(self.request.ignored);
-        settle_others(&mut managed, &id, &comparison, force)?;
+        let others = self.seen.comparisons(&managed, (live, &new), &comparison, self.request)?;
+        settle_others(&mut managed, &id, &comparison, &others, force)?;
         managed.drop_empty();
         // Not before: what nobody owns is not to be pruned either.
         if let Some(entry) = managed.get_mut(&id) {
@@ -326,15 +364,17 @@ impl Attempt<'_> {
 fn settle_others(
     managed: &mut Managed,
     applier: &ManagerId,
-    comparison: &Comparison,
+    here: &Comparison,
+    others: &versions::Comparisons,
     force: bool,
 ) -> Result<(), Conflicts> {
-    let changed = comparison.changed();
-    if changed.is_empty() && comparison.removed.is_empty() {
+    if here.is_same() {
         return Ok(());
     }
     let mut conflicts = Vec::new();
     for entry in managed.entries_mut().filter(|entry| entry.id != *applier) {
+        let comparison = others.at(&entry.api_version, here);
+        let changed = comparison.changed();
         let in_conflict = entry.set.intersection(&changed);
         if !in_conflict.is_empty() {
             if !force {

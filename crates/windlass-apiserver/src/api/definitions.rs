@@ -89,7 +89,7 @@ impl Api {
         let before = stored.object().at(&["status", "acceptedNames"]).cloned();
         let options = WriteOptions::status();
         let outcome = self
-            .change(&resource, "", name, &options, Vec::new(), |old, _| {
+            .change(&resource, "", name, &options, Vec::new(), |old, _, _| {
                 let changed = self.settled(old).map(Object::try_new);
                 let changed = changed.transpose().map_err(Status::internal)?;
                 Ok(Made::Tracked(changed.unwrap_or_else(|| old.clone())))
@@ -215,7 +215,7 @@ impl Api {
     ) -> Result<(), Status> {
         let resource = self.resource(&definitions())?;
         let options = WriteOptions::status();
-        self.change(&resource, "", name, &options, Vec::new(), |old, _| {
+        self.change(&resource, "", name, &options, Vec::new(), |old, _, _| {
             let mut value = old.to_value();
             custom::set_condition(&mut value, "Terminating", status, reason, message);
             if is_done {

@@ -310,11 +310,12 @@ fn grace_seconds(resource: &Resource, object: &Object, options: &DeleteOptions) 
     if object.str_at(&["spec", "nodeName"]).is_empty() || matches!(phase, "Succeeded" | "Failed") {
         return 0;
     }
-    options
+    let seconds = options
         .grace_period_seconds
         .or_else(|| object.at(&["spec", "terminationGracePeriodSeconds"]).and_then(Value::as_int))
-        .unwrap_or(30)
-        .max(0)
+        .unwrap_or(30);
+    // Who asks for less than nothing gets a second.
+    if seconds < 0 { 1 } else { seconds }
 }
 
 /// Begins the deletion, or shortens the time that is left.

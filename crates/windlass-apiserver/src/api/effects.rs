@@ -156,13 +156,13 @@ impl Api {
         let mut bare = role.clone();
         let rules = bare.remove_at(&["rules"]).unwrap_or_default();
         let mut bare = intake(resource, bare.into_value(), options.field_validation, &mut Vec::new())?;
-        managed::track(resource, None, &mut bare, &self.manager(&options), "");
+        managed::track(resource, None, &mut bare, &self.manager(&options), "", None);
         let applied = value!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": (role.name())}, "rules": rules
         });
         let applied = Object::try_new(applied).map_err(Status::internal)?;
-        let merged = managed::apply(resource, Some(&bare), &applied, SUMMER, &options)?;
+        let merged = managed::apply(resource, Some(&bare), &applied, SUMMER, &options, None)?;
         let object = intake(resource, merged, options.field_validation, &mut Vec::new())?;
         self.create_made(resource, "", Made::Owned(object), &options, Vec::new()).await?;
         Ok(())

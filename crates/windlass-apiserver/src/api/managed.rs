@@ -8,6 +8,7 @@ use windlass_kube::schema::{ObjectType, Types};
 use windlass_kube::strategic::{self, StrategicPatchError};
 use windlass_kube::{Object, Value};
 
+use super::versions::OtherVersions;
 use super::{Api, WriteOptions};
 use crate::defaults;
 use crate::resource::Resource;
@@ -73,6 +74,7 @@ pub(super) fn track(
     new: &mut Object,
     manager: &str,
     subresource: &str,
+    versions: Option<&OtherVersions<'_>>,
 ) {
     let object_type = object_type(resource);
     let ignored = reset_fields(resource, subresource);
@@ -80,7 +82,8 @@ pub(super) fn track(
     let request =
         Request { manager, object_type: &object_type, subresource, now: &now, ignored: ignored.as_ref() };
     let empty = if old.is_none() { empty_object(resource) } else { None };
-    *new = merge::update(old.or(empty.as_ref()), new, &request);
+    let versions = versions.map(|versions| versions as &dyn merge::Versions);
+    *new = merge::update_with(old.or(empty.as_ref()), new, &request, versions);
 }
 
 impl Api {
@@ -146,6 +149,7 @@ pub(super) fn apply(
     config: &Object,
     manager: &str,
     options: &WriteOptions,
+    versions: Option<&OtherVersions<'_>>,
 ) -> Result<Value, Status> {
     let object_type = object_type(resource);
     let ignored = reset_fields(resource, &options.subresource);
@@ -157,7 +161,8 @@ pub(super) fn apply(
         now: &now,
         ignored: ignored.as_ref(),
     };
-    match merge::apply(live, config, &request, options.force) {
+    let versions = versions.map(|versions| versions as &dyn merge::Versions);
+    match merge::apply_with(live, config, &request, options.force, versions) {
         Ok(applied) => Ok(applied.object.into_value()),
         Err(ApplyError::Conflicts(conflicts)) => {
             let mut status = Status::new(409, "Conflict", conflicts.to_string());

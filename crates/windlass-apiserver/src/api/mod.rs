@@ -13,6 +13,7 @@ pub(crate) mod read;
 mod rules;
 pub(crate) mod scale;
 mod selection;
+mod versions;
 pub(crate) mod watch;
 pub(crate) mod write;
 

@@ -29,7 +29,7 @@ impl Api {
                 "application/apply-patch+yaml",
             ]));
         }
-        self.change(resource, namespace, name, options, Vec::new(), |old, warnings| {
+        self.change(resource, namespace, name, options, Vec::new(), |old, warnings, _| {
             let mut patched = patched(resource, &old.to_value(), patch)?;
             if matches!(patch, Patch::Strategic(_)) {
                 // It is merged into a typed object, whose kind stands.
@@ -62,8 +62,15 @@ impl Api {
             match self.stored(resource, namespace, name) {
                 Ok(_) => {
                     let changed = self
-                        .change(resource, namespace, name, options, Vec::new(), |old, warnings| {
-                            let merged = managed::apply(resource, Some(old), &applied, &manager, options)?;
+                        .change(resource, namespace, name, options, Vec::new(), |old, warnings, versions| {
+                            let merged = managed::apply(
+                                resource,
+                                Some(old),
+                                &applied,
+                                &manager,
+                                options,
+                                Some(versions),
+                            )?;
                             let object = intake(resource, merged, options.field_validation, warnings)?;
                             Ok(Made::Owned(object))
                         })
@@ -84,7 +91,7 @@ impl Api {
                         );
                         return Err(Status::conflict(&resource.group_resource(), name, &why));
                     }
-                    let merged = managed::apply(resource, None, &applied, &manager, options)?;
+                    let merged = managed::apply(resource, None, &applied, &manager, options, None)?;
                     let mut warnings = Vec::new();
                     let object = intake(resource, merged, options.field_validation, &mut warnings)?;
                     match self.create_made(resource, namespace, Made::Owned(object), options, warnings).await

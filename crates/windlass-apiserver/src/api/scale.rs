@@ -43,7 +43,7 @@ impl Api {
     ) -> Result<Value, Status> {
         let manager = self.manager(options);
         let written = self
-            .change(resource, namespace, name, options, Vec::new(), |old, _| {
+            .change(resource, namespace, name, options, Vec::new(), |old, _, versions| {
                 let scale = make(&scale_of(resource, old))?;
                 let replicas = scale.int_at(&["spec", "replicas"]).unwrap_or(0);
                 check_replicas(name, replicas)?;
@@ -51,6 +51,8 @@ impl Api {
                 let path = replicas_path(resource);
                 new.set_at(&borrowed(&path), replicas);
                 let scaled_to_nothing = replicas == 0 && wanted(resource, old) != 0;
+                // Who owns the number is told of the version that is stored, and of no other.
+                let is_foreign = resource.conversion().is_some() && resource.gvk() != resource.storage_gvk;
                 match scale.str_at(&["metadata", "resourceVersion"]) {
                     Some(version) if !version.is_empty() && version != old.resource_version() => {
                         new.set_at(&["metadata", "resourceVersion"], version);
@@ -63,14 +65,15 @@ impl Api {
                     // A scale does not print that it is zero, so that nobody owns it then.
                     let version = new.at(&["metadata", "resourceVersion"]).cloned();
                     new.remove_at(&borrowed(&path));
-                    managed::track(resource, Some(old), &mut new, &manager, &options.subresource);
+                    let subresource = &options.subresource;
+                    managed::track(resource, Some(old), &mut new, &manager, subresource, Some(versions));
                     new.set_at(&borrowed(&path), 0_i64);
                     if let Some(version) = version {
                         new.set_at(&["metadata", "resourceVersion"], version);
                     }
                     return Ok(Made::Owned(new));
                 }
-                Ok(Made::Tracked(new))
+                Ok(if is_foreign { Made::Owned(new) } else { Made::Tracked(new) })
             })
             .await?;
         Ok(scale_of(resource, &written.object))
@@ -103,14 +106,15 @@ impl Api {
         let config = Object::try_new(config).map_err(Status::internal)?;
         let manager = self.manager(options);
         let written = self
-            .change(resource, namespace, name, options, Vec::new(), |old, warnings| {
+            .change(resource, namespace, name, options, Vec::new(), |old, warnings, versions| {
                 let path = replicas_path(resource);
                 let mut live = old.clone();
                 // A scale does not print that it is zero: who says so says something new.
                 if wanted(resource, old) == 0 {
                     live.remove_at(&borrowed(&path));
                 }
-                let mut merged = managed::apply(resource, Some(&live), &config, &manager, options)?;
+                let mut merged =
+                    managed::apply(resource, Some(&live), &config, &manager, options, Some(versions))?;
                 if merged.at(&borrowed(&path)).is_none() {
                     merged.set_at(&borrowed(&path), wanted(resource, old));
                 }
@@ -140,7 +144,7 @@ impl Api {
             return Err(Status::new(500, "", "target.name: Required value"));
         }
         let options = WriteOptions { subresource: "binding".into(), dry_run, ..WriteOptions::default() };
-        self.change(resource, namespace, name, &options, Vec::new(), |old, _| {
+        self.change(resource, namespace, name, &options, Vec::new(), |old, _, _| {
             let bound = old.str_at(&["spec", "nodeName"]);
             if !bound.is_empty() {
                 let why = format!("pod {name} is already assigned to node {bound:?}");

@@ -10,6 +10,7 @@ use windlass_kube::{Gvk, Map, Object, Str, Value};
 use super::patch::check_name;
 use super::read::{json_of, presented, presented_json};
 use super::scale::{scale_of, scaled_to};
+use super::versions::OtherVersions;
 use super::{Api, FieldValidation, WriteOptions, Written, managed, rules};
 use crate::admission::{Attributes, Turn};
 use crate::audit;
@@ -100,7 +101,8 @@ impl Api {
             let cause = Cause::required("metadata.name", "name or generateName is required");
             return Err(invalid(resource, "", vec![cause]));
         }
-        self.check_namespace(resource, namespace, object.name())?;
+        let shown = if generated { object.str_at(&["metadata", "generateName"]) } else { object.name() };
+        self.check_namespace(resource, namespace, shown)?;
         self.check_definition(resource, object.name())?;
         if resource.storage == "/pods" {
             // Pods may be as they are: nothing runs in them.
@@ -111,7 +113,8 @@ impl Api {
             object.remove_at(&["metadata", field]);
         }
         if tracked {
-            managed::track(resource, None, &mut object, &self.manager(options), &options.subresource);
+            let manager = self.manager(options);
+            managed::track(resource, None, &mut object, &manager, &options.subresource, None);
         }
         self.default_limits(resource, namespace, &mut object);
         self.give_account(resource, namespace, &mut object, generated).await?;
@@ -280,7 +283,12 @@ impl Api {
     }
 
     /// New objects need a namespace that is there to stay.
-    fn check_namespace(&self, resource: &Resource, namespace: &str, name: &str) -> Result<(), Status> {
+    pub(crate) fn check_namespace(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), Status> {
         if !resource.namespaced {
             return Ok(());
         }
@@ -343,7 +351,7 @@ impl Api {
             let kind = if by_resource { &resource.gvr.resource } else { &resource.kind };
             return Err(Status::invalid(&resource.gvr.group, kind, name, vec![cause]));
         }
-        self.change(resource, namespace, name, options, warnings, |old, _| {
+        self.change(resource, namespace, name, options, warnings, |old, _, _| {
             if !object.uid().is_empty() && object.uid() != old.uid() {
                 let (asked, have) = (object.uid(), old.uid());
                 let kept = if resource.custom.is_some() {
@@ -370,7 +378,7 @@ impl Api {
         name: &str,
         options: &WriteOptions,
         mut warnings: Vec<String>,
-        make: impl FnMut(&Object, &mut Vec<String>) -> Result<Made, Status>,
+        make: impl FnMut(&Object, &mut Vec<String>, &OtherVersions<'_>) -> Result<Made, Status>,
     ) -> Result<Written, Status> {
         let outcome = self.change_warning(resource, namespace, name, options, &mut warnings, make).await;
         warned(outcome, warnings)
@@ -383,18 +391,24 @@ impl Api {
         name: &str,
         options: &WriteOptions,
         warnings: &mut Vec<String>,
-        mut make: impl FnMut(&Object, &mut Vec<String>) -> Result<Made, Status>,
+        mut make: impl FnMut(&Object, &mut Vec<String>, &OtherVersions<'_>) -> Result<Made, Status>,
     ) -> Result<Written, Status> {
         let group_resource = resource.group_resource();
         let given = warnings.len();
+        let versions = OtherVersions::new(self, resource);
         for _ in 0..MAX_ATTEMPTS {
-            warnings.truncate(given);
             let stored = self.stored(resource, namespace, name)?;
             let shown = self.one_at_version(resource, &stored).await?;
             let old = presented(resource, &shown);
-            let (mut new, tracked) = match make(&old, warnings)? {
-                Made::Tracked(object) => (object, true),
-                Made::Owned(object) => (object, false),
+            let (mut new, tracked) = loop {
+                warnings.truncate(given);
+                match make(&old, warnings, &versions) {
+                    // What an object is at another version may have to be asked of a webhook first.
+                    Err(_) if versions.fetch().await? => {}
+                    Ok(Made::Tracked(object)) => break (object, true),
+                    Ok(Made::Owned(object)) => break (object, false),
+                    Err(status) => return Err(status),
+                }
             };
             let asked = new.resource_version();
             let conditional = !asked.is_empty() && asked != "0";
@@ -408,7 +422,15 @@ impl Api {
             keep_identity(&old, &mut new);
             // Before the kind's strategy: what that takes away is still owned.
             if tracked {
-                managed::track(resource, Some(&old), &mut new, &self.manager(options), &options.subresource);
+                let (untracked, manager) = (new.clone(), self.manager(options));
+                loop {
+                    let subresource = &options.subresource;
+                    managed::track(resource, Some(&old), &mut new, &manager, subresource, Some(&versions));
+                    if !versions.fetch().await? {
+                        break;
+                    }
+                    new = untracked.clone();
+                }
             }
             let mut new = self.prepare_update(resource, &old, new, &options.subresource)?;
             let changed = self.mutate_change(resource, namespace, (&old, &new), options, warnings).await?;

@@ -207,6 +207,7 @@ pub(super) async fn token(
         let why = "must match the service account name if specified";
         return Err(invalid(name, Cause::invalid("metadata.name", &Value::from(named), why)));
     }
+    api.check_namespace(resource, namespace, name)?;
     let account = api.get(&Gvr::new("", "v1", "serviceaccounts"), namespace, name)?;
     let token_requests =
         GroupResource { group: "authentication.k8s.io".into(), resource: "TokenRequest".into() };

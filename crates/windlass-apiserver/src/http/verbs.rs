@@ -652,10 +652,12 @@ impl Call {
             audit::request_object(|| said(&body));
         }
         self.check_delete_options(&body)?;
+        // Who says something in the body says nothing in the path.
+        let said = |key: &str| if self.body.is_empty() { self.query.get(key) } else { "" };
         let propagation = match body
             .str_at(&["propagationPolicy"])
             .filter(|policy| !policy.is_empty())
-            .unwrap_or_else(|| self.query.get("propagationPolicy"))
+            .unwrap_or_else(|| said("propagationPolicy"))
         {
             "Orphan" => Some(Propagation::Orphan),
             "Background" => Some(Propagation::Background),
@@ -667,10 +669,11 @@ impl Call {
         let precondition =
             |key: &str| body.str_at(&["preconditions", key]).filter(|text| !text.is_empty()).map(Str::new);
         let dry_run = body.items_at(&["dryRun"]).iter().any(|word| word.as_str() == Some("All"));
+        let is_asked = self.dry_run()?;
         Ok(DeleteOptions {
-            dry_run: dry_run || self.dry_run()?,
+            dry_run: dry_run || (is_asked && self.body.is_empty()),
             propagation,
-            grace_period_seconds: grace.or_else(|| self.query.get("gracePeriodSeconds").parse().ok()),
+            grace_period_seconds: grace.or_else(|| said("gracePeriodSeconds").parse().ok()),
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
             of_many: false,

@@ -27,6 +27,11 @@ impl Comparison {
         }
     }
 
+    /// Whether nothing differs.
+    pub(super) fn is_same(&self) -> bool {
+        self.removed.is_empty() && self.modified.is_empty() && self.added.is_empty()
+    }
+
     /// What was modified or added.
     pub(super) fn changed(&self) -> FieldSet {
         self.modified.union(&self.added)

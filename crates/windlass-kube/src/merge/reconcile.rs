@@ -2,12 +2,15 @@
 
 use super::managers::Managed;
 use super::typed::{Shape, shape_of};
+use super::versions::Seen;
 use crate::fields::{FieldSet, Node, PathElement};
 use crate::schema::{ListKind, ObjectType, TypeId, Types};
 
 /// Where a list or map became atomic, whoever owned something in it owns all of it.
-pub(super) fn reconcile(mut managed: Managed, object_type: &ObjectType) -> Managed {
+pub(super) fn reconcile(mut managed: Managed, here: &ObjectType, seen: Seen<'_>) -> Managed {
+    seen.forget_unserved(&mut managed);
     for entry in managed.entries_mut() {
+        let object_type = seen.object_type(&entry.api_version, here);
         if let Outcome::Changed(set) = fit(object_type.types(), object_type.root(), &entry.set, false) {
             entry.set = set;
         }

@@ -33,6 +33,40 @@ pub(super) fn prune(
     (!gone.is_empty()).then(|| remove(types, root, merged, &gone))
 }
 
+/// The value without what was applied last.
+pub(super) fn without(object_type: &ObjectType, value: &Value, last: &FieldSet) -> Value {
+    let (types, root) = (object_type.types(), object_type.root());
+    remove(types, root, value, &with_named_fields(types, root, last))
+}
+
+/// The merged value without what is neither left after pruning nor owned.
+pub(super) fn add_back_owned(
+    object_type: &ObjectType,
+    merged: &Value,
+    pruned: &Value,
+    owned: &FieldSet,
+) -> Value {
+    let (types, root) = (object_type.types(), object_type.root());
+    let named = |set: &FieldSet| with_named_fields(types, root, set);
+    let (merged_set, pruned_set) =
+        (named(&field_set(object_type, merged)), named(&field_set(object_type, pruned)));
+    remove(types, root, merged, &merged_set.difference(&pruned_set.union(&named(owned))))
+}
+
+/// The merged value without what pruning took of what was applied last.
+pub(super) fn add_back_dangling(
+    object_type: &ObjectType,
+    merged: &Value,
+    pruned: &Value,
+    last: &FieldSet,
+) -> Value {
+    let (types, root) = (object_type.types(), object_type.root());
+    let named = |set: &FieldSet| with_named_fields(types, root, set);
+    let (merged_set, pruned_set) =
+        (named(&field_set(object_type, merged)), named(&field_set(object_type, pruned)));
+    remove(types, root, merged, &merged_set.difference(&pruned_set).intersection(&named(last)))
+}
+
 /// The value without the items and fields in `gone`. A container that loses all it has becomes null.
 fn remove(types: &Types, id: TypeId, value: &Value, gone: &FieldSet) -> Value {
     match (shape(types.get_type(id), value), value) {
