@@ -75,6 +75,19 @@ impl Api {
         });
     }
 
+    /// As `settle`, of all definitions, and waits until they say it.
+    pub(super) async fn settle_all(&self) -> Result<(), Status> {
+        /// Names are accepted by one write, and the definition is established by the next.
+        const WRITES: usize = 2;
+        let api = self.with_field_manager("kube-apiserver");
+        for stored in self.shared.store.table(DEFINITIONS).list(None).objects {
+            for _ in 0..WRITES {
+                api.settle_now(&stored.key().name).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn settle_others(&self, definition: &Object) {
         for other in self.others(definition) {
             self.settle(&other);

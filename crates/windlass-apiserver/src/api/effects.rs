@@ -124,6 +124,7 @@ impl Api {
             for object in first {
                 self.apply_first(object).await?;
             }
+            self.settle_all().await?;
         }
         Ok(())
     }
