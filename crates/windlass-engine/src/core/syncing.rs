@@ -56,11 +56,15 @@ impl Core {
             let (run, wave) = (run.clone(), *wave);
             let current = unit.rendered.as_ref().map(|rendered| rendered.digest);
             let wanted = current == Some(run.desired) && !unit.terminating() && !unit.asked_meanwhile();
-            if wanted || matches!(run.kind, RunKind::Cancel) {
+            let is_outdated = wanted && self.has_lost(unit, cluster, &run, wave, compared);
+            if (wanted && !is_outdated) || matches!(run.kind, RunKind::Cancel) {
                 self.pass_gate(unit, cluster, &run, wave, compared);
                 return;
             }
-            if self.leave_plan(unit, cluster, &run, compared) {
+            if is_outdated {
+                // Its hooks go on, and those that have ended are not run anew.
+                unit.operation.iter_mut().for_each(|operation| operation.cut_short = Some(run.desired));
+            } else if self.leave_plan(unit, cluster, &run, compared) {
                 return;
             }
             // A newer state, or a person, supersedes what was being done; the next plan starts from what is live now.
@@ -99,6 +103,34 @@ impl Core {
             return;
         }
         self.start_sync(unit, cluster, request, compared);
+    }
+
+    /// Whether a plan waits for the health of an object that somebody has deleted since it was made: only another plan
+    /// brings it back.
+    fn has_lost(
+        &self,
+        unit: &UnitState,
+        cluster: &ClusterKey,
+        run: &Run,
+        wave: usize,
+        compared: &Compared,
+    ) -> bool {
+        let (Some(rendered), Some(operation)) = (&unit.rendered, &unit.operation) else { return false };
+        let Gate::Waiting(awaited) = self.gate(unit, cluster, &run.plan.waves[wave]) else { return false };
+        let selection = &operation.request.selection;
+        // What the next plan would not apply either is waited for: somebody else brings it, or nobody.
+        let is_applied = |key: &ObjectRef| {
+            (selection.is_empty() || selection.iter().any(|one| one.matches(key)))
+                && !operation.resting.contains(key)
+        };
+        let states = compared.states.iter().zip(&compared.claimed);
+        matches!(run.kind, RunKind::Sync)
+            && rendered.objects.iter().zip(states).any(|(object, (state, claimed))| {
+                *state == Comparison::Missing
+                    && !claimed
+                    && awaited.contains(&object.key)
+                    && is_applied(&object.key)
+            })
     }
 
     /// The sync that is to be done now, if any. Sets what the Unit waits for otherwise.
