@@ -261,6 +261,8 @@ pub(crate) fn call_error(error: &ApiError) -> CallError {
         ApiError::Status(status) => match status.code {
             _ if message.contains("duplicate entries for key") => CallErrorKind::Duplicate,
             _ if message.contains("field not declared in schema") => CallErrorKind::UnknownField,
+            // kube-apiserver 1.36 answers 500 where a value is of another type than its field.
+            500 if message.contains("failed to create typed patch object") => CallErrorKind::Refused,
             404 if message.starts_with("namespaces \"") => CallErrorKind::NamespaceMissing,
             404 => CallErrorKind::UnknownKind,
             409 => CallErrorKind::Conflict,

@@ -102,6 +102,8 @@ pub(crate) struct UnitState {
     pub(crate) as_declared: bool,
     /// Not before this moment is looked again at objects that could not be looked at.
     pub(crate) check_at: Option<Instant>,
+    /// How many times in a row some object could not be looked at.
+    pub(crate) failed_checks: u32,
     /// Where orphans are looked for on its behalf.
     pub(crate) orphan_watch: Option<Box<OrphanWatch>>,
     /// Hooks whose finalizer is being taken off, by uid, and since when.
@@ -404,6 +406,7 @@ impl UnitState {
             waiting: None,
             as_declared: false,
             check_at: None,
+            failed_checks: 0,
             orphan_watch: None,
             released: Vec::new(),
             held_request: None,

@@ -16,6 +16,7 @@ mod manifests;
 mod orphans;
 mod progress;
 mod source;
+mod source_flags;
 mod spec;
 mod sync;
 mod test;
@@ -71,14 +72,22 @@ EXAMPLES
   windlass app create guestbook --repo https://github.com/argoproj/argocd-example-apps \\
       --path guestbook --dest-namespace guestbook --sync-option CreateNamespace=true --auto-sync
   windlass app create --file guestbook.yaml --upsert")]
-    Create(spec::CreateOptions),
+    Create(Box<spec::CreateOptions>),
     /// Change what an Application asks for.
     #[command(after_help = "\
 EXAMPLES
   windlass app set guestbook --revision v1.2.0
   windlass app set guestbook --auto-sync --auto-prune --self-heal
-  windlass app set guestbook --sync-policy manual")]
-    Set(spec::SetOptions),
+  windlass app set guestbook --sync-policy manual
+  windlass app set guestbook -p replicas=3 --values values-prod.yaml
+  windlass app set guestbook --source-position 2 --kustomize-image web=registry/web:1.4")]
+    Set(Box<spec::SetOptions>),
+    /// Take back what `set` told the source's tool: values, images, prefixes and the like.
+    #[command(after_help = "\
+EXAMPLES
+  windlass app unset guestbook -p replicas
+  windlass app unset guestbook --values values-prod.yaml --kustomize-image web")]
+    Unset(spec::UnsetOptions),
     /// Make the cluster as Git says, now, and follow it to the end.
     #[command(after_help = "\
 EXAMPLES
@@ -215,6 +224,7 @@ pub(crate) async fn run(options: AppOptions) -> Result<ExitCode> {
             AppVerb::Get(options) => get::run(&session, &options).await,
             AppVerb::Create(options) => spec::create(&session, &options).await,
             AppVerb::Set(options) => spec::set(&session, &options).await,
+            AppVerb::Unset(options) => spec::unset(&session, &options).await,
             AppVerb::Sync(options) => sync::run(&session, &options).await,
             AppVerb::Wait(options) => wait::run(&session, &options).await,
             AppVerb::Diff(options) => diff::run(&session, &options).await,

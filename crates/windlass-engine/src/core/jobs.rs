@@ -1,6 +1,7 @@
 //! Work that is done outside of the loop: rendering, dry runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
@@ -8,7 +9,7 @@ use windlass_apply::{CallErrorKind, predict};
 use windlass_diff::{Rules, added, differences, normalise, sentence, without_added};
 use windlass_kube::{Object, ObjectRef, Str};
 use windlass_model::{
-    ApplyMode, Desired, Diagnostic, DiagnosticKind, Digest, LiveRecord, Manifest, Origin, Renderer,
+    ApplyMode, Backoff, Desired, Diagnostic, DiagnosticKind, Digest, LiveRecord, Manifest, Origin, Renderer,
     SourceType, Strict, Tree, UnitId,
 };
 use windlass_plan::{Comparison, Marks, apply_mode, prepare};
@@ -30,8 +31,9 @@ use crate::source_hub::SourceKey;
 use crate::target::ClusterTarget;
 use crate::unit_state::{Activity, HookMark, RenderedUnit, UnitState, Verdict, live_state};
 
-/// When a look that told nothing is tried again: as long as a server takes to come back, and no storm meanwhile.
-const CHECK_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+/// When a look that told nothing is tried again: as long as a server takes to come back, and ever later where it does not.
+const CHECK_RETRY: Backoff =
+    Backoff { initial: Duration::from_secs(2), factor: 2.0, max: Duration::from_secs(180) };
 
 /// How many objects of one Unit are looked at at once: as many as are applied at once.
 const CONCURRENT_CHECKS: usize = 8;
@@ -338,6 +340,8 @@ impl Core {
         let Some(mut unit) = self.units.remove(id) else { return };
         if matches!(unit.activity, Activity::Checking(current) if current == ticket) {
             let cluster = self.cluster_key(&unit);
+            let told_nothing = objects.iter().any(|checked| matches!(checked.found, Found::Nothing));
+            unit.failed_checks = if told_nothing { unit.failed_checks.saturating_add(1) } else { 0 };
             for checked in objects {
                 let Some(state) = cluster.as_ref().and_then(|key| self.clusters.get_mut(key)) else {
                     continue;
@@ -359,7 +363,7 @@ impl Core {
                         None => continue,
                     },
                     Found::Nothing => {
-                        let at = Instant::now() + CHECK_RETRY;
+                        let at = Instant::now() + CHECK_RETRY.pause(unit.failed_checks);
                         unit.check_at = Some(at);
                         self.wake_at(at, id);
                         continue;

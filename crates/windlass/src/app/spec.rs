@@ -1,30 +1,21 @@
 //! `windlass app create` and `set`: flags to a spec.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use windlass_kube::{Array, Object, Value, merge_patch, value};
 
+use super::source_flags::{SourceFlags, UnsetFlags};
 use crate::output::{self, Advised};
 use crate::session::Session;
 
 /// What an Application asks for, by flags.
 #[derive(Debug, Clone, Default, Args)]
 struct SpecFlags {
-    /// The address of the Git repository, the Helm repository or the registry.
-    #[arg(long, value_name = "URL")]
-    repo: Option<String>,
-    /// The chart in a Helm repository or registry; --revision then is its version, or a range.
-    #[arg(long, value_name = "NAME", conflicts_with = "path")]
-    helm_chart: Option<String>,
-    /// The folder in the repository.
-    #[arg(long, value_name = "DIR")]
-    path: Option<String>,
-    /// Branch, tag, commit or version range; HEAD when absent.
-    #[arg(long, visible_alias = "target-revision", value_name = "REVISION")]
-    revision: Option<String>,
+    #[command(flatten)]
+    source: SourceFlags,
     /// The namespace it is deployed to.
     #[arg(long, value_name = "NAME")]
     dest_namespace: Option<String>,
@@ -55,15 +46,6 @@ struct SpecFlags {
     /// A sync option such as CreateNamespace=true; with ! before it, one is taken away. Repeatable.
     #[arg(long = "sync-option", value_name = "NAME=VALUE")]
     sync_options: Vec<String>,
-    /// Read folders below too.
-    #[arg(long)]
-    directory_recurse: bool,
-    /// Read only files that match this glob.
-    #[arg(long, value_name = "GLOB")]
-    directory_include: Option<String>,
-    /// Leave out files that match this glob.
-    #[arg(long, value_name = "GLOB")]
-    directory_exclude: Option<String>,
     /// How many deployments the history keeps.
     #[arg(long, value_name = "N")]
     revision_history_limit: Option<i64>,
@@ -114,6 +96,15 @@ pub(super) struct SetOptions {
     spec: SpecFlags,
 }
 
+/// Options of `windlass app unset`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct UnsetOptions {
+    /// The Application: NAME, or NAMESPACE/NAME.
+    name: String,
+    #[command(flatten)]
+    flags: UnsetFlags,
+}
+
 /// Reads `NAME=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
@@ -153,20 +144,37 @@ pub(super) async fn create(session: &Session, options: &CreateOptions) -> Result
 }
 
 pub(super) async fn set(session: &Session, options: &SetOptions) -> Result<ExitCode> {
+    let done = respecified(session, &options.name, |spec| options.spec.apply(spec)).await?;
+    let done = if done { "changed" } else { "asks for that already" };
+    output::note(&format!("Application {} {done}.", options.name));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn unset(session: &Session, options: &UnsetOptions) -> Result<ExitCode> {
+    let done = respecified(session, &options.name, |spec| options.flags.apply(spec)).await?;
+    let done = if done { "changed" } else { "asks for nothing of that" };
+    output::note(&format!("Application {} {done}.", options.name));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Changes what an Application asks for; whether that is anything else than before.
+async fn respecified(
+    session: &Session,
+    name: &str,
+    change: impl Fn(&mut Value) -> Result<()>,
+) -> Result<bool> {
     let mut is_same = false;
     session
-        .update(&options.name, |live| {
+        .update(name, |live| {
             let before = live.at(&["spec"]).cloned().unwrap_or_else(Value::object);
             let mut spec = before.clone();
-            options.spec.apply(&mut spec)?;
+            change(&mut spec)?;
             let patch = merge_patch::diff(&before, &spec);
             is_same = patch.as_object().is_none_or(windlass_kube::Map::is_empty);
             Ok((!is_same).then(|| value!({"spec": (patch)})))
         })
         .await?;
-    let done = if is_same { "asks for that already" } else { "changed" };
-    output::note(&format!("Application {} {done}.", options.name));
-    Ok(ExitCode::SUCCESS)
+    Ok(!is_same)
 }
 
 /// The merge patch that makes `live` ask for what `object` does; labels and annotations are added, never removed.
@@ -228,28 +236,33 @@ fn declared(session: &Session, options: &CreateOptions) -> Result<Object> {
 }
 
 /// Reads the one object of a kind that a file holds; - is standard input.
-pub(crate) fn object_in_file(path: &std::path::Path, expected: &str) -> Result<Value> {
+pub(crate) fn object_in_file(path: &Path, expected: &str) -> Result<Value> {
+    let object = value_in_file(path)?;
+    if object.str_at(&["kind"]) != Some(expected) {
+        let kind = object.str_at(&["kind"]).unwrap_or("no object");
+        bail!("{} holds {kind} where one of kind {expected} is expected", path.display());
+    }
+    Ok(object)
+}
+
+/// Reads the one YAML document that a file holds; - is standard input.
+pub(super) fn value_in_file(path: &Path) -> Result<Value> {
     let shown = path.display();
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
     } else {
         std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?
     };
-    let object = windlass_yaml::load(&text).map_err(|error| {
+    windlass_yaml::load(&text).map_err(|error| {
         let snippet = error.snippet(&text);
         anyhow::Error::new(error).context(format!("{shown} cannot be parsed\n{snippet}"))
-    })?;
-    if object.str_at(&["kind"]) != Some(expected) {
-        let kind = object.str_at(&["kind"]).unwrap_or("no object");
-        bail!("{shown} holds {kind} where one of kind {expected} is expected");
-    }
-    Ok(object)
+    })
 }
 
 impl SpecFlags {
     /// Writes what the flags say into a spec.
     fn apply(&self, spec: &mut Value) -> Result<()> {
-        self.apply_source(spec)?;
+        self.source.apply(spec)?;
         let texts = [
             (&["destination", "namespace"][..], &self.dest_namespace),
             (&["destination", "server"], &self.dest_server),
@@ -272,40 +285,6 @@ impl SpecFlags {
             spec.set_at(&["revisionHistoryLimit"], limit);
         }
         self.apply_policy(spec)
-    }
-
-    fn apply_source(&self, spec: &mut Value) -> Result<()> {
-        let texts = [
-            (&["source", "repoURL"][..], &self.repo),
-            (&["source", "path"], &self.path),
-            (&["source", "chart"], &self.helm_chart),
-            (&["source", "targetRevision"], &self.revision),
-            (&["source", "directory", "include"], &self.directory_include),
-            (&["source", "directory", "exclude"], &self.directory_exclude),
-        ];
-        let names_source = texts.iter().any(|(_, text)| text.is_some()) || self.directory_recurse;
-        if names_source && !spec.items_at(&["sources"]).is_empty() {
-            return Err(Advised::error(
-                "the Application has several sources, and flags cannot say which one is meant",
-                "edit it: kubectl edit applications.argoproj.io NAME",
-            ));
-        }
-        for (path, text) in texts {
-            if let Some(text) = text {
-                spec.set_at(path, text.as_str());
-            }
-        }
-        // A source is a folder or a chart.
-        if self.helm_chart.is_some() {
-            spec.remove_at(&["source", "path"]);
-        }
-        if self.path.is_some() {
-            spec.remove_at(&["source", "chart"]);
-        }
-        if self.directory_recurse {
-            spec.set_at(&["source", "directory", "recurse"], true);
-        }
-        Ok(())
     }
 
     fn apply_policy(&self, spec: &mut Value) -> Result<()> {

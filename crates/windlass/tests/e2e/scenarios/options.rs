@@ -121,6 +121,15 @@ pub(crate) async fn validation_can_be_switched_off(server: Server) {
     let commit = plane.commit().file("deploy/a.yaml", odd("Validate=false")).submit().unwrap();
     plane.until_synced(&commit).await;
     assert_eq!(plane.get(&plane.path("configmaps/settings")).await["data"]["value"], "1");
+    // A value of another type than its field is no trouble of the server that passes, although it answers 500.
+    let odd = config_map("settings", "1").replace("\"1\"", "[x]");
+    plane.commit().file("deploy/a.yaml", odd).submit().unwrap();
+    plane.until_condition("SyncError", &["failed to create typed patch object", "data.value"]).await;
+    let is_told =
+        |app: &Value| app["status"].to_string().contains("would be refused: failed to create typed");
+    plane.until_app("what differs to be told", is_told).await;
+    let commit = plane.commit().file("deploy/a.yaml", config_map("settings", "2")).submit().unwrap();
+    plane.until_synced(&commit).await;
 }
 
 /// What is to be pruned only with approval waits for it, and says so.

@@ -42,10 +42,12 @@ pub(crate) async fn helm_chart(server: Server) {
     assert_eq!(live["data"]["minor"], "36");
     plane.commit().file("env/prod.yaml", "value: changed\n").submit().unwrap();
     plane.until(&settings, "the value of the new commit", |live| live["data"]["value"] == "changed").await;
-    plane
-        .patch_app(json!({"spec": {"source": {"helm": {"parameters": [{"name": "value", "value": "set"}]}}}}))
-        .await;
+    let name = plane.app.as_str();
+    plane.verb(&["set", name, "--parameter=value=set"]).exits(0).says(&["changed."]);
     plane.until(&settings, "the value of the parameter", |live| live["data"]["value"] == "set").await;
+    plane.verb(&["unset", name, "--parameter=value"]).exits(0).says(&["changed."]);
+    plane.verb(&["unset", name, "--parameter=value"]).exits(0).says(&["asks for nothing of that"]);
+    plane.until(&settings, "the value of the file again", |live| live["data"]["value"] == "changed").await;
 }
 
 /// A chart that cannot be rendered is told in Helm's words, and what was deployed stays.
