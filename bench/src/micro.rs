@@ -73,7 +73,8 @@ fn digest(object: &Object, manager: &str) -> usize {
         map.insert("kind", "Owned");
         Object::try_new(owned).ok()
     });
-    let digest = owned.map(|owned| windlass_model::Digest::of_value(&windlass_plan::owned_form(&owned)));
+    let digest =
+        owned.map(|owned| windlass_model::Digest::of_value(&windlass_plan::owned_form(&owned, false)));
     black_box(digest);
     black_box(windlass_assess::health(object));
     windlass_assess::images(object).len()

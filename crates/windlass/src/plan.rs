@@ -17,6 +17,7 @@ use windlass_source::FolderTree;
 use windlass_yaml::LoadOptions;
 
 use crate::output;
+use crate::work_tree::{self, InRepository};
 
 /// Options of `windlass plan`.
 #[derive(Debug, Clone, Args)]
@@ -63,8 +64,10 @@ pub(crate) fn run(options: &PlanOptions) -> Result<ExitCode> {
             Time::from_unix(i64::try_from(since.as_secs()).unwrap_or(0))
         }
     };
-    let tree = FolderTree::open(&options.desired)
-        .with_context(|| format!("the folder {} cannot be read", options.desired.display()))?;
+    // What is beside the folder in its repository can be referred to, as the engine would let it.
+    let InRepository { root, path } = work_tree::in_repository(&options.desired)?;
+    let tree =
+        FolderTree::open(&root).with_context(|| format!("the folder {} cannot be read", root.display()))?;
     let mut world = SystemWorld::new();
     let mut context = windlass_render::Context::empty(&mut world);
     let jsonnet = options.jsonnet.engine();
@@ -77,7 +80,7 @@ pub(crate) fn run(options: &PlanOptions) -> Result<ExitCode> {
         context.namespace = application.str_at(&["spec", "destination", "namespace"]).into();
         renderer = renderer_of(application);
     }
-    let rendered = windlass_render::render(&tree, "", &renderer, &mut context)
+    let rendered = windlass_render::render(&tree, &path, &renderer, &mut context)
         .with_context(|| format!("{} cannot be rendered", options.desired.display()))?;
     let input = OfflineInput {
         application: application.as_ref(),
