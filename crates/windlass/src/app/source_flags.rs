@@ -125,10 +125,10 @@ struct KustomizeFlags {
     kustomize_namespace: Option<String>,
     /// A label of all objects, written NAME=VALUE. Repeatable.
     #[arg(long = "kustomize-common-label", value_name = "NAME=VALUE", value_parser = pair)]
-    labels: Vec<Pair>,
+    common_labels: Vec<Pair>,
     /// An annotation of all objects, written NAME=VALUE. Repeatable.
     #[arg(long = "kustomize-common-annotation", value_name = "NAME=VALUE", value_parser = pair)]
-    annotations: Vec<Pair>,
+    common_annotations: Vec<Pair>,
 }
 
 /// What Jsonnet is told.
@@ -377,7 +377,9 @@ impl KustomizeFlags {
                 ("namespace", &self.kustomize_namespace),
             ],
         );
-        for (field, pairs) in [("commonLabels", &self.labels), ("commonAnnotations", &self.annotations)] {
+        for (field, pairs) in
+            [("commonLabels", &self.common_labels), ("commonAnnotations", &self.common_annotations)]
+        {
             for (name, value) in pairs {
                 source.set_at(&["kustomize", field, name], value.as_str());
             }
