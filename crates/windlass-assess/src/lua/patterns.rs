@@ -389,6 +389,10 @@ impl<'a> Matcher<'a> {
     /// What was captured, once more.
     fn repeated(&self, at: usize, digit: u8) -> Result<Option<usize>> {
         let idx = usize::from(digit).wrapping_sub(usize::from(b'1'));
+        // A place captured no text that could come once more.
+        if let Some(Capture::Position(_)) = self.captures.get(idx) {
+            return Ok(None);
+        }
         let Some(Capture::Part(from, to)) = self.captures.get(idx) else {
             let message = format!("invalid capture index %{} in pattern", idx.wrapping_add(1));
             return Err(Error::runtime(message));
@@ -613,6 +617,9 @@ mod tests {
             ("aaa", "a-"),
             ("aaa", "()a()"),
             ("abcabc", "(abc)%1"),
+            ("1", "()%1"),
+            ("abc", "(a()%2)%1"),
+            ("abc", "(a%1)"),
             ("2024-01-02T03:04:05Z", "(%d+)%-(%d+)%-(%d+)T"),
             ("]-^", "[]^-]"),
             ("a]b", "[^%]]+"),
