@@ -102,6 +102,7 @@ impl Api {
 fn mount_token(pod: &mut Value) {
     let volumes = pod.items_at(&["spec", "volumes"]).to_vec();
     let have = volumes.iter().find_map(|volume| volume.str_at(&["name"]).filter(|it| it.starts_with(VOLUME)));
+    let has_volume = have.is_some();
     let volume = have.map_or_else(|| format!("{VOLUME}{}", random_suffix()), str::to_owned);
     let mut is_needed = false;
     for list in ["initContainers", "containers"] {
@@ -121,7 +122,7 @@ fn mount_token(pod: &mut Value) {
             pod.set_at(&["spec", list], containers);
         }
     }
-    if have_none(&volumes) && is_needed {
+    if !has_volume && is_needed {
         let mut volumes = volumes;
         volumes.push(value!({
             "name": (volume.as_str()),
@@ -138,8 +139,4 @@ fn mount_token(pod: &mut Value) {
         }));
         pod.set_at(&["spec", "volumes"], volumes);
     }
-}
-
-fn have_none(volumes: &[Value]) -> bool {
-    !volumes.iter().any(|volume| volume.str_at(&["name"]).is_some_and(|name| name.starts_with(VOLUME)))
 }

@@ -59,14 +59,19 @@ impl Api {
         custom::accept_names(&value, &others).or_else(|| custom::establish(&value))
     }
 
+    /// As the API server's own controllers write.
+    fn as_itself(&self) -> Self {
+        Self { user: Arc::new(UserInfo::admin("system:apiserver")), ..self.clone() }
+            .with_field_manager("kube-apiserver")
+    }
+
     /// Has the status of a definition say what is so, if it does not.
     fn settle(&self, definition: &Object) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.settled(definition).is_none() {
             return;
         }
-        let api = Self { user: Arc::new(UserInfo::admin("system:apiserver")), ..self.clone() }
-            .with_field_manager("kube-apiserver");
+        let api = self.as_itself();
         let name = definition.name().to_owned();
         runtime.spawn(async move {
             if let Err(error) = api.settle_now(&name).await {
@@ -181,8 +186,7 @@ impl Api {
             return;
         }
         drop(cleaning);
-        let api = Self { user: Arc::new(UserInfo::admin("system:apiserver")), ..self.clone() }
-            .with_field_manager("kube-apiserver");
+        let api = self.as_itself();
         runtime.spawn(async move {
             if let Err(error) = api.empty_definition(&definition).await {
                 tracing::warn!(%error, definition = definition.name(), "the objects of a definition could not be deleted");

@@ -116,7 +116,6 @@ impl Core {
         compared: &Compared,
     ) -> bool {
         let (Some(rendered), Some(operation)) = (&unit.rendered, &unit.operation) else { return false };
-        let Gate::Waiting(awaited) = self.gate(unit, cluster, &run.plan.waves[wave]) else { return false };
         let selection = &operation.request.selection;
         // What the next plan would not apply either is waited for: somebody else brings it, or nobody.
         let is_applied = |key: &ObjectRef| {
@@ -124,13 +123,21 @@ impl Core {
                 && !operation.resting.contains(key)
         };
         let states = compared.states.iter().zip(&compared.claimed);
-        matches!(run.kind, RunKind::Sync)
-            && rendered.objects.iter().zip(states).any(|(object, (state, claimed))| {
-                *state == Comparison::Missing
-                    && !claimed
-                    && awaited.contains(&object.key)
-                    && is_applied(&object.key)
+        let mut lost = rendered
+            .objects
+            .iter()
+            .zip(states)
+            .filter(|(object, (state, claimed))| {
+                **state == Comparison::Missing && !**claimed && is_applied(&object.key)
             })
+            .map(|(object, _)| &object.key)
+            .peekable();
+        // What is waited for is worked out only where something is missing.
+        if !matches!(run.kind, RunKind::Sync) || lost.peek().is_none() {
+            return false;
+        }
+        let Gate::Waiting(awaited) = self.gate(unit, cluster, &run.plan.waves[wave]) else { return false };
+        lost.any(|key| awaited.contains(key))
     }
 
     /// The sync that is to be done now, if any. Sets what the Unit waits for otherwise.
